@@ -1,1 +1,8 @@
-//! placeholder
+//! quorate: a coordination service in your process. ZooKeeper's model on ZooKeeper's wire.
+//!
+//! This crate holds the drivers: what gives the pure engines of `quorate-engine` their sockets, files, threads and
+//! clock. [`server`] starts a server in this process; [`storage`] keeps its data directory; [`config`] reads
+//! `zoo.cfg`.
+
+pub mod server;
+pub mod storage;

@@ -1,1 +1,15 @@
-//! placeholder
+//! quorate's state machines. No I/O, no clock, no threads, no randomness: time and every decision of
+//! the outside world are arguments, so that the same inputs give the same effects everywhere.
+//!
+//! Map: [`tree`] holds the nodes and applies transactions; [`prep`] judges requests against the tree plus
+//! what is still in flight; [`access`] knows identities and ACLs; [`session`] expires; [`watch`] remembers who
+//! wants to be told; [`snapshot`](tree::Walk) writes the tree while it changes.
+
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod prep;
+pub mod segment;
+pub mod session;
+pub mod tree;
+pub mod watch;

@@ -1,0 +1,26 @@
+//! auth (100), answered on xid -4, and sasl (102).
+
+use crate::record;
+use std::borrow::Cow;
+
+record! {
+    /// Body of auth.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct AuthPacket<'a> {
+        /// 0.
+        pub kind: i32,
+        /// The scheme.
+        pub scheme: Option<Cow<'a, str>>,
+        /// The scheme's credentials.
+        pub auth: Option<&'a [u8]>,
+    }
+}
+
+record! {
+    /// Body and reply of sasl.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct SaslToken<'a> {
+        /// A step of the exchange.
+        pub token: Option<&'a [u8]>,
+    }
+}

@@ -1,0 +1,45 @@
+//! checkWatches (17) and removeWatches (18). The replies have no body.
+
+use crate::record;
+use std::borrow::Cow;
+
+record! {
+    /// Body of both.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct WatchesRequest<'a> {
+        /// The path.
+        pub path: Cow<'a, str>,
+        /// A [`WatcherType`] number.
+        pub kind: i32,
+    }
+}
+
+/// Which of a connection's watches on a path are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WatcherType {
+    /// One-shot child watches.
+    Children,
+    /// One-shot data and exists watches.
+    Data,
+    /// Everything.
+    Any,
+    /// Persistent watches.
+    Persistent,
+    /// Persistent recursive watches.
+    PersistentRecursive,
+}
+
+impl WatcherType {
+    /// The type of a number on the wire.
+    #[must_use]
+    pub const fn from_code(code: i32) -> Option<Self> {
+        match code {
+            1 => Some(Self::Children),
+            2 => Some(Self::Data),
+            3 => Some(Self::Any),
+            4 => Some(Self::Persistent),
+            5 => Some(Self::PersistentRecursive),
+            _ => None,
+        }
+    }
+}
