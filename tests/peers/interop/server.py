@@ -1,0 +1,241 @@
+"""Servers that a test can start, stop, kill and start again on the same directory.
+
+Two kinds with one face: Apache's standalone server from Debian's package, and
+`quorate server --config`. Both read the same zoo.cfg. Environment:
+
+QUORATE_BIN   the binary under test (the kind `quorate` needs it)
+QUORATE_ARGS  extra arguments for it, split like a shell would
+QUORATE_CFG   extra lines for its zoo.cfg, separated by newlines or `;`
+PEER          which kind is under test: `quorate` (default) or `apache`
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from interop.ports import PortLease
+
+
+class Kind(Enum):
+    """Whose server it is."""
+
+    APACHE = "apache"
+    QUORATE = "quorate"
+
+
+class ServerError(Exception):
+    """A server did not start, stop or answer; the text carries the end of its log."""
+
+
+class Server:
+    """One standalone server on a leased loopback port with a directory of its own.
+
+    The directory outlives stop and kill; `close` ends the process and removes what this
+    object created.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        settings: Mapping[str, str] | None = None,
+        data: Path | None = None,
+    ) -> None:
+        """`settings` are zoo.cfg lines on top of `BASE_SETTINGS`; `data` is a data
+        directory to use instead of a fresh one (it is then left in place by `close`)."""
+        self.kind = kind
+        self.home = Path(tempfile.mkdtemp(prefix=f"peers-{kind.value}-"))
+        self.data = data if data is not None else self.home / "data"
+        self.settings = {**BASE_SETTINGS, **(settings or {})}
+        self._lease = PortLease()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        return self._lease.port
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """Everything the server has printed since this object exists."""
+        path = self._log_path
+        return path.read_text("utf-8", errors="replace") if path.exists() else ""
+
+    def start(self, deadline: float = 60.0) -> None:
+        """Starts the process and returns once it answers `ruok`."""
+        self.launch()
+        end = time.monotonic() + deadline
+        while not self._answers():
+            if not self.running:
+                raise ServerError(f"{self._name} exited at start\n{self._log_tail()}")
+            if time.monotonic() > end:
+                self.kill()
+                raise ServerError(f"{self._name} did not answer\n{self._log_tail()}")
+            time.sleep(0.01)
+
+    def launch(self) -> None:
+        """Starts the process without waiting for it to serve."""
+        if self.running:
+            raise ServerError(f"{self._name} is already running")
+        self.data.mkdir(parents=True, exist_ok=True)
+        config = self.home / "zoo.cfg"
+        config.write_text(self._config(), "utf-8")
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(config),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.home,
+            )
+
+    def stop(self, deadline: float = 30.0) -> None:
+        """Asks the server to end (SIGTERM) and waits; nothing if it is not running."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise ServerError(f"{self._name} ignored SIGTERM\n{self._log_tail()}") from None
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL: the process ends where it stands."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def wait_exit(self, deadline: float = 30.0) -> int:
+        """Waits for the process to end by itself; returns its exit code."""
+        if self._process is None:
+            raise ServerError(f"{self._name} is not running")
+        code = self._process.wait(deadline)
+        self._process = None
+        return code
+
+    def close(self) -> None:
+        """Ends the process and removes the home directory and the port lease."""
+        self.kill()
+        self._lease.release()
+        if os.environ.get("PEERS_KEEP"):
+            print(f"{self._name} left its files in {self.home}")
+        else:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def four_letters(self, word: str, timeout: float = 10.0) -> str:
+        """Sends a four-letter word and returns the whole answer."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout) as link:
+            link.sendall(word.encode("ascii"))
+            chunks = []
+            while chunk := link.recv(65536):
+                chunks.append(chunk)
+        return b"".join(chunks).decode("utf-8", errors="replace")
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _name(self) -> str:
+        return f"{self.kind.value} server on {self.address}"
+
+    @property
+    def _log_path(self) -> Path:
+        return self.home / "server.log"
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log.splitlines()[-40:])
+
+    def _answers(self) -> bool:
+        try:
+            return self.four_letters("ruok", 2.0) == "imok"
+        except OSError:
+            return False
+
+    def _config(self) -> str:
+        lines = {
+            "dataDir": str(self.data),
+            "clientPort": str(self.port),
+            "clientPortAddress": "127.0.0.1",
+        }
+        lines |= self.settings
+        extra: list[str] = []
+        if self.kind is Kind.APACHE:
+            lines |= {"admin.enableServer": "false"}
+            lines = {k: v for k, v in lines.items() if not _is_system_property(k)}
+        else:
+            extra = re.split(r"[;\n]", os.environ.get("QUORATE_CFG", ""))
+        return "\n".join([f"{key}={value}" for key, value in lines.items()] + extra) + "\n"
+
+    def _command(self, config: Path) -> list[str]:
+        if self.kind is Kind.QUORATE:
+            extra = shlex.split(os.environ.get("QUORATE_ARGS", ""))
+            return [str(quorate_binary()), "server", "--config", str(config), *extra]
+        properties = [f"-D{k}={v}" for k, v in self.settings.items() if _is_system_property(k)]
+        return [
+            *java("-Dfile.encoding=UTF-8", *properties),
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "org.apache.zookeeper.server.ZooKeeperServerMain",
+            str(config),
+        ]
+
+
+def kind_under_test() -> Kind:
+    """Which server the suite is about, from the environment."""
+    return Kind(os.environ.get("PEER", Kind.QUORATE.value))
+
+
+def quorate_binary() -> Path:
+    """The binary under test; an error that says what to set if there is none."""
+    text = os.environ.get("QUORATE_BIN", "")
+    if not text or not Path(text).is_file():
+        raise ServerError(f"QUORATE_BIN={text!r} names no file; set it to the quorate binary")
+    return Path(text)
+
+
+def java(*options: str, log: str = "slf4j-simple") -> list[str]:
+    """The start of a java command line with Debian's ZooKeeper on its class path."""
+    jars = ["zookeeper", "snappy-java", log]
+    path = ":".join(f"/usr/share/java/{jar}.jar" for jar in jars)
+    # Small, quick-starting JVMs: several run side by side on a small machine.
+    quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"]
+    return ["java", *quick, *options, "-cp", path]
+
+
+def _is_system_property(key: str) -> bool:
+    """Apache turns an unknown key of zoo.cfg into the system property `zookeeper.<key>`;
+    the few without that prefix have to be given on its command line."""
+    return key.startswith(("znode.", "readonlymode."))
+
+
+# The superuser's password is "test".
+BASE_SETTINGS = {
+    "tickTime": "500",
+    "maxClientCnxns": "0",
+    "4lw.commands.whitelist": "*",
+    "extendedTypesEnabled": "true",
+    "enforceQuota": "true",
+    "DigestAuthenticationProvider.superDigest": "super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
+    "znode.container.checkIntervalMs": "1000",
+}
