@@ -5,15 +5,17 @@
 //! whose output is byte-identical to Apache's. No I/O, no state, no clock.
 //!
 //! Map: [`jute`] is the encoding; [`frame`] the headers around every message; [`op`] one file per
-//! operation; [`event`] notifications; [`txn`] what is logged and replicated; [`disk`] file layouts;
-//! [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
+//! operation; [`event`] notifications; [`four_letter`] the operator's words; [`txn`] what is logged and
+//! replicated; [`disk`] file layouts; [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions)]
 
 pub mod acl;
+pub mod disk;
 pub mod error;
 pub mod event;
+pub mod four_letter;
 pub mod frame;
 pub mod jute;
 pub mod op;
