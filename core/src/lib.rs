@@ -4,5 +4,6 @@
 //! clock. [`server`] starts a server in this process; [`storage`] keeps its data directory; [`config`] reads
 //! `zoo.cfg`.
 
+pub mod config;
 pub mod server;
 pub mod storage;

@@ -1,0 +1,57 @@
+//! `zoo.cfg` for a standalone server: its syntax, its keys, and the settings they make.
+//!
+//! [`load`] reads a file, [`ServerConfig::from_properties`] reads text, [`ConfigBuilder`] adds
+//! settings of the command line on top, and [`ServerConfig`] is the result: plain values for the
+//! server to follow. Every key of the administrator's guide of ZooKeeper 3.9 is in the table of
+//! [`keys`]: honoured, or refused or warned about by name. Only `load` touches the disk.
+
+mod builder;
+mod error;
+mod key;
+pub mod keys;
+mod members;
+pub mod properties;
+mod server_config;
+mod suggest;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub use builder::ConfigBuilder;
+pub use error::{ConfigError, Origin, Warning, WarningKind};
+pub use key::{Disposition, Key, Kind, Section, Slot, Source};
+pub use server_config::{
+    AutoPurge, ConnectionThrottle, ContainerReaper, LargeRequests, RequestThrottle, ServerConfig,
+};
+pub use types::{
+    DigestAlgorithm, FourLetterWords, IoMode, ListenAddress, Secret, SnapshotCompression,
+};
+
+/// Reads a configuration file. To put settings of a command line on top, read the file with
+/// [`read_file`] and use a [`ConfigBuilder`].
+///
+/// # Errors
+/// The file cannot be read, or any other [`ConfigError`] about its contents.
+pub fn load(path: &Path) -> Result<(ServerConfig, Vec<Warning>), ConfigError> {
+    ServerConfig::from_properties(&read_file(path)?, &path.display().to_string())
+}
+
+/// Reads the bytes of a configuration file, as far as a configuration may be long.
+///
+/// # Errors
+/// [`ConfigError::Read`] if the system says so, [`ConfigError::TooLarge`] if there is more.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    // One byte more than allowed, so that the builder sees that there is too much: a file may
+    // grow while it is read, and a device never ends.
+    let limit = builder::MAX_TEXT_BYTES.saturating_add(1);
+    File::open(path).map_err(failed)?.take(limit).read_to_end(&mut text).map_err(failed)?;
+    builder::check_size(&text, &path.display().to_string())?;
+    Ok(text)
+}

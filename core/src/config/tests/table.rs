@@ -1,0 +1,188 @@
+//! Properties of the key table, and the page `docs/config.md` that is made from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::config::key::bare;
+use crate::config::{ConfigBuilder, Disposition, Key, Kind, ServerConfig, Slot, Source, keys};
+
+fn honoured() -> impl Iterator<Item = &'static Key> {
+    keys::all().filter(|key| matches!(key.disposition, Disposition::Honoured(_)))
+}
+
+/// The configuration after one setting, without the checks across keys.
+fn with(key: &str, value: &str) -> ServerConfig {
+    let mut config = ServerConfig { enforce_auth_schemes: vec!["ip".into()], ..Default::default() };
+    let warnings = config.set(key, value);
+    assert!(warnings.is_ok(), "{key}={value}: {warnings:?}");
+    config.enforce_auth_schemes.retain(|scheme| scheme != "ip");
+    config
+}
+
+#[test]
+fn names_are_unique_and_bare() {
+    let mut seen = BTreeSet::new();
+    for name in keys::all().flat_map(Key::names) {
+        assert!(seen.insert(name), "`{name}` is in the table twice");
+        assert_eq!(bare(name), name);
+        let sample = name.replace('*', "1");
+        assert!(keys::find(&sample).is_some_and(|key| key.names().any(|n| n == name)), "{name}");
+    }
+}
+
+#[test]
+fn the_defaults_stated_are_the_defaults() {
+    for key in honoured().filter(|key| !key.default.is_empty()) {
+        assert_eq!(with(key.name, key.default), ServerConfig::default(), "{}", key.name);
+    }
+}
+
+#[test]
+fn every_honoured_key_changes_a_field_of_its_own() {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for key in
+        honoured().filter(|key| !matches!(key.disposition, Disposition::Honoured(Slot::Member)))
+    {
+        let config = with(key.name, &other_value(key));
+        assert_ne!(config, ServerConfig::default(), "{} changes nothing", key.name);
+        if let Some(same) = seen.insert(format!("{config:?}"), key.name) {
+            panic!("{} and {same} change the same field", key.name);
+        }
+    }
+}
+
+/// A value of the key that is not its default.
+fn other_value(key: &Key) -> String {
+    match key.kind {
+        Kind::Bool => if key.default == "true" { "false" } else { "true" }.to_owned(),
+        Kind::YesNo { safe } => if safe { "no" } else { "yes" }.to_owned(),
+        Kind::Int { max, .. } => {
+            let default = key.default.parse::<i64>().unwrap_or(0).max(0);
+            (default + 9_000).min(max - 1).to_string()
+        }
+        Kind::Fraction => "0.75".to_owned(),
+        Kind::Interval => "7h".to_owned(),
+        Kind::Path => "/elsewhere".to_owned(),
+        Kind::Choice(words) => words[1].to_owned(),
+        Kind::Text(_) | Kind::Secret(_) => match key.name {
+            "clientPortAddress" => "10.1.2.3",
+            "snapshot.compression.method" => "snappy",
+            "DigestAuthenticationProvider.superDigest" => "super:AAAA",
+            "DigestAuthenticationProvider.digestAlg" => "SHA-512",
+            "enforce.auth.schemes" => "digest",
+            "4lw.commands.whitelist" => "*",
+            name => panic!("no sample for {name}"),
+        }
+        .to_owned(),
+    }
+}
+
+#[test]
+fn rows_read_well() {
+    for key in keys::all() {
+        assert!(!key.doc.ends_with('.') && !key.doc.contains('|'), "{}: {}", key.name, key.doc);
+        assert!(key.doc.starts_with(|c: char| c.is_uppercase() || c == '`'), "{}", key.name);
+        let reason = match key.disposition {
+            Disposition::Warned(reason) | Disposition::Refused(reason) => reason,
+            Disposition::Honoured(_) | Disposition::EnsembleOnly => continue,
+        };
+        assert!(!reason.ends_with('.') && !reason.contains("  "), "{}: {reason}", key.name);
+    }
+}
+
+#[test]
+fn inert_values_are_valid_and_quiet() {
+    for key in keys::all() {
+        for value in key.inert {
+            let mut builder = ConfigBuilder::new();
+            builder.set("test", &key.name.replace('*', "1"), value).unwrap();
+            assert_eq!(builder.build().unwrap().1, [], "{}={value}", key.name);
+        }
+    }
+}
+
+/// Set `UPDATE_DOCS=1` to write the page anew.
+#[test]
+fn the_page_matches_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/config.md");
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == page, "docs/config.md is out of date: run this test with UPDATE_DOCS=1");
+}
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    let mut section = None;
+    for key in keys::all() {
+        if section != Some(key.section) {
+            section = Some(key.section);
+            let title = key.section.title();
+            write!(page, "\n## {title}\n\n{COLUMNS}").unwrap();
+        }
+        let names: Vec<String> = names(key).iter().map(|name| format!("`{name}`")).collect();
+        let default = match key.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let values = key.kind.expected();
+        let (names, here, doc) = (names.join(", "), here(key), key.doc);
+        writeln!(page, "| {names} | {values} | {default} | {here} | {doc}. |").unwrap();
+    }
+    page
+}
+
+/// All names; a system property without the usual prefix shows as it is.
+fn names(key: &Key) -> Vec<String> {
+    let mut names: Vec<String> = key.names().map(str::to_owned).collect();
+    if let Source::PropertyNamed(java) = key.source
+        && !names.iter().any(|name| name == java)
+    {
+        names.retain(|name| name != bare(java));
+        names.insert(1, java.to_owned());
+    }
+    names
+}
+
+fn here(key: &Key) -> String {
+    let fate = match key.disposition {
+        Disposition::Honoured(_) => "honoured".to_owned(),
+        Disposition::EnsembleOnly => "warned: concerns ensembles".to_owned(),
+        Disposition::Warned(reason) => format!("warned: {reason}"),
+        Disposition::Refused(reason) => format!("**refused**: {reason}"),
+    };
+    let inert: Vec<String> = key.inert.iter().map(|value| format!("`{value}`")).collect();
+    match inert.as_slice() {
+        [] => fate,
+        _ => format!("{fate} (but {} is fine)", inert.join(" or ")),
+    }
+}
+
+const HEAD: &str = "\
+# Configuration
+
+`quorate server --config zoo.cfg` reads ZooKeeper's standard file. This page lists every key it
+knows: all of the administrator's guide of ZooKeeper 3.9, the few that Apache's classes read
+without saying so, and our own. Each is honoured, or refused or warned about by name; a key that is
+not here is warned about too, with the nearest one that is. The page is generated from the table in
+`core/src/config/keys`.
+
+- What Apache takes only as a Java system property is a key here as well. Every name may have the
+  prefix `zookeeper.`; both spellings are one key, and the last line that sets it counts.
+- The file is read as Java reads it: comments begin with `#` or `!`, a backslash escapes or
+  continues a line, bytes are Latin-1.
+- A file must set `dataDir` and `clientPort`; without `clientPortAddress` it listens on every
+  interface, as in Apache. Without a file the server listens on 127.0.0.1:2181.
+- Numbers may be hexadecimal (`0xfffff`). As in Java, a number with a leading 0 is octal where
+  Apache takes a system property.
+- \"Warned: concerns ensembles\" means no effect on a standalone server, as in Apache.
+";
+
+const COLUMNS: &str = "\
+| key | values | default | here | meaning |
+|---|---|---|---|---|
+";
