@@ -1,0 +1,199 @@
+//! Building a tree from a snapshot.
+//!
+//! The storage driver decodes the file and calls in file order: sessions, ACL entries, nodes, [`TreeLoader::finish`].
+//! Everything derived (digest, child lists, owners, quota totals) is computed here. Apache takes snapshots
+//! while it serves, so a loaded tree may show effects of transactions after its zxid until the log has
+//! been replayed. Source: `org.apache.zookeeper.server.DataTree#deserialize`.
+
+use super::apply::{Place, split};
+use super::{NodeId, Tree, TreeConfig, acls, quota};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use quorate_wire::{Acl, StatPersisted, Zxid};
+
+/// Why a snapshot cannot be a tree. The file is damaged or was not written by a ZooKeeper server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// A node comes before its parent, or its parent does not come at all.
+    #[error("the snapshot holds {path:?} without its parent before it")]
+    NoParent {
+        /// The node.
+        path: String,
+    },
+    /// A path comes twice.
+    #[error("the snapshot holds {path:?} twice")]
+    Duplicate {
+        /// The path.
+        path: String,
+    },
+    /// A path can be no node's.
+    #[error("the snapshot holds a node of the impossible path {path:?}")]
+    Path {
+        /// The path.
+        path: String,
+    },
+    /// There is no root.
+    #[error("the snapshot holds no root node")]
+    NoRoot,
+    /// More nodes than ids.
+    #[error("the snapshot holds more nodes than fit in memory")]
+    Full,
+}
+
+/// A tree in the making.
+#[derive(Debug)]
+pub struct TreeLoader {
+    tree: Tree,
+    /// From the snapshot's ACL ids to slots.
+    acls: HashMap<i64, u32, FixedState>,
+    /// The loader's own uses, so that no slot goes away before all nodes are there.
+    held: Vec<u32>,
+    /// The last node's parent: neighbours in the file are mostly siblings.
+    parent: NodeId,
+    parent_path: String,
+    recount: bool,
+}
+
+impl TreeLoader {
+    /// Starts with nothing, not even a root.
+    #[must_use]
+    pub fn new(config: TreeConfig) -> Self {
+        Self {
+            tree: Tree::empty(config),
+            acls: HashMap::with_hasher(FixedState::with_seed(config.hash_seed)),
+            held: Vec::new(),
+            parent: NodeId::NONE,
+            parent_path: String::new(),
+            recount: true,
+        }
+    }
+
+    /// Keeps the quota totals that the snapshot holds instead of counting again. Right only for a snapshot
+    /// that is known to be exact; there the two differ where one quota lies within another.
+    pub fn keep_quota_totals(&mut self) {
+        self.recount = false;
+    }
+
+    /// Takes a session and its timeout in ms.
+    pub fn session(&mut self, id: i64, timeout: i32) {
+        self.tree.sessions.insert(id, timeout);
+    }
+
+    /// Takes an entry of the ACL table.
+    pub fn acl(&mut self, id: i64, list: &[Acl<'_>]) {
+        let slot = self.tree.acls.acquire(list);
+        self.held.push(slot);
+        self.acls.insert(id, slot);
+    }
+
+    /// Takes a node. An ACL id that is not in the table is no error yet, see [`Tree::missing_acl`].
+    ///
+    /// # Errors
+    /// When no tree can have this node where it comes.
+    pub fn node(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: i64,
+        stat: &StatPersisted,
+    ) -> Result<(), LoadError> {
+        let place = self.place(path)?;
+        let slot = self.slot(acl);
+        self.tree.acls.retain(slot);
+        self.tree.insert(&place, data, slot, stat).map(|_| ()).ok_or(LoadError::Full)
+    }
+
+    /// The tree, as of `zxid`. Unused ACL entries are dropped; `/zookeeper/config`, which servers before 3.5 do
+    /// not have, is added; quota totals are counted.
+    ///
+    /// # Errors
+    /// When there is no root.
+    pub fn finish(self, zxid: Zxid) -> Result<Tree, LoadError> {
+        let mut tree = self.tree;
+        if tree.node_count() == 0 {
+            return Err(LoadError::NoRoot);
+        }
+        for slot in self.held {
+            tree.acls.release(slot);
+        }
+        if tree.find("/zookeeper").is_some() && tree.find("/zookeeper/config").is_none() {
+            tree.add_config_node();
+        }
+        for path in active_quotas(&tree) {
+            if self.recount {
+                tree.recount(&path);
+            }
+            tree.quotas.activate(&path);
+        }
+        tree.last_zxid = zxid;
+        Ok(tree)
+    }
+
+    fn place<'p>(&mut self, path: &'p str) -> Result<Place<'p>, LoadError> {
+        let hash = self.tree.index.hash(path);
+        let duplicate = || Err(LoadError::Duplicate { path: path.to_owned() });
+        if path.is_empty() {
+            let place = Place { path, name: "", hash, parent: NodeId::NONE };
+            return if self.tree.node_count() == 0 { Ok(place) } else { duplicate() };
+        }
+        let bad = || LoadError::Path { path: path.to_owned() };
+        let (parent_path, name) = split(path).ok_or_else(bad)?;
+        if self.parent == NodeId::NONE || self.parent_path != parent_path {
+            let orphan = || LoadError::NoParent { path: path.to_owned() };
+            if self.tree.node_count() == 0 {
+                return Err(orphan());
+            }
+            self.parent = self.tree.find(parent_path).ok_or_else(orphan)?;
+            parent_path.clone_into(&mut self.parent_path);
+        }
+        if self.tree.index.find(&self.tree.nodes, hash, path).is_some() {
+            return duplicate();
+        }
+        Ok(Place { path, name, hash, parent: self.parent })
+    }
+
+    fn slot(&mut self, id: i64) -> u32 {
+        if id == acls::OPEN_IN_SNAPSHOT {
+            return acls::OPEN;
+        }
+        if let Some(slot) = self.acls.get(&id) {
+            return *slot;
+        }
+        let slot = self.tree.acls.acquire_missing(id);
+        self.held.push(slot);
+        self.acls.insert(id, slot);
+        slot
+    }
+}
+
+impl Tree {
+    /// Adds a node of a fresh tree, whose parent is there.
+    pub(super) fn plant(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: &[Acl<'_>],
+        stat: &StatPersisted,
+    ) {
+        let (parent_path, name) = split(path).unwrap_or_default();
+        let parent = if path.is_empty() { Some(NodeId::NONE) } else { self.find(parent_path) };
+        let Some(parent) = parent else { return };
+        let acl = self.acls.acquire(acl);
+        let place = Place { path, name, hash: self.index.hash(path), parent };
+        self.insert(&place, data, acl, stat);
+    }
+}
+
+/// The paths that have a limits node without children, ascending.
+fn active_quotas(tree: &Tree) -> Vec<String> {
+    let Some(top) = tree.find(quota::ROOT) else { return Vec::new() };
+    let limits = tree.nodes.below(top).filter(|id| {
+        let node = tree.nodes.get(*id);
+        node.children == 0 && node.name_bytes() == quota::LIMITS.as_bytes()
+    });
+    let parents = limits.map(|id| tree.path_or_empty(tree.nodes.get(id).parent));
+    let mut paths: Vec<_> =
+        parents.filter_map(|p| quota::governed(&p).map(str::to_owned)).collect();
+    paths.sort_unstable();
+    paths
+}

@@ -1,0 +1,215 @@
+//! Writing an exact snapshot of a tree that keeps changing.
+//!
+//! [`Tree::freeze`] marks a zxid; from then on [`Tree::walk`] encodes nodes in the order of their ids, a few at
+//! a time. A bitmap says which nodes have been written. Before a node changes for the first time, it is
+//! written as it was ([`Tree::touch`]), and a node is never written before its ancestors; nodes made after
+//! the freeze count as written. So each node of the frozen tree comes once, in its frozen state, parent
+//! first, and nothing is copied but the bytes that go to the file. The storage driver calls this.
+
+use super::arena::Arena;
+use super::owners::Owners;
+use super::{NodeId, Tree, acls};
+use quorate_wire::Zxid;
+use quorate_wire::jute::{Jute, write_length, write_str};
+
+/// What a snapshot is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrozenHead {
+    /// The last transaction in it.
+    pub zxid: Zxid,
+    /// The tree's digest after that transaction.
+    pub digest: u64,
+    /// Nodes it will hold, the root included.
+    pub nodes: usize,
+}
+
+/// How far a walk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkState {
+    /// Call [`Tree::walk`] again.
+    More,
+    /// Everything has been appended, the end mark of the nodes included; or no walk is under way.
+    Done,
+}
+
+impl Tree {
+    /// Starts a walk at the present state, in time independent of the number of nodes (but for one bit per
+    /// node). A walk that was under way is abandoned.
+    pub fn freeze(&mut self) -> FrozenHead {
+        let mut pending = Vec::new();
+        pending.extend_from_slice(MAGIC);
+        VERSION.write(&mut pending);
+        DBID.write(&mut pending);
+        write_length(self.sessions.len(), &mut pending);
+        for (session, timeout) in &self.sessions {
+            session.write(&mut pending);
+            timeout.write(&mut pending);
+        }
+        self.acls.write(&mut pending);
+        let words = (self.nodes.slots() as usize).div_ceil(64);
+        self.walk = Some(Box::new(Walk {
+            written: vec![0; words],
+            slots: self.nodes.slots(),
+            next: 0,
+            pending,
+            chain: Vec::new(),
+            parent: NodeId::NONE,
+            parent_path: String::new(),
+            path: String::new(),
+        }));
+        FrozenHead { zxid: self.last_zxid, digest: self.digest, nodes: self.node_count() }
+    }
+
+    /// Appends the next part of the snapshot: what changes made necessary since the last call, then nodes
+    /// until about `budget` have been looked at. The bytes of all calls are the file from its first byte up to
+    /// and including the `/` that ends the nodes.
+    pub fn walk(&mut self, budget: usize, out: &mut Vec<u8>) -> WalkState {
+        let Some(walk) = &mut self.walk else { return WalkState::Done };
+        out.append(&mut walk.pending);
+        for _ in 0..budget {
+            let Some(id) = walk.next_unwritten() else {
+                out.append(&mut walk.pending);
+                write_str("/", out);
+                self.walk = None;
+                return WalkState::Done;
+            };
+            if self.nodes.get(id).is_live() {
+                walk.write(&self.nodes, &self.owners, id);
+            }
+        }
+        out.append(&mut walk.pending);
+        WalkState::More
+    }
+
+    /// Gives the walk up; nothing more will be remembered for it.
+    pub fn abandon_walk(&mut self) {
+        self.walk = None;
+    }
+
+    /// Whether a walk is under way.
+    #[must_use]
+    pub const fn is_walking(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// Bytes that changes have produced for the walk since the last [`Tree::walk`].
+    #[must_use]
+    pub fn walk_backlog(&self) -> usize {
+        self.walk.as_ref().map_or(0, |walk| walk.pending.len())
+    }
+
+    /// To be called before any change of what a snapshot holds of the node.
+    #[inline]
+    pub(super) fn touch(&mut self, id: NodeId) {
+        if let Some(walk) = &mut self.walk
+            && !walk.is_written(id)
+        {
+            walk.write(&self.nodes, &self.owners, id);
+        }
+    }
+
+    /// To be called for every new node.
+    #[inline]
+    pub(super) fn born(&mut self, id: NodeId) {
+        if let Some(walk) = &mut self.walk {
+            walk.mark(id);
+        }
+    }
+}
+
+/// A walk under way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// One bit per slot at the freeze.
+    written: Vec<u64>,
+    /// Slots at the freeze; later ones are not in the snapshot.
+    slots: u32,
+    /// Where the search for unwritten slots goes on.
+    next: u32,
+    pending: Vec<u8>,
+    /// Scratch: ancestors to be written first.
+    chain: Vec<NodeId>,
+    /// The last node's parent and its path. Parents of unwritten nodes are alive, so this never goes stale.
+    parent: NodeId,
+    parent_path: String,
+    /// Scratch: the path being written.
+    path: String,
+}
+
+impl Walk {
+    fn is_written(&self, id: NodeId) -> bool {
+        id.0 >= self.slots
+            || self.written.get(id.0 as usize / 64).is_none_or(|word| word & bit(id) != 0)
+    }
+
+    fn mark(&mut self, id: NodeId) {
+        if id.0 < self.slots
+            && let Some(word) = self.written.get_mut(id.0 as usize / 64)
+        {
+            *word |= bit(id);
+        }
+    }
+
+    /// The next slot without a mark, alive or not, counting up.
+    fn next_unwritten(&mut self) -> Option<NodeId> {
+        while self.next < self.slots {
+            let id = NodeId(self.next);
+            let word = self.written.get(self.next as usize / 64).copied().unwrap_or(u64::MAX);
+            let ahead = !word >> (self.next % 64);
+            if ahead != 0 {
+                self.next = self.next.saturating_add(ahead.trailing_zeros());
+                let found = NodeId(self.next);
+                self.next = self.next.saturating_add(1);
+                return (found.0 < self.slots).then_some(found);
+            }
+            self.next = (id.0 | 63).saturating_add(1);
+        }
+        None
+    }
+
+    /// Writes a live unwritten node, after those of its ancestors that are not written yet.
+    fn write(&mut self, nodes: &Arena, owners: &Owners, id: NodeId) {
+        let mut chain = std::mem::take(&mut self.chain);
+        let mut at = id;
+        while !self.is_written(at) {
+            chain.push(at);
+            self.mark(at);
+            if at == NodeId::ROOT {
+                break;
+            }
+            at = nodes.get(at).parent;
+        }
+        while let Some(id) = chain.pop() {
+            self.write_one(nodes, owners, id);
+        }
+        self.chain = chain;
+    }
+
+    fn write_one(&mut self, nodes: &Arena, owners: &Owners, id: NodeId) {
+        let node = nodes.get(id);
+        self.path.clear();
+        if id != NodeId::ROOT {
+            if self.parent != node.parent {
+                self.parent = node.parent;
+                self.parent_path = super::path_of(nodes, node.parent);
+            }
+            self.path.push_str(&self.parent_path);
+            self.path.push('/');
+            self.path.push_str(node.name());
+        }
+        let out = &mut self.pending;
+        write_str(&self.path, out);
+        node.data().write(out);
+        acls::snapshot_id(node.acl).write(out);
+        let owner = if node.is_owned() { owners.get(id) } else { 0 };
+        node.persisted(owner).write(out);
+    }
+}
+
+const fn bit(id: NodeId) -> u64 {
+    1 << (id.0 % 64)
+}
+
+const MAGIC: &[u8] = b"ZKSN";
+const VERSION: i32 = 2;
+const DBID: i64 = -1;
