@@ -3,7 +3,7 @@
 //!
 //! Map: [`tree`] holds the nodes and applies transactions; [`prep`] judges requests against the tree plus
 //! what is still in flight; [`access`] knows identities and ACLs; [`session`] expires; [`watch`] remembers who
-//! wants to be told; [`snapshot`](tree::Walk) writes the tree while it changes.
+//! wants to be told; [`tree::Tree::walk`] writes the tree while it changes.
 
 #![forbid(unsafe_code)]
 

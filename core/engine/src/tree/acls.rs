@@ -6,7 +6,6 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use quorate_wire::jute::{Jute, write_length};
 use quorate_wire::{Acl, acl};
 use std::hash::BuildHasher;
 
@@ -106,18 +105,10 @@ impl AclTable {
         self.slots.len() - 1 - self.free.len()
     }
 
-    /// Appends the table as snapshots hold it, by id.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        write_length(self.len(), out);
-        for (id, slot) in (0i64..).zip(&self.slots).skip(1) {
-            if slot.uses > 0 {
-                id.write(out);
-                write_length(slot.list.len(), out);
-                for entry in &slot.list {
-                    entry.write(out);
-                }
-            }
-        }
+    /// The entries that a snapshot needs, by id.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = (i64, &[Acl<'static>])> {
+        let used = (0i64..).zip(&self.slots).skip(1).filter(|(_, slot)| slot.uses > 0);
+        used.map(|(id, slot)| (id, &*slot.list))
     }
 
     fn add(&mut self, new: Slot) -> u32 {

@@ -159,7 +159,8 @@ impl Tree {
         self.nodes.get(id).acl == acls::OPEN
     }
 
-    /// The names of the children; the order is a function of the history alone.
+    /// The names of the children; in no particular order, but always the same one for
+    /// the same calls.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = &str> {
         self.nodes.children(id).map(Node::name)
     }
@@ -236,6 +237,12 @@ impl Tree {
     #[must_use]
     pub const fn ephemeral_count(&self) -> usize {
         self.owners.ephemeral_count()
+    }
+
+    /// Distinct ACLs in use, the open one not counted.
+    #[must_use]
+    pub const fn acl_count(&self) -> usize {
+        self.acls.len()
     }
 
     /// The container nodes.

@@ -10,7 +10,7 @@ use super::arena::Arena;
 use super::owners::Owners;
 use super::{NodeId, Tree, acls};
 use quorate_wire::Zxid;
-use quorate_wire::jute::{Jute, write_length, write_str};
+use quorate_wire::disk::snapshot::{self, SessionEntry};
 
 /// What a snapshot is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct FrozenHead {
 pub enum WalkState {
     /// Call [`Tree::walk`] again.
     More,
-    /// Everything has been appended, the end mark of the nodes included; or no walk is under way.
+    /// Every node has been appended, or no walk is under way.
     Done,
 }
 
@@ -37,15 +37,12 @@ impl Tree {
     /// node). A walk that was under way is abandoned.
     pub fn freeze(&mut self) -> FrozenHead {
         let mut pending = Vec::new();
-        pending.extend_from_slice(MAGIC);
-        VERSION.write(&mut pending);
-        DBID.write(&mut pending);
-        write_length(self.sessions.len(), &mut pending);
-        for (session, timeout) in &self.sessions {
-            session.write(&mut pending);
-            timeout.write(&mut pending);
-        }
-        self.acls.write(&mut pending);
+        snapshot::write_header(&mut pending);
+        let sessions = self.sessions.iter();
+        let sessions = sessions.map(|(&id, &timeout)| SessionEntry { id, timeout });
+        snapshot::write_sessions(sessions, &mut pending);
+        let acls: Vec<_> = self.acls.in_use().collect();
+        snapshot::write_acls(acls.into_iter(), &mut pending);
         let words = (self.nodes.slots() as usize).div_ceil(64);
         self.walk = Some(Box::new(Walk {
             written: vec![0; words],
@@ -61,15 +58,14 @@ impl Tree {
     }
 
     /// Appends the next part of the snapshot: what changes made necessary since the last call, then nodes
-    /// until about `budget` have been looked at. The bytes of all calls are the file from its first byte up to
-    /// and including the `/` that ends the nodes.
+    /// until about `budget` have been looked at. The bytes of all calls are the file from its first byte to its
+    /// last node; [`Sealer`](snapshot::Sealer) makes the rest.
     pub fn walk(&mut self, budget: usize, out: &mut Vec<u8>) -> WalkState {
         let Some(walk) = &mut self.walk else { return WalkState::Done };
         out.append(&mut walk.pending);
         for _ in 0..budget {
             let Some(id) = walk.next_unwritten() else {
                 out.append(&mut walk.pending);
-                write_str("/", out);
                 self.walk = None;
                 return WalkState::Done;
             };
@@ -197,19 +193,12 @@ impl Walk {
             self.path.push('/');
             self.path.push_str(node.name());
         }
-        let out = &mut self.pending;
-        write_str(&self.path, out);
-        node.data().write(out);
-        acls::snapshot_id(node.acl).write(out);
         let owner = if node.is_owned() { owners.get(id) } else { 0 };
-        node.persisted(owner).write(out);
+        let (acl, stat) = (acls::snapshot_id(node.acl), node.persisted(owner));
+        snapshot::write_node(&self.path, node.data(), acl, &stat, &mut self.pending);
     }
 }
 
 const fn bit(id: NodeId) -> u64 {
     1 << (id.0 % 64)
 }
-
-const MAGIC: &[u8] = b"ZKSN";
-const VERSION: i32 = 2;
-const DBID: i64 = -1;
