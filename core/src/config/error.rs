@@ -46,7 +46,10 @@ impl fmt::Display for Origin {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: cannot read the configuration: {source}; check the path and its permissions", path.display())]
+    #[error(
+        "{}: cannot read the configuration: {source}; check the path and its permissions",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -54,9 +57,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The text is larger than any configuration is.
-    #[error(
-        "{at}: {size} bytes are too many for a configuration (limit {limit}); is this the right file?"
-    )]
+    #[error("{at}: {size} bytes are no configuration (limit {limit}); is this the right file?")]
     TooLarge {
         /// The file.
         at: Origin,

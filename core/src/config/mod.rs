@@ -6,6 +6,7 @@
 //! [`keys`]: honoured, or refused or warned about by name. Only `load` touches the disk.
 
 mod builder;
+mod checks;
 mod error;
 mod key;
 pub mod keys;

@@ -75,17 +75,16 @@ struct LogicalLines<'a> {
     line: u32,
 }
 
-impl LogicalLines<'_> {
+impl<'a> LogicalLines<'a> {
     /// The next logical line without leading white space, and the line it starts on.
     fn next_line(&mut self) -> Option<(u32, Vec<u8>)> {
         let mut joined = Vec::new();
         let mut start = self.line;
-        let mut continued = false;
         while !self.rest.is_empty() {
             let here = self.line;
-            let natural = self.natural_line();
-            let text = trim_blanks(natural);
-            if !continued {
+            let text = trim_blanks(self.natural_line());
+            // Java looks for comments until a line has contents, even after a lone backslash.
+            if joined.is_empty() {
                 if matches!(text.first(), None | Some(b'#' | b'!')) {
                     continue;
                 }
@@ -93,23 +92,17 @@ impl LogicalLines<'_> {
             }
             let (text, goes_on) = strip_continuation(text);
             joined.extend_from_slice(text);
-            if goes_on && !self.rest.is_empty() {
-                continued = true;
-            } else if joined.is_empty() {
-                // A continuation that joined nothing is a blank line like any other.
-                continued = false;
-            } else {
+            if !goes_on {
                 return Some((start, joined));
             }
         }
+        // A backslash before the end of the text continues nothing. (Java makes an entry with an
+        // empty key and value of a final line with nothing else; it means as little.)
         (!joined.is_empty()).then_some((start, joined))
     }
 
     /// Cuts off the text up to the next `\n`, `\r` or `\r\n`, which is consumed too.
-    fn natural_line<'b>(&mut self) -> &'b [u8]
-    where
-        Self: 'b,
-    {
+    fn natural_line(&mut self) -> &'a [u8] {
         let end = self.rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let (line, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = match rest {
@@ -241,9 +234,10 @@ mod tests {
             ("a=b\\\n#c", &[("a", "b#c")]),
             ("a=b\\\n\nc=d", &[("a", "b"), ("c", "d")]),
             ("a=b\\", &[("a", "b")]),
-            ("\\\n#a=b", &[("#a", "b")]),
+            ("\\\n#a=b", &[]),
             ("\\\n\n#a=b", &[]),
             ("\\", &[]),
+            ("a=b\\\n \t", &[("a", "b")]),
             ("a\\ b\\=\\:c = d", &[("a b=:c", "d")]),
             ("a=\\t\\n\\r\\f\\x\\\\", &[("a", "\t\n\r\x0cx\\")]),
             ("a=\\u00e9\\uD83D\\uDE00", &[("a", "\u{e9}\u{1f600}")]),

@@ -19,10 +19,6 @@ fn accepted(lines: &str) -> ServerConfig {
     config
 }
 
-fn warned(lines: &str) -> Vec<String> {
-    file(lines).unwrap().1.iter().map(ToString::to_string).collect()
-}
-
 fn failed(lines: &str) -> String {
     file(lines).unwrap_err().to_string()
 }
@@ -96,7 +92,7 @@ fn fields_that_are_not_numbers() {
     assert_eq!(accepted("largeRequestThreshold=100").large_requests.threshold, Some(100));
     assert_eq!(accepted("largeRequestThreshold=-1").large_requests.threshold, None);
     assert_eq!(accepted("clientPortListenBacklog=-1").client_port_listen_backlog, 50);
-    assert_eq!(accepted("quorate.io=fused\nquorate.shards=3").shards, Some(3));
+    assert_eq!(accepted("quorate.io=sharded\nquorate.shards=3").shards, Some(3));
     assert_eq!(accepted("maxClientCnxns=-1").max_client_cnxns, 0);
     assert_eq!(accepted("jute.maxbuffer=2097152").jute_extra_bytes(), 2_097_152);
     assert_eq!(accepted("flushDelay=30").write_queue_poll_time_ms(), 10);
@@ -104,68 +100,33 @@ fn fields_that_are_not_numbers() {
     assert!(config.answers_word("mntr") && !config.answers_word("isro"));
 }
 
+/// Each block of `messages.txt` is lines of a file, marked `> `, and everything said about them.
+/// The file is meant to be read as a whole; set `UPDATE_DOCS=1` to write it anew.
 #[test]
-fn errors_say_where_and_what_to_do() {
-    for (lines, message) in [
-        (
-            "tickTime=soon",
-            "zoo.cfg:3: `tickTime=soon` is not valid: expected a whole number of milliseconds, 1 to 2147483647",
-        ),
-        (
-            "\n\nzookeeper.enforceQuota=1",
-            "zoo.cfg:5: `zookeeper.enforceQuota=1` is not valid: expected `true` or `false`",
-        ),
-        (
-            "clientPort=70000",
-            "zoo.cfg:3: `clientPort=70000` is not valid: expected a port, 0 to 65535",
-        ),
-        (
-            "forceSync=false",
-            "zoo.cfg:3: `forceSync=false` is not valid: expected `yes`, or exactly `no` to give it up",
-        ),
-        ("dataDir=", "zoo.cfg:3: `dataDir=` is not valid: expected a path that is not empty"),
-        ("electionAlg=1", "zoo.cfg:3: `electionAlg=1` is not valid: expected `3`"),
-        (
-            "quorate.io=fast",
-            "zoo.cfg:3: `quorate.io=fast` is not valid: expected `auto` or `fused` or `sharded`",
-        ),
-        (
-            "snapCount=\\u12",
-            "zoo.cfg:3: `\\u` must be followed by four hexadecimal digits; write a plain backslash as `\\\\`",
-        ),
-        (
-            "minSessionTimeout=9\nmaxSessionTimeout=8",
-            "zoo.cfg:3: minSessionTimeout (9 ms) must not be larger than maxSessionTimeout (8 ms); set both, or change tickTime, of which they are 2 and 20 by default",
-        ),
-        (
-            "standaloneEnabled=false",
-            "zoo.cfg:3: `standaloneEnabled=false` is refused: an ensemble of one needs the ensemble of a later version; remove the key",
-        ),
-        (
-            "enforce.auth.enabled=true",
-            "zoo.cfg:3: enforce.auth.enabled is true without enforce.auth.schemes; set enforce.auth.schemes to `digest`, `ip` or both",
-        ),
-        (
-            "enforce.auth.enabled=true\nenforce.auth.schemes=ip,sasl",
-            "zoo.cfg:4: the scheme `sasl` is not available; set enforce.auth.schemes to `digest`, `ip` or both",
-        ),
-    ] {
-        assert_eq!(failed(lines), message);
+fn messages_say_where_and_what_to_do() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests/messages.txt");
+    let known = std::fs::read_to_string(&path).unwrap();
+    let mut found = String::new();
+    for block in known.split("\n\n") {
+        let lines: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+        let said = match file(&lines.join("\n")) {
+            Ok((_, warnings)) if warnings.is_empty() => vec!["nothing".to_owned()],
+            Ok((_, warnings)) => warnings.iter().map(|w| format!("warning: {w}")).collect(),
+            Err(error) => vec![format!("error: {error}")],
+        };
+        let shown = lines.iter().map(|line| format!("> {line}")).chain(said);
+        found.push_str(&shown.collect::<Vec<_>>().join("\n"));
+        found.push_str("\n\n");
     }
-    for key in [
-        "secureClientPort=2281",
-        "ssl.crl=false",
-        "ssl.quorum.x=y",
-        "sslQuorum=true",
-        "authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
-        "sessionRequireClientSASLAuth=true",
-        "audit.enable=true",
-        "emulate353TTLNodes=true",
-        "dynamicConfigFile=/etc/zoo.cfg.dynamic",
-    ] {
-        let message = failed(key);
-        assert!(message.starts_with(&format!("zoo.cfg:3: `{key}` is refused: ")), "{message}");
+    found.pop();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &found).unwrap();
+        return;
     }
+    for (found, known) in found.split("\n\n").zip(known.split("\n\n")) {
+        assert_eq!(found, known, "run with UPDATE_DOCS=1 if the new message is better");
+    }
+    assert_eq!(found, known);
 }
 
 #[test]
@@ -199,73 +160,9 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn nothing_is_ignored_silently() {
-    for (lines, warnings) in [
-        (
-            "clientport=1",
-            &[
-                "zoo.cfg:3: `clientport` is not a key of ZooKeeper 3.9 or of quorate, and has no effect; did you mean `clientPort`?",
-            ][..],
-        ),
-        (
-            "colour=red",
-            &["zoo.cfg:3: `colour` is not a key of ZooKeeper 3.9 or of quorate, and has no effect"],
-        ),
-        ("snapCount=1", &["zoo.cfg:3: `snapCount` cannot be as low as 1; 2 is used"]),
-        (
-            "autopurge.snapRetainCount=0",
-            &["zoo.cfg:3: `autopurge.snapRetainCount` cannot be as low as 0; 3 is used"],
-        ),
-        (
-            "forceSync=no",
-            &[
-                "zoo.cfg:3: `forceSync` is off: a power failure or a crash of the system loses acknowledged writes",
-            ],
-        ),
-        (
-            "skipACL=yes",
-            &["zoo.cfg:3: `skipACL` is on: every client may read, change and delete everything"],
-        ),
-        (
-            "4lw.commands.whitelist=stta",
-            &["zoo.cfg:3: `4lw.commands.whitelist` lists `stta`, which is no four-letter word"],
-        ),
-        (
-            "dataDir=data",
-            &[
-                "zoo.cfg:3: `dataDir` is set again; line 2 is overridden",
-                "zoo.cfg:3: `dataDir` is relative to the directory the server is started in; write an absolute path, or `./` before it if that is meant",
-            ],
-        ),
-        (
-            "snapCount=5\nzookeeper.snapCount=6",
-            &["zoo.cfg:4: `zookeeper.snapCount` is set again; line 3 is overridden"],
-        ),
-        (
-            "admin.serverPort=9090",
-            &[
-                "zoo.cfg:3: `admin.serverPort` has no effect: the AdminServer comes with a later version, and nothing listens for it; four-letter words answer meanwhile",
-            ],
-        ),
-        (
-            "nio.numWorkerThreads=4",
-            &[
-                "zoo.cfg:3: `nio.numWorkerThreads` has no effect: Java's thread pools do not exist here; quorate.io and quorate.shards decide about threads",
-            ],
-        ),
-        (
-            "localSessionsEnabled=true",
-            &[
-                "zoo.cfg:3: `localSessionsEnabled` concerns ensembles and has no effect on a standalone server",
-            ],
-        ),
-        ("admin.enableServer=false\nsslQuorum=False\nstandaloneEnabled=true", &[]),
-    ] {
-        assert_eq!(warned(lines), warnings, "{lines}");
-    }
-    assert_eq!(accepted("zookeeper.zzz=1\nsnapCount=3".split('\n').nth(1).unwrap()).snap_count, 3);
-    let bytes = [b"clientPort=1\ndataDir=/t/".as_slice(), "é\n".as_bytes()].concat();
-    let (config, warnings) = ServerConfig::from_properties(bytes, "f").unwrap();
+fn raw_bytes_beyond_ascii_are_latin1_and_warned_about() {
+    let text = "clientPort=1\ndataDir=/t/é\n";
+    let (config, warnings) = ServerConfig::from_properties(text, "f").unwrap();
     assert_eq!(config.data_dir, PathBuf::from("/t/\u{c3}\u{a9}"));
     assert_eq!(warnings[0].kind, WarningKind::Suspicious);
 }
@@ -273,8 +170,10 @@ fn nothing_is_ignored_silently() {
 #[test]
 fn a_later_line_wins_and_an_overridden_value_is_not_read() {
     assert_eq!(file("tickTime=bad\ntickTime=5").unwrap().0.tick_time_ms, 5);
-    let (config, _) = file("zookeeper.authProvider.1=x\nauthProvider.1=org.apache.zookeeper.server.auth.IPAuthenticationProvider").unwrap();
+    let harmless = "authProvider.1=org.apache.zookeeper.server.auth.IPAuthenticationProvider";
+    let (config, warnings) = file(&format!("zookeeper.authProvider.1=x\n{harmless}")).unwrap();
     assert_eq!(config.tick_time_ms, 3_000);
+    assert_eq!((warnings.len(), warnings[0].kind), (1, WarningKind::Duplicate));
 }
 
 #[test]
@@ -304,10 +203,9 @@ fn a_failed_set_changes_nothing() {
     assert!(config.set("sslQuorum", "true").is_err());
     assert_eq!(config, ServerConfig::default());
     let warnings = config.set("snapcount", "1").unwrap();
-    assert_eq!(
-        warnings[0].to_string(),
-        "--set: `snapcount` is not a key of ZooKeeper 3.9 or of quorate, and has no effect; did you mean `snapCount`?"
-    );
+    let warning = warnings[0].to_string();
+    assert!(warning.starts_with("--set: `snapcount` is not a key"), "{warning}");
+    assert!(warning.ends_with("did you mean `snapCount`?"), "{warning}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl SnapshotCompression {
 
 /// Which four-letter words are answered (`4lw.commands.whitelist`).
 ///
-/// Apache's rule (`FourLetterCommands#isEnabled`): the words listed, all for `*`, and `srvr` always.
+/// Apache's rule (`FourLetterCommands#isEnabled`): the words listed, or all for `*`; `srvr` always.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FourLetterWords {
     all: bool,
