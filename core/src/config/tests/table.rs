@@ -1,6 +1,6 @@
 //! Properties of the key table, and the page `docs/config.md` that is made from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -11,13 +11,14 @@ fn honoured() -> impl Iterator<Item = &'static Key> {
     keys::all().filter(|key| matches!(key.disposition, Disposition::Honoured(_)))
 }
 
-/// The configuration after one setting, without the checks across keys.
-fn with(key: &str, value: &str) -> ServerConfig {
-    let mut config = ServerConfig { enforce_auth_schemes: vec!["ip".into()], ..Default::default() };
-    let warnings = config.set(key, value);
-    assert!(warnings.is_ok(), "{key}={value}: {warnings:?}");
-    config.enforce_auth_schemes.retain(|scheme| scheme != "ip");
-    config
+/// The configuration after settings, without the checks across keys.
+fn with(settings: &[(&str, &str)]) -> ServerConfig {
+    let mut builder = ConfigBuilder::new();
+    for (key, value) in settings {
+        let set = builder.set("test", key, value);
+        assert!(set.is_ok(), "{key}={value}: {set:?}");
+    }
+    builder.config
 }
 
 #[test]
@@ -34,20 +35,21 @@ fn names_are_unique_and_bare() {
 #[test]
 fn the_defaults_stated_are_the_defaults() {
     for key in honoured().filter(|key| !key.default.is_empty()) {
-        assert_eq!(with(key.name, key.default), ServerConfig::default(), "{}", key.name);
+        assert_eq!(with(&[(key.name, key.default)]), ServerConfig::default(), "{}", key.name);
     }
 }
 
 #[test]
 fn every_honoured_key_changes_a_field_of_its_own() {
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for key in
-        honoured().filter(|key| !matches!(key.disposition, Disposition::Honoured(Slot::Member)))
-    {
-        let config = with(key.name, &other_value(key));
-        assert_ne!(config, ServerConfig::default(), "{} changes nothing", key.name);
-        if let Some(same) = seen.insert(format!("{config:?}"), key.name) {
-            panic!("{} and {same} change the same field", key.name);
+    let fields =
+        honoured().filter(|k| !matches!(k.disposition, Disposition::Honoured(Slot::Member)));
+    let settings: Vec<(&str, String)> = fields.map(|key| (key.name, other_value(key))).collect();
+    for (first, first_value) in &settings {
+        let first = (*first, first_value.as_str());
+        assert_ne!(with(&[first]), ServerConfig::default(), "{first:?} changes nothing");
+        for (second, second_value) in settings.iter().filter(|(second, _)| *second != first.0) {
+            let second = (*second, second_value.as_str());
+            assert_ne!(with(&[first, second]), with(&[second]), "{second:?} undoes {first:?}");
         }
     }
 }
