@@ -104,6 +104,12 @@ impl<'a> MultiParts<'a> {
         Self { reader: Reader::new(body), reads: None, ended: false }
     }
 
+    /// What has not been read; after the last part, whatever follows the list.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.reader.rest()
+    }
+
     fn part(&mut self) -> Result<Option<MultiPart<'a>>, DecodeError> {
         let header: MultiHeader = self.reader.get()?;
         if header.done {
