@@ -1,6 +1,12 @@
 //! Every record and node of a data directory that Apache wrote is read as an independent decoder read it, and
 //! written back to the same bytes, compressed snapshots included.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test fail as the test does"
+)]
+
 use quorate_tests::vectors::{self, data_file};
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::{DEFAULT_MAX_PAYLOAD, LogEnd, LogScan, file_header, write_record};
