@@ -219,7 +219,7 @@ WATCHES: Script = [
     "removewatches /w -c",
     "get -w /w",
     "ls -w /w",
-    Step("removewatches /w -a", events=1),
+    Step("removewatches /w -a", events=2),
     "removewatches /nothing -a -l",
     "printwatches",
     "printwatches off",

@@ -77,7 +77,7 @@ class Server:
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
     def start(self, deadline: float = 60.0) -> None:
-        """Starts the process and returns once it answers `ruok`."""
+        """Starts the process and returns once it serves."""
         self.launch()
         end = time.monotonic() + deadline
         while not self._answers():
@@ -169,7 +169,8 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            return self.four_letters("ruok", 2.0) == "imok"
+            # Not `ruok`: Apache answers that before it serves.
+            return "Mode: " in self.four_letters("srvr", 2.0)
         except OSError:
             return False
 
