@@ -1,0 +1,370 @@
+//! What is still in flight: the tree as it will be once everything judged so far has been applied.
+//!
+//! Per path that an unapplied transaction touches, the node as it will be (or that it will be gone), and
+//! the sum of node digests. Whoever asks for a node sees the overlay first and the tree behind it. A
+//! queue remembers which transaction touched which path, so that exactly the entries whose newest change
+//! has been applied are forgotten. A multi can be undone as a whole. Used by this module's judges alone.
+//! Source: `org.apache.zookeeper.server.ZooKeeperServer#outstandingChanges`, with one key for the root.
+
+use crate::tree::{NodeId, Tree, digest};
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use quorate_wire::stat::Owner;
+use quorate_wire::{Acl, StatPersisted, Zxid};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// The changes in flight.
+#[derive(Debug)]
+pub(super) struct Overlay {
+    /// Sum of all node digests after everything in flight; meaningless when digests are off.
+    digest: u64,
+    digests: bool,
+    entries: Slab<Entry>,
+    by_path: HashTable<usize>,
+    hasher: FixedState,
+    /// Which transaction changed which entry, each pair once, in order.
+    touched: VecDeque<(Zxid, usize)>,
+    /// Ephemeral creations in flight.
+    births: VecDeque<Birth>,
+    undo: Vec<Undo>,
+    /// The digest to return to; `Some` while a multi is judged.
+    undo_digest: Option<u64>,
+    /// Paths of forgotten entries, for their allocations.
+    spare: Vec<String>,
+}
+
+/// A node as it will be.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) stat: StatPersisted,
+    pub(super) children: i32,
+    /// Bytes of data.
+    pub(super) length: usize,
+    /// CRC-32 of path and data; 0 when digests are off.
+    pub(super) crc: u32,
+    /// The node's part of the tree's digest; 0 when it does not count or digests are off.
+    pub(super) digest: u64,
+    pub(super) acl: NodeAcl,
+}
+
+/// The ACL of a node as it will be.
+#[derive(Clone, Debug)]
+pub(super) enum NodeAcl {
+    /// Lets everybody do everything.
+    Open,
+    /// What the tree says: it has this node, and no other list is in flight.
+    Tree,
+    /// A list that is itself in flight.
+    Own(Arc<[Acl<'static>]>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    path: String,
+    /// `None` when the node will be gone.
+    node: Option<Node>,
+    /// The newest transaction that changed it.
+    zxid: Zxid,
+    /// How often it stands in the queue.
+    pending: u32,
+}
+
+#[derive(Debug)]
+struct Birth {
+    zxid: Zxid,
+    session: i64,
+    entry: usize,
+}
+
+/// What an entry was before a part of a multi changed it.
+#[derive(Debug)]
+struct Undo {
+    entry: usize,
+    /// `None` when there was no entry.
+    before: Option<(Option<Node>, Zxid)>,
+}
+
+impl Overlay {
+    pub(super) fn new(digests: bool, digest: u64, seed: u64) -> Self {
+        Self {
+            digest,
+            digests,
+            entries: Slab::new(),
+            by_path: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            touched: VecDeque::new(),
+            births: VecDeque::new(),
+            undo: Vec::new(),
+            undo_digest: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// The number of paths with changes in flight.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// When nothing is in flight, the tree's own digest is the truth.
+    pub(super) fn align(&mut self, tree: &Tree) {
+        if self.entries.is_empty() {
+            self.digest = tree.digest();
+        }
+    }
+
+    /// The node of a path as it will be. The root answers to both of its names.
+    #[inline]
+    pub(super) fn node(&self, tree: &Tree, path: &str) -> Option<Node> {
+        let path = key(path);
+        match self.find(path) {
+            Some(entry) => entry.node.clone(),
+            None => tree.find(path).map(|id| self.of_tree(tree, id, path)),
+        }
+    }
+
+    /// Whether a path will have a node.
+    #[inline]
+    pub(super) fn exists(&self, tree: &Tree, path: &str) -> bool {
+        match self.find(key(path)) {
+            Some(entry) => entry.node.is_some(),
+            None => tree.find(path).is_some(),
+        }
+    }
+
+    /// Records that `zxid` creates a node.
+    pub(super) fn create(&mut self, path: &str, mut node: Node, data: Option<&[u8]>, zxid: Zxid) {
+        node.crc = self.crc(path, data);
+        let owner = Owner::of(node.stat.ephemeral_owner);
+        let entry = self.put(path, 0, Some(node), zxid);
+        if let Owner::Session(session) = owner {
+            self.births.push_back(Birth { zxid, session, entry });
+        }
+    }
+
+    /// Records that `zxid` changes a node: `node` is what [`Self::node`] gave, changed.
+    pub(super) fn update(&mut self, path: &str, node: Node, zxid: Zxid) {
+        self.put(path, node.digest, Some(node), zxid);
+    }
+
+    /// The same when the data changes as well.
+    pub(super) fn update_data(
+        &mut self,
+        path: &str,
+        mut node: Node,
+        data: Option<&[u8]>,
+        zxid: Zxid,
+    ) {
+        node.length = data.map_or(0, <[u8]>::len);
+        node.crc = self.crc(key(path), data);
+        self.update(path, node, zxid);
+    }
+
+    /// Records that `zxid` deletes a node.
+    pub(super) fn delete(&mut self, path: &str, node: &Node, zxid: Zxid) {
+        self.put(path, node.digest, None, zxid);
+    }
+
+    /// The ephemerals that the session will own, ascending by path.
+    pub(super) fn ephemerals(&self, tree: &Tree, session: i64) -> Vec<String> {
+        let mut paths: Vec<String> = tree
+            .ephemerals(session)
+            .filter(|path| self.find(path).is_none_or(|entry| entry.is_owned_by(session)))
+            .collect();
+        let born = self.births.iter().filter(|birth| birth.session == session);
+        let born = born.filter_map(|birth| self.entries.get(birth.entry));
+        paths.extend(born.filter(|entry| entry.is_owned_by(session)).map(|e| e.path.clone()));
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// Forgets what has been applied.
+    pub(super) fn applied(&mut self, zxid: Zxid) {
+        while let Some(&(at, entry)) = self.touched.front()
+            && at <= zxid
+        {
+            self.touched.pop_front();
+            let Some(found) = self.entries.get_mut(entry) else { continue };
+            found.pending -= 1;
+            if found.pending == 0 {
+                self.remove(entry);
+            }
+        }
+        while self.births.front().is_some_and(|birth| birth.zxid <= zxid) {
+            self.births.pop_front();
+        }
+    }
+
+    /// Forgets everything in flight: it will never be applied.
+    pub(super) fn discard(&mut self, digest: u64) {
+        self.entries.clear();
+        self.by_path.clear();
+        self.touched.clear();
+        self.births.clear();
+        self.digest = digest;
+    }
+
+    /// From here to [`Self::keep`] or [`Self::roll_back`], changes can be undone.
+    pub(super) fn begin(&mut self) {
+        self.undo_digest = Some(self.digest);
+    }
+
+    pub(super) fn keep(&mut self) {
+        self.undo_digest = None;
+        self.undo.clear();
+    }
+
+    /// Takes back everything that `zxid` changed.
+    pub(super) fn roll_back(&mut self, zxid: Zxid) {
+        let Some(digest) = self.undo_digest.take() else { return };
+        self.digest = digest;
+        while self.births.pop_back_if(|birth| birth.zxid == zxid).is_some() {}
+        while let Some((_, entry)) = self.touched.pop_back_if(|(at, _)| *at == zxid) {
+            if let Some(entry) = self.entries.get_mut(entry) {
+                entry.pending -= 1;
+            }
+        }
+        while let Some(undo) = self.undo.pop() {
+            match undo.before {
+                None => self.remove(undo.entry),
+                Some((node, zxid)) => {
+                    if let Some(entry) = self.entries.get_mut(undo.entry) {
+                        (entry.node, entry.zxid) = (node, zxid);
+                    }
+                }
+            }
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<&Entry> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        self.entries.get(self.slot(self.hasher.hash_one(path), path)?)
+    }
+
+    fn slot(&self, hash: u64, path: &str) -> Option<usize> {
+        let same = |slot: &usize| self.entries.get(*slot).is_some_and(|e| e.path == path);
+        self.by_path.find(hash, same).copied()
+    }
+
+    fn of_tree(&self, tree: &Tree, id: NodeId, path: &str) -> Node {
+        let stat = tree.persisted(id);
+        let crc = tree.crc_prefix(id);
+        Node {
+            stat,
+            children: tree.child_count(id),
+            length: tree.data(id).map_or(0, <[u8]>::len),
+            crc,
+            digest: self.node_digest(path, crc, &stat),
+            acl: if tree.has_open_acl(id) { NodeAcl::Open } else { NodeAcl::Tree },
+        }
+    }
+
+    fn crc(&self, path: &str, data: Option<&[u8]>) -> u32 {
+        if self.digests && digest::counts(path) { digest::prefix(path, data) } else { 0 }
+    }
+
+    fn node_digest(&self, path: &str, crc: u32, stat: &StatPersisted) -> u64 {
+        if self.digests && digest::counts(path) { digest::of_node(crc, stat) } else { 0 }
+    }
+
+    /// Replaces what a path will hold; `before` is the digest of what it held. Returns the entry.
+    fn put(&mut self, path: &str, before: u64, mut node: Option<Node>, zxid: Zxid) -> usize {
+        let path = key(path);
+        if let Some(node) = &mut node {
+            node.digest = self.node_digest(path, node.crc, &node.stat);
+        }
+        let after = node.as_ref().map_or(0, |node| node.digest);
+        self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
+        let hash = self.hasher.hash_one(path);
+        let Some(slot) = self.slot(hash, path) else { return self.insert(hash, path, node, zxid) };
+        let Some(entry) = self.entries.get_mut(slot) else { return slot };
+        let was = std::mem::replace(&mut entry.node, node);
+        if self.undo_digest.is_some() {
+            self.undo.push(Undo { entry: slot, before: Some((was, entry.zxid)) });
+        }
+        if entry.zxid != zxid {
+            entry.zxid = zxid;
+            entry.pending += 1;
+            self.touched.push_back((zxid, slot));
+        }
+        slot
+    }
+
+    fn insert(&mut self, hash: u64, path: &str, node: Option<Node>, zxid: Zxid) -> usize {
+        let mut own = self.spare.pop().unwrap_or_default();
+        own.push_str(path);
+        let slot = self.entries.insert(Entry { path: own, node, zxid, pending: 1 });
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.by_path.insert_unique(hash, slot, |slot| {
+            entries.get(*slot).map_or(0, |entry| hasher.hash_one(entry.path.as_str()))
+        });
+        self.touched.push_back((zxid, slot));
+        if self.undo_digest.is_some() {
+            self.undo.push(Undo { entry: slot, before: None });
+        }
+        slot
+    }
+
+    fn remove(&mut self, slot: usize) {
+        let Some(mut entry) = self.entries.try_remove(slot) else { return };
+        let hash = self.hasher.hash_one(entry.path.as_str());
+        if let Ok(found) = self.by_path.find_entry(hash, |other| *other == slot) {
+            found.remove();
+        }
+        if self.spare.len() < SPARE_PATHS && entry.path.capacity() <= SPARE_PATH_BYTES {
+            entry.path.clear();
+            self.spare.push(entry.path);
+        }
+    }
+}
+
+impl Entry {
+    fn is_owned_by(&self, session: i64) -> bool {
+        self.node.as_ref().is_some_and(|node| node.stat.ephemeral_owner == session)
+    }
+}
+
+impl Node {
+    /// A node that `zxid` creates at `time`; its data's CRC is filled in by [`Overlay::create`].
+    pub(super) fn new(zxid: Zxid, time: i64, owner: Owner, length: usize, acl: NodeAcl) -> Self {
+        let stat = StatPersisted {
+            czxid: zxid.0,
+            mzxid: zxid.0,
+            pzxid: zxid.0,
+            ctime: time,
+            mtime: time,
+            ephemeral_owner: owner.stored(),
+            ..StatPersisted::default()
+        };
+        Self { stat, children: 0, length, crc: 0, digest: 0, acl }
+    }
+}
+
+impl NodeAcl {
+    /// The list, kept without a copy if it lets everybody do everything.
+    pub(super) fn of(acl: Vec<Acl<'_>>) -> Self {
+        if acl.iter().any(Acl::is_open) {
+            Self::Open
+        } else {
+            Self::Own(acl.into_iter().map(Acl::into_owned).collect())
+        }
+    }
+}
+
+/// The root's two names are one path.
+fn key(path: &str) -> &str {
+    if path == "/" { "" } else { path }
+}
+
+/// Paths kept for their allocations, and the longest one worth keeping.
+const SPARE_PATHS: usize = 1024;
+const SPARE_PATH_BYTES: usize = 128;
