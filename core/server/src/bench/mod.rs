@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Box<Command>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -65,7 +65,7 @@ struct CannedArgs {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let stop = stop::Stop::on_signals()?;
-    match args.command {
+    match *args.command {
         Command::Workload(workload) => {
             let outcome = workload.run(&args.target.context(stop.clone())?)?;
             print(args.json, &outcome.to_table(), &outcome.to_json())?;
