@@ -1,6 +1,9 @@
 //! Tests of the tree as a whole: against what Apache wrote, and against a naive model.
 
+mod generate;
 mod golden;
+mod model;
+mod random;
 
 use super::{Tree, TreeConfig, TreeLoader, WalkState};
 use quorate_wire::disk::snapshot::{Sealer, SnapshotReader, Trailer};
@@ -71,6 +74,14 @@ fn dump(tree: &Tree) -> Vec<String> {
         tree.acl_count(),
     ));
     lines
+}
+
+/// Shows the first line that differs.
+fn assert_equal(left: &[String], right: &[String], context: impl std::fmt::Display) {
+    for (left, right) in left.iter().zip(right) {
+        assert_eq!(left, right, "{context}");
+    }
+    assert_eq!(left.len(), right.len(), "{context}");
 }
 
 /// The records of a log, one per line in hex.
