@@ -92,3 +92,39 @@ const fn spread(tag: u32) -> u64 {
 
 const TABLE_BITS: u32 = 12;
 const TABLES: usize = 1 << TABLE_BITS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::node::Node;
+    use quorate_wire::StatPersisted;
+
+    #[test]
+    fn paths_with_the_same_hash_are_told_apart() {
+        let (mut nodes, mut index) = (Arena::new(), Index::new(1));
+        let hash = PathHash { table: 5, tag: 77 };
+        let mut add = |name, parent: Option<NodeId>| {
+            let mut node = Node::new(name, None, &StatPersisted::default()).unwrap();
+            node.tag = hash.tag;
+            let id = nodes.insert(node).unwrap();
+            if let Some(parent) = parent {
+                nodes.link(parent, id);
+                index.insert(&nodes, hash, id);
+            }
+            id
+        };
+        let root = add("", None);
+        let a = add("a", Some(root));
+        let b = add("b", Some(root));
+        let ab = add("b", Some(a));
+        for (path, id) in [("/a", Some(a)), ("/b", Some(b)), ("/a/b", Some(ab))] {
+            assert_eq!(index.find(&nodes, hash, path), id, "{path}");
+        }
+        for path in ["/b/b", "b", "/a/b/", "//a", "/ab", "/xa", ""] {
+            assert_eq!(index.find(&nodes, hash, path), None, "{path}");
+        }
+        index.remove(hash, b);
+        assert_eq!(index.find(&nodes, hash, "/b"), None);
+        assert_eq!(index.find(&nodes, hash, "/a/b"), Some(ab));
+    }
+}

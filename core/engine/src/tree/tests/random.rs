@@ -4,8 +4,10 @@
 use super::generate::{Generator, Random};
 use super::model::{Model, ModelNode};
 use super::*;
-use crate::tree::{NodeId, TreeEvent, TreeObserver};
+use crate::tree::{NodeId, Outcome, TreeEvent, TreeObserver};
+use quorate_wire::txn::{CreateBody, Txn, TxnHeader};
 use quorate_wire::{Acl, StatPersisted};
+use std::borrow::Cow;
 
 #[derive(Default)]
 struct Told(Vec<String>);
@@ -156,6 +158,53 @@ fn replay_onto_a_snapshot_that_apache_could_have_taken_converges() {
         assert_eq!(loaded.missing_acl(), None);
         assert_equal(&dump(&loaded), &dump(&tree), format!("seed {seed}"));
     }
+}
+
+/// The walk looks at 64 slots at a time.
+#[test]
+fn nodes_next_to_many_written_ones_are_not_missed() {
+    for (from, to) in [(0, 64), (64, 128), (60, 199), (1, 2), (0, 200)] {
+        let mut tree = Tree::new(CONFIG);
+        let header = |zxid| TxnHeader { client_id: 0, cxid: 0, zxid: Zxid(zxid), time: 0, kind: 0 };
+        for n in 0..196 {
+            let (path, acl) = (format!("/{n}").into(), vec![Acl::world(31)]);
+            let body =
+                CreateBody { path, data: None, acl, ephemeral: false, parent_cversion: None };
+            let record = TxnRecord { header: header(n + 1), txn: Txn::Create(body), digest: None };
+            tree.apply(&record, &mut ());
+        }
+        let head = tree.freeze();
+        let frozen = dump(&tree);
+        for id in from..to {
+            tree.touch(NodeId(id));
+        }
+        let mut bytes = Vec::new();
+        while tree.walk(7, &mut bytes) == WalkState::More {}
+        assert_equal(&dump(&load(&bytes, head.zxid)), &frozen, format!("{from}..{to}"));
+    }
+}
+
+/// What no server logs; the tree must not be harmed.
+#[test]
+fn transactions_on_impossible_paths_are_refused() {
+    let mut tree = Tree::new(CONFIG);
+    let before = dump(&tree);
+    for path in ["", "/", "a", "//a", "/a/", "/missing/a", "/zookeeper/"] {
+        let (path, acl) = (Cow::Borrowed(path), vec![Acl::world(31)]);
+        let body = CreateBody {
+            path: path.clone(),
+            data: None,
+            acl,
+            ephemeral: false,
+            parent_cversion: Some(1),
+        };
+        for txn in [Txn::Create(body), Txn::Delete(path)] {
+            let header = TxnHeader { client_id: 0, cxid: 0, zxid: Zxid(0), time: 0, kind: 0 };
+            let record = TxnRecord { header, txn, digest: None };
+            assert_eq!(tree.apply(&record, &mut ()), Outcome::Error(-101), "{record:?}");
+        }
+    }
+    assert_equal(&dump(&tree), &before, "");
 }
 
 #[test]
