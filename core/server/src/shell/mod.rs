@@ -1,10 +1,80 @@
-//! Placeholder.
+//! `quorate shell`: ZooKeeper's command line, with the verbs and output habits of zkCli.
+//!
+//! Three ways of use: interactive, line by line from a pipe, and one command given as arguments. The
+//! way is chosen here; what a command does is in `verbs`, how a session is carried on in `session`. Works
+//! with every server that speaks ZooKeeper's protocol. Differences from zkCli: `docs/shell.md`.
 
-/// Arguments.
+mod args;
+mod client;
+mod format;
+mod interactive;
+mod line;
+mod reply;
+mod session;
+mod verbs;
+
+use client::{Options, Target};
+use session::{Settings, Shell};
+use std::io::{BufRead as _, IsTerminal as _};
+use std::process::ExitCode;
+
+/// Arguments of `quorate shell`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Servers to try, and optionally a node to take for the root: host:port[,host:port][/chroot]
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:2181")]
+    server: String,
+    /// Wanted session timeout, ms
+    #[arg(short, long, value_name = "MS", default_value_t = 30_000, value_parser = clap::value_parser!(i32).range(1..))]
+    timeout: i32,
+    /// Accept a server that has lost its ensemble and serves reads only
+    #[arg(short, long)]
+    readonly: bool,
+    /// Answer with one line of JSON per command
+    #[arg(long)]
+    json: bool,
+    /// A command to carry out instead of reading commands; `help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
 
-/// Runs the command.
-pub(crate) fn run(_args: Args) -> anyhow::Result<std::process::ExitCode> {
-    anyhow::bail!("not built into this version")
+/// Runs the shell. The exit code is that of the last command: 0, 1 when the server refused or could
+/// not be reached, 2 when the command made no sense.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    Target::parse(&args.server)?;
+    let one_shot = !args.command.is_empty();
+    let settings = Settings {
+        server: args.server,
+        options: Options { timeout_ms: args.timeout, read_only: args.readonly },
+        json: args.json,
+        events: !one_shot,
+    };
+    let mut shell = Shell::new(settings);
+    let code = if one_shot {
+        shell.command(&args.command)
+    } else if std::io::stdin().is_terminal() && !args.json {
+        interactive::run(&mut shell)?
+    } else {
+        piped(&mut shell)?
+    };
+    shell.close();
+    Ok(ExitCode::from(code))
+}
+
+/// Carries out the lines of standard input one after another.
+fn piped(shell: &mut Shell) -> anyhow::Result<u8> {
+    if !shell.settings.json {
+        println!("Connecting to {}", shell.settings.server);
+    }
+    shell.connect(None)?;
+    let mut code = 0;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let outcome = shell.line(&line);
+        if shell.quitting {
+            break;
+        }
+        code = outcome;
+    }
+    Ok(code)
 }
