@@ -25,7 +25,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let words = shell::accept_zkcli_options(std::env::args_os());
+    let result = match Cli::parse_from(words).command {
         Command::Shell(args) => shell::run(args),
         Command::Bench(args) => bench::run(args),
     };

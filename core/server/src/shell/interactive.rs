@@ -48,7 +48,7 @@ pub(super) fn run(shell: &mut Shell) -> anyhow::Result<u8> {
                 if shell.quitting {
                     break;
                 }
-                code = outcome;
+                code = outcome.unwrap_or(code);
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,

@@ -15,6 +15,7 @@ mod verbs;
 
 use client::{Options, Target};
 use session::{Settings, Shell};
+use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Answer with one line of JSON per command
     #[arg(long)]
     json: bool,
+    /// Has no effect; zkCli needs it to wait for a connection
+    #[arg(long, hide = true)]
+    wait_for_connection: bool,
     /// A command to carry out instead of reading commands; `help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
@@ -41,7 +45,10 @@ pub(crate) struct Args {
 /// Runs the shell. The exit code is that of the last command: 0, 1 when the server refused or could
 /// not be reached, 2 when the command made no sense.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    Target::parse(&args.server)?;
+    if let Err(error) = Target::parse(&args.server) {
+        eprintln!("quorate shell: {error}");
+        return Ok(ExitCode::from(reply::USAGE));
+    }
     let one_shot = !args.command.is_empty();
     let settings = Settings {
         server: args.server,
@@ -61,6 +68,28 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
+/// Accepts the options as zkCli spells them (`-server`, `-timeout`), up to the command.
+pub(crate) fn accept_zkcli_options(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    if words.get(1).is_none_or(|command| command != "shell") {
+        return words;
+    }
+    let mut is_value = false;
+    for word in words.iter_mut().skip(2) {
+        match word.to_str() {
+            _ if is_value => is_value = false,
+            Some("-server") => (*word, is_value) = ("--server".into(), true),
+            Some("-timeout") => (*word, is_value) = ("--timeout".into(), true),
+            // The shell waits for a connection in any case.
+            Some("-waitforconnection") => *word = "--wait-for-connection".into(),
+            Some("-s" | "-t" | "--server" | "--timeout") => is_value = true,
+            Some(option) if option.starts_with('-') => {}
+            _ => break,
+        }
+    }
+    words
+}
+
 /// Carries out the lines of standard input one after another.
 fn piped(shell: &mut Shell) -> anyhow::Result<u8> {
     if !shell.settings.json {
@@ -69,12 +98,31 @@ fn piped(shell: &mut Shell) -> anyhow::Result<u8> {
     shell.connect(None)?;
     let mut code = 0;
     for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        let outcome = shell.line(&line);
+        let outcome = shell.line(&line?);
         if shell.quitting {
             break;
         }
-        code = outcome;
+        code = outcome.unwrap_or(code);
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zkcli_s_spelling_is_accepted_before_the_command_only() {
+        for (line, expected) in [
+            (
+                "q shell -server h:1 -timeout 5 ls -server",
+                "q shell --server h:1 --timeout 5 ls -server",
+            ),
+            ("q shell -r -s -server get -timeout", "q shell -r -s -server get -timeout"),
+            ("q bench -server h", "q bench -server h"),
+        ] {
+            let words = accept_zkcli_options(line.split(' ').map(OsString::from));
+            assert_eq!(words.join(std::ffi::OsStr::new(" ")), expected);
+        }
+    }
 }

@@ -110,14 +110,15 @@ impl Shell {
         format!("[zk: {server}({state}) {}] ", self.history.len())
     }
 
-    /// Carries out a line that was typed or read, shows the outcome and returns its exit code.
-    pub(crate) fn line(&mut self, line: &str) -> u8 {
+    /// Carries out a line that was typed or read, shows the outcome and returns its exit code;
+    /// `None` for a blank line.
+    pub(crate) fn line(&mut self, line: &str) -> Option<u8> {
         let words = line::words(line);
         if words.is_empty() {
-            return 0;
+            return None;
         }
         self.history.push(line.to_owned());
-        self.command(&words)
+        Some(self.command(&words))
     }
 
     /// Carries out a command, shows the outcome and returns its exit code.
@@ -133,10 +134,8 @@ impl Shell {
             return Err(Failure::Usage("No command entered".to_owned()));
         };
         let Some(verb) = verbs::find(name) else {
-            return Err(Failure::Usage(format!(
-                "{}Command not found: Command not found {name}",
-                verbs::usage()
-            )));
+            self.complain(&[verbs::usage().trim_end().to_owned()]);
+            return Err(Failure::Usage(format!("Command not found: Command not found {name}")));
         };
         let arguments = args::parse(verb.options, rest)?;
         if arguments.arguments.len() < verb.required {
