@@ -1,1 +1,241 @@
-//! Placeholder.
+//! The data directory of a server: transaction log, snapshots, and opening them again.
+//!
+//! [`Storage::open`] locks the directories, builds the tree and says what it found. Writing goes on through
+//! [`LogThread`] (or [`LogWriter`] where threads are unwanted) and [`SnapshotJob`]. All files are Apache's, so a
+//! directory moves between Apache and us in both directions; what is ours alone (`sum.*`, the lock) Apache ignores.
+//! Everything touches files through [`Disk`](disk::Disk). The server's drivers and the simulator call this.
+
+pub mod disk;
+mod epochs;
+mod error;
+mod layout;
+mod log_thread;
+mod log_writer;
+mod purge;
+mod real_disk;
+mod recovery;
+mod replay;
+mod snapshot_load;
+mod snapshot_writer;
+mod sums;
+
+pub use epochs::Epochs;
+pub use error::{AppendError, LogFailure, StorageError};
+pub use log_thread::{GroupCommit, LogReport, LogThread};
+pub use log_writer::{LogConfig, LogWriter};
+pub use purge::Purged;
+pub use real_disk::RealDisk;
+pub use recovery::Report;
+pub use replay::Mismatch;
+pub use snapshot_writer::{SnapshotJob, SnapshotReport, SnapshotWriter};
+
+use disk::{Disk, Space};
+use layout::{Layout, Locks};
+use quorate_engine::tree::{FrozenHead, Tree, TreeConfig};
+use quorate_wire::Zxid;
+use quorate_wire::disk::log::DEFAULT_MAX_PAYLOAD;
+use quorate_wire::disk::names::{Compression, FileName};
+use quorate_wire::disk::snapshot::Trailer;
+use recovery::Rules;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a data directory is opened and written.
+#[derive(Clone)]
+pub struct StorageConfig {
+    /// `dataDir`: snapshots and epoch files are in its `version-2`.
+    pub data_dir: PathBuf,
+    /// `dataLogDir`, if it is another directory.
+    pub log_dir: Option<PathBuf>,
+    /// The file system.
+    pub disk: Arc<dyn Disk>,
+    /// Whether missing directories are made (`zookeeper.datadir.autocreate`).
+    pub create_dirs: bool,
+    /// Whether a new database is begun in empty directories (`zookeeper.db.autocreate`); otherwise only with an
+    /// `initialize` file beside the logs.
+    pub create_database: bool,
+    /// Whether logs without any snapshot are believed (`zookeeper.snapshot.trust.empty`).
+    pub trust_empty: bool,
+    /// Bytes that a log file reserves ahead (`preAllocSize`, there in KiB); 0 turns it off.
+    pub pre_allocate: u64,
+    /// Whether writes reach the device before they count (`forceSync`).
+    pub force_sync: bool,
+    /// Bytes after which a new log file is begun (`txnLogSizeLimitInKb`).
+    pub log_size_limit: Option<u64>,
+    /// When groups of records are synced.
+    pub group: GroupCommit,
+    /// How snapshots are compressed (`snapshot.compression.method`).
+    pub compression: Compression,
+    /// How many snapshots [`Storage::purge`] keeps (`autopurge.snapRetainCount`).
+    pub retain: usize,
+    /// The longest transaction to expect in a log, bytes; `jute.maxbuffer` and its reserve.
+    pub max_payload: usize,
+    /// For the tree.
+    pub tree: TreeConfig,
+}
+
+impl StorageConfig {
+    /// Apache's defaults, on the operating system's file system.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>, tree: TreeConfig) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            log_dir: None,
+            disk: Arc::new(RealDisk),
+            create_dirs: true,
+            create_database: true,
+            trust_empty: false,
+            pre_allocate: 64 << 20,
+            force_sync: true,
+            log_size_limit: None,
+            group: GroupCommit { delay: Duration::ZERO, max_records: None },
+            compression: Compression::Plain,
+            retain: 3,
+            max_payload: DEFAULT_MAX_PAYLOAD,
+            tree,
+        }
+    }
+}
+
+/// An open data directory. It is locked until this is dropped, so drop it after everything that writes there.
+pub struct Storage {
+    layout: Layout,
+    config: StorageConfig,
+    rules: Rules,
+    last: Zxid,
+    _locks: Locks,
+}
+
+/// Sizes of the directories, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirSizes {
+    /// `version-2` of `dataDir`.
+    pub snapshots: u64,
+    /// `version-2` of `dataLogDir`; the same directory if there is only one.
+    pub logs: u64,
+}
+
+impl Storage {
+    /// Locks the directories, makes them if they are missing, and builds the tree. A new database gets a first snapshot.
+    ///
+    /// # Errors
+    /// When the directory is in use, missing or damaged, or its files cannot be read: the message says which
+    /// file, where in it, and what to do. Nothing has been changed then.
+    pub fn open(config: StorageConfig) -> Result<(Self, Tree, Report), StorageError> {
+        let disk = Arc::clone(&config.disk);
+        let layout = Layout::new(disk, &config.data_dir, config.log_dir.as_deref());
+        let locks = layout.claim(config.create_dirs)?;
+        let rules = Rules {
+            autocreate: config.create_database,
+            trust_empty: config.trust_empty,
+            max_payload: config.max_payload,
+            compression: config.compression,
+            tree: config.tree,
+        };
+        let (tree, report) = recovery::open(&layout, &rules)?;
+        for warning in &report.warnings {
+            tracing::warn!("{warning}");
+        }
+        let last = tree.last_zxid();
+        Ok((Self { layout, config, rules, last, _locks: locks }, tree, report))
+    }
+
+    /// A writer that goes on where the log ended when it was opened.
+    #[must_use]
+    pub fn log_writer(&self) -> LogWriter {
+        let config = LogConfig {
+            dir: self.layout.logs.clone(),
+            pre_allocate: self.config.pre_allocate,
+            force_sync: self.config.force_sync,
+            size_limit: self.config.log_size_limit,
+        };
+        LogWriter::new(Arc::clone(&self.layout.disk), config, self.last)
+    }
+
+    /// Starts the thread that writes the log. `report` is called on it and must not block.
+    ///
+    /// # Errors
+    /// When the system has no thread for us.
+    pub fn start_log(&self, report: impl Fn(LogReport) + Send + 'static) -> io::Result<LogThread> {
+        LogThread::start(self.log_writer(), self.config.group, report)
+    }
+
+    /// Begins the snapshot of the tree as it was frozen. The bytes of the walk go into it, then
+    /// [`trailer`](Self::trailer).
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn snapshot_writer(&self, head: &FrozenHead) -> Result<SnapshotWriter, StorageError> {
+        let disk = Arc::clone(&self.layout.disk);
+        SnapshotWriter::create(disk, &self.layout.snapshots, head.zxid, self.config.compression)
+    }
+
+    /// What ends the snapshot of a frozen tree.
+    #[must_use]
+    pub fn trailer(&self, head: &FrozenHead) -> Trailer {
+        recovery::trailer(head.zxid, head.digest, self.config.tree.digest)
+    }
+
+    /// Takes a snapshot in one go, on this thread.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was there before is untouched.
+    pub fn write_snapshot(&self, tree: &mut Tree) -> Result<PathBuf, StorageError> {
+        recovery::write_snapshot(&self.layout, &self.rules, tree)
+    }
+
+    /// Removes snapshots and logs that are not needed to keep the configured number of snapshots. Safe while the log and
+    /// a snapshot are being written; may take a while.
+    ///
+    /// # Errors
+    /// When a file cannot be read or removed.
+    pub fn purge(&self) -> Result<Purged, StorageError> {
+        purge::purge(&self.layout, self.config.retain)
+    }
+
+    /// The epoch files.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is nonsense.
+    pub fn epochs(&self) -> Result<Epochs, StorageError> {
+        Epochs::read(&self.layout, self.last)
+    }
+
+    /// Writes `acceptedEpoch` durably.
+    ///
+    /// # Errors
+    /// When that fails; the old value may or may not stand.
+    pub fn write_accepted_epoch(&self, epoch: i64) -> Result<(), StorageError> {
+        epochs::write(&self.layout, FileName::AcceptedEpoch, epoch)
+    }
+
+    /// Writes `currentEpoch` durably.
+    ///
+    /// # Errors
+    /// When that fails; the old value may or may not stand.
+    pub fn write_current_epoch(&self, epoch: i64) -> Result<(), StorageError> {
+        epochs::write(&self.layout, FileName::CurrentEpoch, epoch)
+    }
+
+    /// How much the files take.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn dir_sizes(&self) -> Result<DirSizes, StorageError> {
+        let size = |dir: &Path| -> Result<u64, StorageError> {
+            let entries = self.layout.disk.list(dir).map_err(StorageError::io("read", dir))?;
+            Ok(entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.len)))
+        };
+        Ok(DirSizes { snapshots: size(&self.layout.snapshots)?, logs: size(&self.layout.logs)? })
+    }
+
+    /// Room on the device of the logs.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn space(&self) -> io::Result<Space> {
+        self.layout.disk.space(&self.layout.logs)
+    }
+}

@@ -1,0 +1,219 @@
+//! Why a data directory cannot be opened or written.
+//!
+//! Each message says what happened, where (file and offset) and what to do about it; the texts are what
+//! an operator reads when a server does not start.
+
+use quorate_wire::Zxid;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a data directory was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// A file operation failed.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried: `read`, `create`, ….
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process, or another server of this one, has the directory.
+    #[error(
+        "the data directory {dir} is in use{}: stop that server first, or give this one its own \
+         directory", holder(.pid)
+    )]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+        /// The process that holds the lock, if it left its number.
+        pid: Option<u32>,
+    },
+    /// The directory is missing and may not be created (`zookeeper.datadir.autocreate=false`).
+    #[error(
+        "the directory {0} does not exist and datadir.autocreate is off: create it, or correct \
+         dataDir or dataLogDir"
+    )]
+    Missing(PathBuf),
+    /// Files are in the wrong one of two directories (ZOOKEEPER-2967).
+    #[error(
+        "{file} is in the directory for {expected}: dataDir and dataLogDir are swapped, or were the same before; move \
+         every snapshot.* to dataDir/version-2 and every log.* to dataLogDir/version-2"
+    )]
+    Misplaced {
+        /// The first such file.
+        file: PathBuf,
+        /// What belongs there: `snapshots` or `logs`.
+        expected: &'static str,
+    },
+    /// There is an `initialize` rule and it forbids to begin a new database here.
+    #[error(
+        "{0} holds no database and db.autocreate is off: restore the data, or create the empty file \
+         `initialize` in that directory to begin a new database"
+    )]
+    NotInitialized(PathBuf),
+    /// There are logs but no snapshot at all.
+    #[error(
+        "{dir} holds transaction logs but no snapshot, so the beginning of the history may be missing: \
+         restore the snapshots; only if this directory comes from a release that wrote none \
+         (before 3.5.3), start once with snapshot.trust.empty=true"
+    )]
+    NoSnapshot {
+        /// The directory that should hold one.
+        dir: PathBuf,
+    },
+    /// Every snapshot is damaged.
+    #[error(
+        "no snapshot in {dir} is usable ({tried} tried; the newest, {newest}: {reason}): restore one from a \
+         backup or from another member"
+    )]
+    NoValidSnapshot {
+        /// The directory.
+        dir: PathBuf,
+        /// How many were tried.
+        tried: usize,
+        /// The newest one.
+        newest: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The newest snapshot is damaged, and the logs do not reach it from an older one.
+    #[error(
+        "{file} is damaged ({reason}) and the logs end at {last}, so what it held beyond that is lost: restore it from a          backup or let this member fetch its data from the others (with an empty directory); to accept          the loss, remove that snapshot"
+    )]
+    SnapshotLost {
+        /// The snapshot.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// The last transaction that is left.
+        last: Zxid,
+    },
+    /// A log file is gone.
+    #[error(
+        "{file} is gone, but {sums} shows that it held transactions up to {held}, and what is left ends at {last}:          restore the file; to accept the loss, remove {sums}"
+    )]
+    LogLost {
+        /// The log file.
+        file: PathBuf,
+        /// Its sidecar.
+        sums: PathBuf,
+        /// The last transaction that it held.
+        held: Zxid,
+        /// The last transaction that is left.
+        last: Zxid,
+    },
+    /// A log file is damaged where a torn last write cannot explain it.
+    #[error(
+        "{file} is damaged at offset {offset} ({reason}); the last good transaction before it is {last}. Starting would \
+         lose what follows: restore the file from a backup or let this member fetch its data \
+         from the others (with an empty directory); to accept the loss, cut the file at that \
+         offset and remove later log files"
+    )]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// Where the first bad record begins, bytes.
+        offset: u64,
+        /// The last good transaction before it.
+        last: Zxid,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Transactions are missing.
+    #[error(
+        "transactions are missing: {file} goes on with {found} (offset {offset}) where {expected} should \
+         follow {last}: restore the missing log file or snapshot; starting without them would \
+         change history"
+    )]
+    Gap {
+        /// The file in which the gap shows.
+        file: PathBuf,
+        /// Where, bytes.
+        offset: u64,
+        /// The last transaction before the gap.
+        last: Zxid,
+        /// What should follow.
+        expected: Zxid,
+        /// What follows.
+        found: Zxid,
+    },
+    /// A record passes its checksum but is no transaction.
+    #[error(
+        "{file} holds a transaction that cannot be understood at offset {offset} ({zxid}: {reason}): it was written by \
+         a newer release or is damaged; start with a release that knows it"
+    )]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Where its record begins, bytes.
+        offset: u64,
+        /// Its zxid, as far as known.
+        zxid: Zxid,
+        /// Why.
+        reason: String,
+    },
+    /// An epoch file is nonsense.
+    #[error(
+        "{file} does not hold an epoch ({reason}): restore it, or remove it to have it made anew"
+    )]
+    BadEpoch {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a segment was not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// There is no room. Nothing of the segment is in the file; the same or another one may be tried later.
+    #[error("no room on the device of {path}: {source}")]
+    Full {
+        /// The log file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log has failed for good.
+    #[error(transparent)]
+    Failed(#[from] LogFailure),
+}
+
+/// The log has failed: what is on the device is unknown, and nothing more is written by this process.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "cannot {action} {path}: {reason}; nothing written since the last sync may be trusted, so this server stops: \
+     check the device and start again"
+)]
+pub struct LogFailure {
+    /// What was tried: `write`, `sync`, ….
+    pub action: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// What the system said.
+    pub reason: String,
+}
+
+impl StorageError {
+    /// Wraps an error of the file system; for `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl LogFailure {
+    /// Wraps an error of the file system.
+    pub(crate) fn new(action: &'static str, path: &Path, error: &io::Error) -> Self {
+        Self { action, path: path.to_owned(), reason: error.to_string() }
+    }
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! [`Disk`] on the operating system.
+//!
+//! Linux first; where a call is missing (preallocation on macOS) the file is extended instead. `sync_data` is
+//! `fdatasync` on Linux and `F_FULLFSYNC` on macOS, as the standard library has it.
+
+use super::disk::{Disk, DiskFile, Entry, Locked, Space};
+use rustix::fs::{FlockOperation, SeekFrom};
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// The operating system's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            // A file may vanish between the listing and the look at it.
+            let Ok(meta) = fs::metadata(entry.path()) else { continue };
+            if let (true, Ok(name)) = (meta.is_file(), entry.file_name().into_string()) {
+                entries.push(Entry { name, len: meta.len() });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        let len = data_end(&file)?;
+        read_range(&file, 0, len)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        read_range(&File::open(path)?, offset, len)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(OpenOptions::new().write(true).open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        match File::open(dir)?.sync_all() {
+            // Some network and overlay file systems cannot sync a directory.
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            other => other,
+        }
+    }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Locked> {
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                // The note is a courtesy; without it the refusal still stands.
+                let _ = file.read_to_string(&mut holder);
+                return Ok(Locked::Elsewhere(holder));
+            }
+            Err(e) => return Err(e.into()),
+        }
+        // The note is a courtesy: a full disk must not keep a server from starting.
+        let _ = file.set_len(0).and_then(|()| file.write_all_at(note.as_bytes(), 0));
+        Ok(Locked::Here(Box::new(Lock(file))))
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(dir)?;
+        let block = stat.f_frsize;
+        Ok(Space {
+            total: stat.f_blocks.saturating_mul(block),
+            available: stat.f_bavail.saturating_mul(block),
+        })
+    }
+}
+
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn allocate(&mut self, len: u64) -> io::Result<()> {
+        let now = self.0.metadata()?.len();
+        if now >= len {
+            return Ok(());
+        }
+        match reserve(&self.0, now, len - now) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.0.set_len(len),
+            other => Ok(other?),
+        }
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, offset: u64, len: u64) -> Result<(), Errno> {
+    rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), offset, len)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64, _: u64) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
+}
+
+/// A held lock. Unlocked explicitly, because a forked child shares the descriptor and would keep it.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.set_len(0);
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Where the last data of a file end and only a hole (which reads as zeros) follows; its length where the file
+/// system does not tell holes.
+fn data_end(file: &File) -> io::Result<u64> {
+    let len = file.metadata()?.len();
+    let mut end = 0;
+    while end < len {
+        let data = match rustix::fs::seek(file, SeekFrom::Data(end)) {
+            Ok(data) => data,
+            Err(Errno::NXIO) => return Ok(end),
+            Err(_) => return Ok(len),
+        };
+        match rustix::fs::seek(file, SeekFrom::Hole(data)) {
+            Ok(hole) if hole > end => end = hole,
+            _ => return Ok(len),
+        }
+    }
+    Ok(end.min(len))
+}
+
+fn read_range(mut file: &File, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    let capacity = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.take(len).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

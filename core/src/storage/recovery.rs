@@ -1,0 +1,231 @@
+//! Opens a database: the newest good snapshot, then the log, then a clean end to go on from.
+//!
+//! Nothing on disk is changed before everything has been read and found whole; a directory that is refused is left as
+//! it was. Order and rules follow `FileTxnSnapLog#restore`, except that what Apache would lose in silence is
+//! refused here.
+
+use super::epochs::Epochs;
+use super::error::StorageError;
+use super::layout::{Files, Layout};
+use super::replay::{Mismatch, Replay, ReplaySettings, Tail};
+use super::snapshot_load::{self, Rejected};
+use super::snapshot_writer::SnapshotWriter;
+use quorate_engine::tree::{Tree, TreeConfig, WalkState};
+use quorate_wire::Zxid;
+use quorate_wire::disk::log::HEADER_LEN;
+use quorate_wire::disk::names::Compression;
+use quorate_wire::disk::sidecar::Sidecar;
+use quorate_wire::disk::snapshot::{SnapshotDigest, Trailer};
+use quorate_wire::txn::DIGEST_VERSION;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What opening a directory found and did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The snapshot that was loaded, and its zxid; `None` for a new database.
+    pub snapshot: Option<(PathBuf, Zxid)>,
+    /// Whether the database was made now.
+    pub created: bool,
+    /// How many log records were applied.
+    pub records: u64,
+    /// The last transaction.
+    pub last: Zxid,
+    /// Digests in log records that are not the tree's.
+    pub mismatches: Vec<Mismatch>,
+    /// The epoch files.
+    pub epochs: Epochs,
+    /// What an operator should know, a line each.
+    pub warnings: Vec<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// How a directory is to be opened.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    /// `zookeeper.db.autocreate`.
+    pub(crate) autocreate: bool,
+    /// `zookeeper.snapshot.trust.empty`.
+    pub(crate) trust_empty: bool,
+    pub(crate) max_payload: usize,
+    pub(crate) compression: Compression,
+    pub(crate) tree: TreeConfig,
+}
+
+/// Builds the tree from what is in the directories, which must be locked.
+pub(crate) fn open(layout: &Layout, rules: &Rules) -> Result<(Tree, Report), StorageError> {
+    let started = Instant::now();
+    let files = layout.list()?;
+    let initialize = layout.log_root.join(INITIALIZE);
+    let may_begin = rules.autocreate || layout.disk.read(&initialize).is_ok();
+    let mut report = Report::default();
+    let (mut tree, tails) = if files.snapshots.is_empty() {
+        without_snapshot(layout, rules, &files, may_begin, &mut report)?
+    } else {
+        with_snapshot(layout, rules, &files, &mut report)?
+    };
+    report.last = tree.last_zxid();
+    check_lost_logs(layout, &files, report.last)?;
+    read_epochs(layout, &mut report);
+    for tail in &tails {
+        clean_end(layout, tail)?;
+    }
+    for name in &files.leftovers {
+        layout.remove(&layout.snapshots.join(name))?;
+    }
+    if report.snapshot.is_none() {
+        write_snapshot(layout, rules, &mut tree)?;
+        report.created = report.records == 0;
+    }
+    layout.remove(&initialize)?;
+    report.elapsed = started.elapsed();
+    Ok((tree, report))
+}
+
+/// Takes the state of a tree in one go, as a snapshot of its own zxid.
+pub(crate) fn write_snapshot(
+    layout: &Layout,
+    rules: &Rules,
+    tree: &mut Tree,
+) -> Result<PathBuf, StorageError> {
+    let head = tree.freeze();
+    let (disk, dir) = (layout.disk.clone(), &layout.snapshots);
+    let mut writer = SnapshotWriter::create(disk, dir, head.zxid, rules.compression)?;
+    let mut bytes = Vec::new();
+    loop {
+        let state = tree.walk(WALK_BUDGET, &mut bytes);
+        writer.write(&bytes)?;
+        bytes.clear();
+        if state == WalkState::Done {
+            return writer.finish(&trailer(head.zxid, head.digest, rules.tree.digest));
+        }
+    }
+}
+
+/// The sections of an exact snapshot.
+pub(crate) fn trailer(zxid: Zxid, digest: u64, with_digest: bool) -> Trailer {
+    let digest = SnapshotDigest { zxid, version: DIGEST_VERSION, tree: digest };
+    Trailer { digest: with_digest.then_some(digest), last_processed: Some(zxid) }
+}
+
+/// The usual case: a snapshot, and the records after it.
+fn with_snapshot(
+    layout: &Layout,
+    rules: &Rules,
+    files: &Files,
+    report: &mut Report,
+) -> Result<(Tree, Vec<Tail>), StorageError> {
+    let (loaded, rejected) = snapshot_load::newest(layout, &files.snapshots, rules.tree)?;
+    for Rejected { file, reason } in &rejected {
+        let path = layout.snapshot_path(file);
+        report.warnings.push(format!("{} is passed over: {reason}", path.display()));
+    }
+    report.snapshot = Some((layout.snapshot_path(&loaded.file), loaded.file.zxid));
+    let mut tree = loaded.tree;
+    let tails = replay(layout, rules, files, &mut tree, loaded.digest, report)?;
+    let last = tree.last_zxid();
+    if let Some(Rejected { file, reason }) = rejected.into_iter().find(|r| r.file.zxid > last) {
+        // A snapshot is begun after its last transaction is in the log.
+        let file = layout.snapshot_path(&file);
+        return Err(StorageError::SnapshotLost { file, reason, last });
+    }
+    Ok((tree, tails))
+}
+
+/// A new database, or one of a release that wrote no first snapshot.
+fn without_snapshot(
+    layout: &Layout,
+    rules: &Rules,
+    files: &Files,
+    may_begin: bool,
+    report: &mut Report,
+) -> Result<(Tree, Vec<Tail>), StorageError> {
+    let mut tree = Tree::new(rules.tree);
+    let tails = replay(layout, rules, files, &mut tree, None, report);
+    // Without trust, logs that hold anything are a reason to refuse, whatever is in them.
+    let has_records = match &tails {
+        Ok(_) => report.records > 0,
+        Err(_) => true,
+    };
+    if has_records && !rules.trust_empty {
+        return Err(StorageError::NoSnapshot { dir: layout.snapshots.clone() });
+    }
+    let tails = tails?;
+    if !has_records && !may_begin {
+        return Err(StorageError::NotInitialized(layout.log_root.clone()));
+    }
+    Ok((tree, tails))
+}
+
+fn replay(
+    layout: &Layout,
+    rules: &Rules,
+    files: &Files,
+    tree: &mut Tree,
+    digest: Option<SnapshotDigest>,
+    report: &mut Report,
+) -> Result<Vec<Tail>, StorageError> {
+    let settings = ReplaySettings { max_payload: rules.max_payload, digest: rules.tree.digest };
+    let mut replay = Replay::new(tree, digest, &settings);
+    let tails = replay.run(layout, &files.logs);
+    report.records = replay.records;
+    report.mismatches.append(&mut replay.mismatches);
+    report.warnings.append(&mut replay.warnings);
+    tails
+}
+
+/// Refuses when a log that held later records is gone, which only its sidecar tells.
+fn check_lost_logs(layout: &Layout, files: &Files, last: Zxid) -> Result<(), StorageError> {
+    let is_log = |zxid: Zxid| files.logs.iter().any(|log| log.zxid == zxid);
+    for &zxid in files.sums.iter().filter(|&&zxid| zxid > last && !is_log(zxid)) {
+        let sums = layout.sums_path(zxid);
+        let bytes = layout.disk.read(&sums).unwrap_or_default();
+        let held = Sidecar::new(&bytes, zxid).ok().and_then(|sums| sums.entries().last());
+        if let Some(held) = held.map(|entry| entry.zxid) {
+            return Err(StorageError::LogLost { file: layout.log_path(zxid), sums, held, last });
+        }
+    }
+    Ok(())
+}
+
+/// Makes a log end with a whole record, so that Apache can read on from there, and gives back the space that
+/// was reserved. A log without records goes.
+fn clean_end(layout: &Layout, tail: &Tail) -> Result<(), StorageError> {
+    let path = layout.log_path(tail.file.zxid);
+    if tail.end <= HEADER {
+        layout.remove_log(tail.file.zxid)?;
+        return layout.disk.sync_dir(&layout.logs).map_err(StorageError::io("sync", &layout.logs));
+    }
+    if tail.file.len <= tail.end {
+        return Ok(());
+    }
+    let cut = layout.disk.open(&path).and_then(|mut file| {
+        file.set_len(tail.end)?;
+        // Padding may come back after a crash; a bad record may not.
+        if tail.torn { file.sync_data() } else { Ok(()) }
+    });
+    match cut {
+        Err(e) if tail.torn => Err(StorageError::io("shorten", &path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// A standalone server does not need these files: what is wrong with them is only said.
+fn read_epochs(layout: &Layout, report: &mut Report) {
+    match Epochs::read(layout, report.last) {
+        Ok(epochs) => {
+            report.epochs = epochs;
+            report.warnings.extend(epochs.conflict(report.last));
+        }
+        Err(e) => report.warnings.push(e.to_string()),
+    }
+}
+
+/// The marker that permits a new database.
+const INITIALIZE: &str = "initialize";
+/// Nodes per step of a walk that nothing waits for.
+const WALK_BUDGET: usize = 2000;
+/// Bytes of a log file's header.
+#[expect(clippy::as_conversions, reason = "a constant that fits")]
+const HEADER: u64 = HEADER_LEN as u64;
