@@ -6,8 +6,8 @@ import difflib
 
 import pytest
 
-from conftest import Pair
 from interop.missing import needs
+from interop.pair import Pair
 from interop.server import Server
 from interop.zkcli import Normaliser, Record, Step, ZkCli, run_once
 from zkcli_scripts import SCRIPTS, Script
