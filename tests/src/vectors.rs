@@ -15,7 +15,7 @@ use serde_json::Value;
 /// One exchange on the client port.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What it shows; unique.
+    /// What it shows.
     pub name: String,
     /// `standalone`, `quorum` or `readonly`: what kind of server it was recorded from.
     pub server: String,
@@ -27,7 +27,7 @@ pub struct Exchange {
     pub response: Option<Vec<u8>>,
     /// Notifications that came before the answer.
     pub pushed_before: Vec<Vec<u8>>,
-    /// How many frames `response` holds is more than one.
+    /// `response` holds more than one frame.
     pub multi_frame: bool,
     /// The connection was closed instead of an answer.
     pub closed: bool,
@@ -50,6 +50,36 @@ pub struct Word {
     pub request: Vec<u8>,
     /// Text received.
     pub response: String,
+}
+
+/// How quorate answers an exchange otherwise than recorded.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The exchange.
+    pub name: String,
+    /// The reason, for a person.
+    pub why: String,
+    /// What is answered, as it would have been in the recorded run.
+    pub response: Option<Vec<u8>>,
+    /// The connection is closed behind the answer.
+    pub closed_after_reply: bool,
+    /// The connection that held the session before stays.
+    pub first_connection_stays: bool,
+}
+
+/// The table of everything that quorate answers otherwise.
+#[must_use]
+pub fn answers() -> Vec<Answer> {
+    list(&json(ANSWERS)["exchanges"])
+        .iter()
+        .map(|v| Answer {
+            name: text(&v["name"]),
+            why: text(&v["why"]),
+            response: v["response_hex"].as_str().map(hex),
+            closed_after_reply: v["closed_after_reply"].as_bool().unwrap_or_default(),
+            first_connection_stays: v["first_connection_stays"].as_bool().unwrap_or_default(),
+        })
+        .collect()
 }
 
 /// Every recorded exchange, in order.
@@ -155,6 +185,7 @@ fn text(value: &Value) -> String {
 }
 
 const CLIENT_FRAMES: &str = include_str!("../vectors/client-frames.json");
+const ANSWERS: &str = include_str!("../vectors/answers.json");
 const DATADIR: &str = include_str!("../vectors/datadir-3.8.json");
 const DATADIR_DECODED: &str = include_str!("../vectors/datadir-3.8-decoded.json");
 const DATADIR_TREE: &str = include_str!("../vectors/datadir-3.8-expected-tree.json");

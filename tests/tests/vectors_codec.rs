@@ -3,11 +3,7 @@
 //! The exceptions are listed with their reason; an exception that no longer is one fails as well.
 //! That a *server* answers as recorded is tested by `vectors_replay.rs`.
 
-#![expect(
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "the helpers of a test fail as the test does"
-)]
+#![expect(clippy::indexing_slicing, reason = "the helpers of a test fail as the test does")]
 
 use quorate_tests::messages::{Reply, Request};
 use quorate_tests::vectors;
