@@ -2,14 +2,17 @@
 //! the outside world are arguments, so that the same inputs give the same effects everywhere.
 //!
 //! Map: [`tree`] holds the nodes and applies transactions; [`prep`] judges requests against the tree plus
-//! what is still in flight; [`access`] knows identities and ACLs; [`session`] expires; [`watch`] remembers who
-//! wants to be told; [`tree::Tree::walk`] writes the tree while it changes.
+//! what is still in flight; [`replica`] is the one writer, [`shard`] serves connections; [`access`] knows identities
+//! and ACLs; [`session`] expires; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
+//! while it changes.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod prep;
+pub mod replica;
 pub mod segment;
 pub mod session;
+pub mod shard;
 pub mod tree;
 pub mod watch;

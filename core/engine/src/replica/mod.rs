@@ -1,0 +1,482 @@
+//! The one writer: judges requests, hands their transactions to the log, applies what the log has made durable
+//! and answers.
+//!
+//! It is pure. The driver carries its sealed segments to the log and brings back how far the log is
+//! ([`Replica::synced`]), or that it had no room ([`Replica::refused`]). **An answer that stands for a transaction is
+//! given only in `synced`**, so nothing is acknowledged that is not durable. Replay of the log and
+//! live operation apply the same bytes with the same function.
+
+mod pending;
+mod reaper;
+mod reply;
+mod snapshots;
+
+pub use reaper::ReaperConfig;
+pub use snapshots::SnapshotConfig;
+
+use crate::prep::{Ask, Prep, PrepConfig, Request, SessionView};
+use crate::segment::Segment;
+use crate::session::{ConnRef, Tracker};
+use crate::shard::{ConnKey, Shard, Submission};
+use crate::tree::{Outcome, Tree, TreeEvent, TreeObserver};
+use pending::{Inflight, Pending, Purpose};
+use quorate_wire::four_letter::FourLetterWord;
+use quorate_wire::txn::{Txn, TxnRecord};
+use quorate_wire::{DecodeError, ErrorCode, Jute, Zxid, password};
+use reaper::Reaper;
+use snapshots::SnapshotClock;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Rules of a replica; all times in ms.
+#[derive(Clone, Debug)]
+pub struct ReplicaConfig {
+    /// How requests are judged.
+    pub prep: PrepConfig,
+    /// Session deadlines are multiples of this.
+    pub tick: i32,
+    /// When containers and TTL nodes are looked at.
+    pub reaper: ReaperConfig,
+    /// When a snapshot is due.
+    pub snapshot: SnapshotConfig,
+    /// The id that the first new session gets; see [`first_session_id`].
+    pub first_session: i64,
+    /// Requests in flight above which the server is crowded (`globalOutstandingLimit`).
+    pub outstanding_limit: usize,
+}
+
+/// Now, by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic, ms: decides about timeouts.
+    pub mono: i64,
+    /// Wall clock, ms since 1970: becomes part of transactions.
+    pub wall: i64,
+}
+
+/// A transaction of the replica's own making could not be read back: a defect, after which it must stop.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("transaction {zxid} cannot be applied: {cause}; the server must stop")]
+pub struct ApplyError {
+    /// The transaction.
+    pub zxid: Zxid,
+    /// What is wrong with it.
+    pub cause: DecodeError,
+}
+
+/// A four-letter word that somebody said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Who said it.
+    pub conn: ConnRef,
+    /// The word.
+    pub word: FourLetterWord,
+    /// What followed it.
+    pub rest: Vec<u8>,
+}
+
+/// The writer of one server.
+#[derive(Debug)]
+pub struct Replica {
+    config: ReplicaConfig,
+    prep: Prep,
+    sessions: Tracker,
+    next_session: i64,
+    /// Records judged since the last seal.
+    open: Segment,
+    inflight: Inflight,
+    pending: VecDeque<Pending>,
+    /// Answers that wait for nothing but the shards' attention.
+    ready: Vec<Ready>,
+    words: Vec<Word>,
+    reaper: Reaper,
+    snapshots: SnapshotClock,
+    digest_mismatches: u64,
+}
+
+#[derive(Debug)]
+enum Ready {
+    Connected(ConnRef, i64),
+    Gone(ConnRef),
+    HangUp(ConnRef),
+    Synced { conn: ConnRef, xid: i32, body: Box<[u8]> },
+}
+
+impl Replica {
+    /// A replica over a recovered (or fresh) tree. Sessions of the tree get their full timeout from now on.
+    #[must_use]
+    pub fn new(config: ReplicaConfig, tree: &Tree, now: Now) -> Self {
+        let mut sessions = Tracker::new(config.tick);
+        for (id, timeout) in tree.sessions() {
+            sessions.add(id, timeout, None, now.mono);
+        }
+        Self {
+            prep: Prep::new(config.prep, tree.last_zxid(), tree.digest()),
+            sessions,
+            next_session: config.first_session,
+            open: Segment::default(),
+            inflight: Inflight::default(),
+            pending: VecDeque::new(),
+            ready: Vec::new(),
+            words: Vec::new(),
+            reaper: Reaper::new(config.reaper, now.mono),
+            snapshots: SnapshotClock::new(config.snapshot, tree.last_zxid()),
+            digest_mismatches: 0,
+            config,
+        }
+    }
+
+    /// Takes a submission of a shard's connection.
+    pub fn submit(
+        &mut self,
+        shard: usize,
+        conn: ConnKey,
+        submission: Submission<'_>,
+        tree: &Tree,
+        now: Now,
+    ) {
+        let conn = ConnRef { shard, conn };
+        match submission {
+            Submission::Write { session, xid, op, body, identities } => {
+                let request =
+                    Request { session, cxid: xid, identities, ask: Ask::Client { op, body } };
+                let request = if op == quorate_wire::OpCode::CloseSession {
+                    Request { ask: Ask::CloseSession, ..request }
+                } else {
+                    request
+                };
+                let closes = matches!(request.ask, Ask::CloseSession);
+                self.judge(tree, now, &request, Some(conn), Purpose::Request { xid, op, session });
+                if closes {
+                    self.sessions.close(session);
+                }
+            }
+            Submission::Sync { xid, body } if self.pending.is_empty() => {
+                self.ready.push(Ready::Synced { conn, xid, body: body.into() });
+            }
+            Submission::Sync { xid, body } => {
+                let purpose = Purpose::Sync { xid, body: body.into() };
+                self.pending.push_back(Pending { zxid: None, conn: Some(conn), purpose });
+            }
+            Submission::NewSession { timeout } => self.new_session(conn, timeout, tree, now),
+            Submission::Resume { session, password, timeout } => {
+                self.resume(conn, session, password, timeout, now);
+            }
+            Submission::Touch { session, timeout } => {
+                self.sessions.touch(session, timeout, now.mono);
+            }
+            Submission::FourLetter { word, rest } => {
+                self.words.push(Word { conn, word, rest: rest.into() });
+            }
+        }
+    }
+
+    fn new_session(&mut self, conn: ConnRef, timeout: i32, tree: &Tree, now: Now) {
+        let session = self.next_session;
+        self.next_session = match session.wrapping_add(1) {
+            i64::MIN => i64::MIN + 1,
+            next => next,
+        };
+        self.sessions.add(session, timeout, Some(conn), now.mono);
+        let identities = crate::access::Identities::none();
+        let ask = Ask::CreateSession { timeout };
+        let request = Request { session, cxid: 0, identities: &identities, ask };
+        self.judge(tree, now, &request, Some(conn), Purpose::NewSession { session });
+    }
+
+    fn resume(&mut self, conn: ConnRef, session: i64, word: &[u8], timeout: i32, now: Now) {
+        if password::matches(session, word) && self.sessions.touch(session, timeout, now.mono) {
+            if let Some(before) = self.sessions.attach(session, conn)
+                && before != conn
+            {
+                self.ready.push(Ready::HangUp(before));
+            }
+            self.ready.push(Ready::Connected(conn, session));
+        } else {
+            self.ready.push(Ready::Gone(conn));
+        }
+    }
+
+    /// Ends sessions whose time has come and nodes that nobody needs. Returns when to be called again.
+    pub fn tick(&mut self, tree: &Tree, now: Now) -> Option<i64> {
+        let identities = crate::access::Identities::none();
+        for session in self.sessions.expire(now.mono) {
+            let request =
+                Request { session, cxid: 0, identities: &identities, ask: Ask::CloseSession };
+            self.judge(tree, now, &request, None, Purpose::Expiry { session });
+        }
+        for path in self.reaper.due(tree, now) {
+            let ask = Ask::DeleteContainer { path: &path };
+            let request = Request { session: 0, cxid: 0, identities: &identities, ask };
+            self.judge(tree, now, &request, None, Purpose::Reap);
+        }
+        self.sessions.next_deadline().into_iter().chain(self.reaper.next()).min()
+    }
+
+    fn judge(
+        &mut self,
+        tree: &Tree,
+        now: Now,
+        request: &Request<'_>,
+        conn: Option<ConnRef>,
+        purpose: Purpose,
+    ) {
+        let zxid = self.prep.last_zxid().next();
+        let sessions = OpenSessions(&self.sessions);
+        let prep = &mut self.prep;
+        self.open.push(zxid, |out| {
+            let judged = prep.judge(tree, &sessions, now.wall, request, out);
+            debug_assert_eq!(judged.zxid, zxid, "one request, one transaction");
+        });
+        self.pending.push_back(Pending { zxid: Some(zxid), conn, purpose });
+    }
+
+    /// Everything judged since the last call, to be made durable. `None` when there is nothing.
+    pub fn seal(&mut self) -> Option<Arc<Segment>> {
+        if self.open.is_empty() {
+            return None;
+        }
+        let segment = Arc::new(std::mem::take(&mut self.open));
+        self.inflight.push(Arc::clone(&segment));
+        Some(segment)
+    }
+
+    /// Everything up to `zxid` is durable: applies it, tells the watchers and answers.
+    ///
+    /// # Errors
+    /// [`ApplyError`] when a transaction of our own cannot be read back; the server must stop.
+    pub fn synced(
+        &mut self,
+        zxid: Zxid,
+        tree: &mut Tree,
+        shards: &mut [&mut Shard],
+        now: Now,
+    ) -> Result<(), ApplyError> {
+        while let Some(pending) = self.pending.pop_front_if(|p| p.zxid.is_none_or(|z| z <= zxid)) {
+            match pending.zxid {
+                None => self.answer_marker(pending, tree, shards, now),
+                Some(at) => self.apply(at, pending, tree, shards, now)?,
+            }
+        }
+        self.prep.applied(tree.last_zxid());
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        zxid: Zxid,
+        pending: Pending,
+        tree: &mut Tree,
+        shards: &mut [&mut Shard],
+        now: Now,
+    ) -> Result<(), ApplyError> {
+        let defect = |cause| ApplyError { zxid, cause };
+        let (segment, n) =
+            self.inflight.next().ok_or_else(|| defect(DecodeError::Null("its record")))?;
+        let payload = segment.payload(n).unwrap_or_default();
+        let record = TxnRecord::from_bytes(payload).map_err(defect)?;
+        let outcome = tree.apply(&record, &mut Notifier { shards, zxid });
+        if record.digest.is_some_and(|digest| digest.tree != tree.digest()) {
+            debug_assert!(false, "the digest of {zxid} differs");
+            self.digest_mismatches += 1;
+        }
+        self.snapshots.count(payload.len());
+        self.answer(pending, &record, &outcome, shards, now);
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        pending: Pending,
+        record: &TxnRecord<'_>,
+        outcome: &Outcome,
+        shards: &mut [&mut Shard],
+        now: Now,
+    ) {
+        let zxid = record.header.zxid;
+        match (pending.purpose, pending.conn) {
+            (Purpose::Request { xid, op, session }, Some(conn)) => {
+                let err = reply::error_of(&record.txn);
+                if let Some(shard) = shards.get_mut(conn.shard) {
+                    shard.reply(conn.conn, xid, zxid, err, now.mono, |out| {
+                        reply::write_body(op, record, outcome, out);
+                    });
+                }
+                if matches!(record.txn, Txn::CloseSession(_)) {
+                    self.session_ended(session, Some(conn), shards);
+                }
+            }
+            (Purpose::NewSession { session }, Some(conn)) => {
+                if let Some(shard) = shards.get_mut(conn.shard) {
+                    shard.connected(conn.conn, session);
+                }
+            }
+            (Purpose::Expiry { session }, _) => self.session_ended(session, None, shards),
+            _ => {}
+        }
+    }
+
+    /// The session is no more: its connection is told so by being closed.
+    fn session_ended(
+        &mut self,
+        session: i64,
+        asked_by: Option<ConnRef>,
+        shards: &mut [&mut Shard],
+    ) {
+        if let Some(owner) = self.sessions.remove(session).filter(|&owner| Some(owner) != asked_by)
+            && let Some(shard) = shards.get_mut(owner.shard)
+        {
+            shard.hang_up(owner.conn);
+        }
+    }
+
+    fn answer_marker(&self, pending: Pending, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+        if let (Purpose::Sync { xid, body }, Some(conn)) = (pending.purpose, pending.conn) {
+            answer_sync(conn, xid, &body, tree, shards, now);
+        }
+    }
+
+    /// Gives the answers that waited for no transaction. To be called after submissions and after [`synced`](Self::synced).
+    pub fn deliver(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+        for ready in self.ready.drain(..) {
+            match ready {
+                Ready::Synced { conn, xid, body } => {
+                    answer_sync(conn, xid, &body, tree, shards, now)
+                }
+                Ready::Connected(conn, session) => {
+                    if let Some(shard) = shards.get_mut(conn.shard) {
+                        shard.connected(conn.conn, session);
+                    }
+                }
+                Ready::Gone(conn) => {
+                    if let Some(shard) = shards.get_mut(conn.shard) {
+                        shard.session_gone(conn.conn);
+                    }
+                }
+                Ready::HangUp(conn) => {
+                    if let Some(shard) = shards.get_mut(conn.shard) {
+                        shard.hang_up(conn.conn);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The log had no room: nothing that is in flight will become durable. Every request is refused, and what the
+    /// server itself wanted is tried again later.
+    pub fn refused(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+        self.open = Segment::default();
+        self.inflight = Inflight::default();
+        for pending in std::mem::take(&mut self.pending) {
+            match (&pending.purpose, pending.conn) {
+                (Purpose::Sync { .. }, _) => self.answer_marker(pending, tree, shards, now),
+                (&Purpose::Request { xid, op, session }, Some(conn)) => {
+                    if op == quorate_wire::OpCode::CloseSession {
+                        self.sessions.reopen(session, now.mono);
+                    }
+                    if let Some(shard) = shards.get_mut(conn.shard) {
+                        let err = ErrorCode::SystemError.code();
+                        shard.reply(conn.conn, xid, tree.last_zxid(), err, now.mono, |_| {});
+                    }
+                }
+                (&Purpose::NewSession { session }, Some(conn)) => {
+                    self.sessions.remove(session);
+                    if let Some(shard) = shards.get_mut(conn.shard) {
+                        shard.hang_up(conn.conn);
+                    }
+                }
+                (&Purpose::Expiry { session }, _) => self.sessions.reopen(session, now.mono),
+                _ => {}
+            }
+        }
+        self.prep.discard(tree);
+    }
+
+    /// Whether connections with requests in flight should not be read.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.pending.len() > self.config.outstanding_limit
+    }
+
+    /// Requests that have not been answered.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether it is time for a snapshot; the clock starts again when this says so.
+    pub fn snapshot_due(&mut self, tree: &Tree) -> bool {
+        self.snapshots.due(tree.last_zxid())
+    }
+
+    /// The words said since the last call.
+    pub fn take_words(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.words)
+    }
+
+    /// Whether anything waits for [`deliver`](Self::deliver) or [`take_words`](Self::take_words).
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty() || !self.words.is_empty()
+    }
+
+    /// The sessions and their deadlines.
+    #[must_use]
+    pub const fn sessions(&self) -> &Tracker {
+        &self.sessions
+    }
+
+    /// Transactions after which the tree's digest was not the predicted one. Anything but 0 is a defect.
+    #[must_use]
+    pub const fn digest_mismatches(&self) -> u64 {
+        self.digest_mismatches
+    }
+}
+
+/// The id of the first session after a start. Source: `SessionTrackerImpl#initializeNextSessionId`.
+#[must_use]
+pub const fn first_session_id(server: u8, wall_ms: i64) -> i64 {
+    let id = ((wall_ms << 24).cast_unsigned() >> 8).cast_signed() | ((server as i64) << 56);
+    if id == i64::MIN { id + 1 } else { id }
+}
+
+fn answer_sync(
+    conn: ConnRef,
+    xid: i32,
+    body: &[u8],
+    tree: &Tree,
+    shards: &mut [&mut Shard],
+    now: Now,
+) {
+    let Some(shard) = shards.get_mut(conn.shard) else { return };
+    match quorate_wire::op::sync::SyncRequest::from_bytes(body) {
+        Ok(request) => {
+            shard.reply(conn.conn, xid, tree.last_zxid(), 0, now.mono, |out| request.write(out));
+        }
+        Err(_) => {
+            let err = ErrorCode::MarshallingError.code();
+            shard.reply(conn.conn, xid, tree.last_zxid(), err, now.mono, |_| {});
+        }
+    }
+}
+
+struct OpenSessions<'a>(&'a Tracker);
+
+impl SessionView for OpenSessions<'_> {
+    fn is_open(&self, session: i64) -> bool {
+        self.0.is_open(session)
+    }
+}
+
+struct Notifier<'a, 'b> {
+    shards: &'a mut [&'b mut Shard],
+    zxid: Zxid,
+}
+
+impl TreeObserver for Notifier<'_, '_> {
+    fn fire(&mut self, event: TreeEvent<'_>) {
+        for shard in self.shards.iter_mut() {
+            shard.notify(&event, self.zxid);
+        }
+    }
+}

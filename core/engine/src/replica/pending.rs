@@ -1,0 +1,58 @@
+//! What is on its way through the log, and what to do when it has arrived.
+
+use crate::segment::Segment;
+use crate::session::ConnRef;
+use quorate_wire::{OpCode, Zxid};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Something that waits for the log, in the order of submission.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Its transaction; `None` when it only waits for what was submitted before.
+    pub(super) zxid: Option<Zxid>,
+    /// Who is to be answered.
+    pub(super) conn: Option<ConnRef>,
+    pub(super) purpose: Purpose,
+}
+
+/// Why it was submitted.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// A client's request.
+    Request { xid: i32, op: OpCode, session: i64 },
+    /// A client's sync.
+    Sync { xid: i32, body: Box<[u8]> },
+    /// A session begins.
+    NewSession { session: i64 },
+    /// A session has not been heard of for too long.
+    Expiry { session: i64 },
+    /// A container or TTL node is no longer needed.
+    Reap,
+}
+
+/// Sealed segments whose records have not all been applied.
+#[derive(Debug, Default)]
+pub(super) struct Inflight {
+    segments: VecDeque<Arc<Segment>>,
+    /// Records of the first segment that have been applied.
+    done: usize,
+}
+
+impl Inflight {
+    pub(super) fn push(&mut self, segment: Arc<Segment>) {
+        self.segments.push_back(segment);
+    }
+
+    /// The next record: its segment and its place there.
+    pub(super) fn next(&mut self) -> Option<(Arc<Segment>, usize)> {
+        let front = self.segments.front()?;
+        let next = (Arc::clone(front), self.done);
+        self.done += 1;
+        if self.done >= front.records().len() {
+            self.segments.pop_front();
+            self.done = 0;
+        }
+        Some(next)
+    }
+}

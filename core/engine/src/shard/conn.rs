@@ -1,0 +1,124 @@
+//! One client connection: where it stands, who it is, what it still waits for.
+
+use super::stats::ConnStats;
+use crate::access::Identities;
+use quorate_wire::OpCode;
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Names a connection of a shard for as long as it lives; never reused while anyone may hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnKey {
+    /// Its place in the shard, reused after it has closed.
+    pub slot: u32,
+    /// Tells it from earlier tenants of the slot.
+    pub generation: u32,
+}
+
+/// What a connection may do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing has come yet: a handshake or a four-letter word is expected.
+    Stranger,
+    /// The replica has been asked for its session (or word); further input waits.
+    Connecting,
+    /// It has a session.
+    Open,
+    /// It is closed as soon as its output has been sent.
+    Closing,
+}
+
+/// A client connection.
+#[derive(Debug)]
+pub struct Conn {
+    /// Its name.
+    pub key: ConnKey,
+    /// The peer; `None` within the process.
+    pub remote: Option<SocketAddr>,
+    /// What it may do now.
+    pub state: State,
+    /// Its session, 0 before there is one.
+    pub session: i64,
+    /// The session's timeout on this connection, ms.
+    pub timeout: i32,
+    /// Who it has proven to be.
+    pub identities: Identities,
+    /// Counters.
+    pub stats: ConnStats,
+    /// Bytes of a frame that is not complete or may not be looked at yet.
+    pub(super) input: Vec<u8>,
+    /// Bytes to send.
+    pub(super) out: Vec<u8>,
+    /// How many of `out` have been sent.
+    pub(super) sent: usize,
+    /// Unanswered requests, in order; the first is always a write.
+    pub(super) queue: VecDeque<Waiting>,
+    /// Unanswered writes.
+    pub(super) writes: u32,
+    /// Which tick the session was last touched for.
+    pub(super) touched: i64,
+    /// Whether the handshake had the read-only byte, so that the answer has one.
+    pub(super) knows_read_only: bool,
+    /// Whether it stands in a list of connections with output.
+    pub(super) listed: Listed,
+}
+
+/// In which list of connections with output one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listed {
+    No,
+    /// Events only: they may be spread over time.
+    Events,
+    /// Replies: at once.
+    Replies,
+}
+
+/// An unanswered request.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// The replica has it.
+    Write {
+        /// The operation.
+        op: OpCode,
+        /// When it came, ms.
+        since: i64,
+    },
+    /// A request that has to see the writes before it: the whole frame.
+    Read(Box<[u8]>, i64),
+}
+
+impl Conn {
+    pub(super) fn new(key: ConnKey, remote: Option<SocketAddr>, now: i64) -> Self {
+        Self {
+            key,
+            remote,
+            state: State::Stranger,
+            session: 0,
+            timeout: 0,
+            identities: Identities::from_address(
+                remote.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |addr| addr.ip()),
+            ),
+            stats: ConnStats { established: now, ..ConnStats::default() },
+            input: Vec::new(),
+            out: Vec::new(),
+            sent: 0,
+            queue: VecDeque::new(),
+            writes: 0,
+            touched: i64::MIN,
+            knows_read_only: true,
+            listed: Listed::No,
+        }
+    }
+
+    /// Requests that have not been answered.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.out.len().saturating_sub(self.sent)
+    }
+}
