@@ -3,6 +3,7 @@
 //! Only the command line is here; each command has a module of its own.
 
 mod bench;
+mod serve;
 mod shell;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a server until Ctrl-C.
+    Server(serve::Args),
     /// Talk to a server: interactive, or one command and done.
     Shell(shell::Args),
     /// Measure any server that speaks ZooKeeper's protocol.
@@ -27,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     let words = shell::accept_zkcli_options(std::env::args_os());
     let result = match Cli::parse_from(words).command {
+        Command::Server(args) => serve::run(&args),
         Command::Shell(args) => shell::run(args),
         Command::Bench(args) => bench::run(args),
     };

@@ -1,1 +1,27 @@
-//! Placeholder.
+//! A server in this process.
+//!
+//! [`Server::builder`] starts one: on a given port, a free one or none at all, with its data in a directory or in
+//! memory only. Everything that decides is in `quorate-engine`; here are the threads, sockets and the clock.
+//!
+//! Two drivers run the same engines. [`fused`] has one thread for connections and state, which is fastest on small
+//! machines; [`sharded`] has several I/O threads beside the one that writes. The log and snapshots have
+//! threads of their own in both.
+
+mod admission;
+mod builder;
+mod clock;
+mod fused;
+mod handle;
+mod journal;
+mod links;
+mod listener;
+mod pipe;
+mod purger;
+mod settings;
+mod sharded;
+mod snapshotter;
+mod words;
+
+pub use builder::Builder;
+pub use handle::{Server, ServerError};
+pub use pipe::LocalStream;

@@ -1,0 +1,108 @@
+//! `quorate server`: a server as a process of its own.
+//!
+//! Reads the configuration, says in a few lines what it does, and runs until a signal. The log goes to
+//! standard error; `RUST_LOG` chooses how much of it.
+
+use anyhow::Context;
+use quorate::config::{self, ConfigBuilder, IoMode, ServerConfig, Warning, WarningKind};
+use quorate::server::Server;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use tracing_subscriber::EnvFilter;
+
+/// What `quorate server` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A zoo.cfg; without one, a durable server on 127.0.0.1:2181 with its data in ./quorate-data.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides a setting, as if it stood last in the file.
+    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Keep everything in memory: nothing survives the server.
+    #[arg(long)]
+    volatile: bool,
+    /// How threads share the work: auto, fused or sharded.
+    #[arg(long, value_name = "MODE")]
+    io: Option<Io>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Io {
+    Auto,
+    Fused,
+    Sharded,
+}
+
+/// Runs the server until a signal ends it.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let began = Instant::now();
+    let (mut config, warnings) = configuration(args)?;
+    for warning in warnings.iter().filter(|warning| warning.kind != WarningKind::EnsembleOnly) {
+        eprintln!("warning: {warning}");
+    }
+    match args.io {
+        Some(Io::Auto) => config.io = IoMode::Auto,
+        Some(Io::Fused) => config.io = IoMode::Fused,
+        Some(Io::Sharded) => config.io = IoMode::Sharded,
+        None => {}
+    }
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let data = config.data_dir.clone();
+    let mut builder = Server::builder().config(config);
+    if args.volatile {
+        builder = builder.volatile();
+    }
+    let server = builder.start()?;
+    announce(&server, args, &data, began);
+    let stopper = server.stopper();
+    let handle = signals.handle();
+    let waiter = std::thread::Builder::new().name("quorate-signals".into()).spawn(move || {
+        if signals.forever().next().is_some() {
+            stopper.stop();
+        }
+    })?;
+    server.wait();
+    let result = server.stop();
+    handle.close();
+    // The thread has nothing left to do than to end.
+    let _ = waiter.join();
+    result?;
+    println!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configuration(args: &Args) -> anyhow::Result<(ServerConfig, Vec<Warning>)> {
+    let mut builder = ConfigBuilder::new();
+    if let Some(path) = &args.config {
+        let text = config::read_file(path)?;
+        builder.file(&text, &path.display().to_string())?;
+    }
+    for setting in &args.set {
+        let (key, value) = setting
+            .split_once('=')
+            .with_context(|| format!("--set {setting}: expected KEY=VALUE"))?;
+        builder.set("--set", key, value)?;
+    }
+    Ok(builder.build()?)
+}
+
+fn announce(server: &Server, args: &Args, data: &std::path::Path, began: Instant) {
+    let version = env!("CARGO_PKG_VERSION");
+    let took = began.elapsed().as_millis();
+    match server.address() {
+        Some(address) => println!("quorate {version} serves ZooKeeper clients on {address}"),
+        None => println!("quorate {version} runs without a client port"),
+    }
+    if args.volatile {
+        println!("  data: in memory only; nothing survives this process");
+    } else {
+        println!("  data: {} (synced before every acknowledgement)", data.display());
+    }
+    println!("  ready after {took} ms; Ctrl-C stops it");
+}

@@ -1,0 +1,199 @@
+//! One thread for connections and state: on small machines nothing is faster, and nothing has to be locked.
+//!
+//! A round: wait for news, read, take the log's reports, answer, seal what was judged, send. The engines decide;
+//! the order of the calls here is the whole of the driver's wisdom.
+
+use super::clock::Clock;
+use super::handle::{Control, ServerError};
+use super::journal::{Journal, News};
+use super::links::{Core, Links, Stream, number_of};
+use super::listener::{LISTENER, Listener};
+use super::pipe::Calls;
+use super::snapshotter::Snapshotter;
+use super::words::Words;
+use mio::{Events, Poll};
+use quorate_engine::replica::{Now, Replica};
+use quorate_engine::shard::{ConnKey, Shard, Submission, Submit};
+use quorate_engine::tree::Tree;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that the thread owns.
+pub(super) struct Fused {
+    pub(super) poll: Poll,
+    pub(super) clock: Clock,
+    pub(super) control: Arc<Control>,
+    pub(super) calls: Arc<Calls>,
+    pub(super) listener: Option<Listener>,
+    pub(super) tree: Tree,
+    pub(super) replica: Replica,
+    pub(super) shard: Shard,
+    pub(super) journal: Journal,
+    pub(super) snapshotter: Option<Snapshotter>,
+    pub(super) words: Words,
+    pub(super) links: Links,
+}
+
+/// Submissions go straight to the replica.
+struct Direct<'a> {
+    replica: &'a mut Replica,
+    tree: &'a Tree,
+    now: Now,
+}
+
+impl Submit for Direct<'_> {
+    fn submit(&mut self, conn: ConnKey, submission: Submission<'_>) {
+        self.replica.submit(0, conn, submission, self.tree, self.now);
+    }
+}
+
+impl Core for Direct<'_> {
+    fn is_crowded(&self) -> bool {
+        self.replica.is_crowded()
+    }
+}
+
+impl Fused {
+    /// Serves until told to stop, or until something makes it impossible.
+    pub(super) fn run(mut self) -> Result<(), ServerError> {
+        let result = self.serve();
+        self.links.close_all(&mut self.shard);
+        drop(self.snapshotter.take());
+        let closed = self.journal.close();
+        self.control.ended();
+        result.and(closed.map_err(ServerError::from))
+    }
+
+    fn serve(&mut self) -> Result<(), ServerError> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut deadline = Some(0);
+        while !self.control.is_stopping() {
+            let timeout = self.timeout(deadline);
+            match self.poll.poll(&mut events, timeout) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                    return Err(ServerError::System { what: "poll", cause: e });
+                }
+                _ => {}
+            }
+            let now = self.clock.now();
+            self.take_events(&events, now);
+            let (links, tree) = (&mut self.links, &self.tree);
+            let mut core = Direct { replica: &mut self.replica, tree, now };
+            links.read_all(&mut self.shard, tree, now.mono, &mut core);
+            self.take_reports(now)?;
+            self.settle(now)?;
+            if deadline.is_some_and(|at| at <= now.mono) {
+                deadline = self.tick(now);
+                self.settle(now)?;
+            } else {
+                // Only touches make deadlines later, and a deadline that is too early costs one idle round.
+                let next = self.replica.sessions().next_deadline();
+                deadline = deadline.into_iter().chain(next).min();
+            }
+            self.snapshot();
+            self.links.flush(&mut self.shard, EVENT_SLICE);
+        }
+        Ok(())
+    }
+
+    fn timeout(&self, deadline: Option<i64>) -> Option<Duration> {
+        let busy = self.shard.has_notified()
+            || self.links.has_writable()
+            || self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
+        if busy {
+            return Some(Duration::ZERO);
+        }
+        let wait = deadline?.saturating_sub(self.clock.now().mono).max(0);
+        Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+    }
+
+    fn take_events(&mut self, events: &Events, now: Now) {
+        for event in events {
+            if let Some(number) = number_of(event.token()) {
+                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                self.links.ready(number, readable, event.is_writable() || event.is_error());
+            } else if event.token() == LISTENER {
+                self.accept(now);
+            }
+        }
+        for pipe in self.control.visitors() {
+            let key = self.shard.open(None, now.mono);
+            // A pipe needs no registration that could fail.
+            let _ = self.links.add(key, Stream::Local(pipe), self.poll.registry());
+        }
+        for number in self.calls.take() {
+            self.links.ready(number, true, true);
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        let Some(listener) = &mut self.listener else { return };
+        while let Some((socket, remote, ticket)) = listener.accept() {
+            let key = self.shard.open(Some(remote), now.mono);
+            let stream = Stream::Tcp(socket, ticket);
+            if let Err(cause) = self.links.add(key, stream, self.poll.registry()) {
+                tracing::warn!("connection from {remote} dropped: {cause}");
+                self.shard.close(key);
+            }
+        }
+    }
+
+    /// What the log has done meanwhile.
+    fn take_reports(&mut self, now: Now) -> Result<(), ServerError> {
+        for news in self.journal.news() {
+            match news {
+                News::Synced(zxid) => {
+                    self.replica.synced(zxid, &mut self.tree, &mut [&mut self.shard], now)?;
+                }
+                News::Refused(reason) => {
+                    tracing::error!("no room for transactions, writes are refused: {reason}");
+                    self.replica.refused(&self.tree, &mut [&mut self.shard], now);
+                }
+                News::Room => tracing::info!("there is room for transactions again"),
+                News::Failed(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers and goes on with what waited, until nothing more can be done without the outside world.
+    fn settle(&mut self, now: Now) -> Result<(), ServerError> {
+        loop {
+            self.replica.deliver(&self.tree, &mut [&mut self.shard], now);
+            for word in self.replica.take_words() {
+                self.words.answer(&word, &self.tree, &self.replica, &mut [&mut self.shard], now);
+            }
+            let mut core = Direct { replica: &mut self.replica, tree: &self.tree, now };
+            self.shard.resume(&self.tree, now.mono, &mut core);
+            let durable = self.replica.seal().and_then(|segment| self.journal.append(segment));
+            if let Some(zxid) = durable {
+                self.replica.synced(zxid, &mut self.tree, &mut [&mut self.shard], now)?;
+            } else if !self.replica.has_ready() && !self.shard.has_resumable() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Now) -> Option<i64> {
+        let strangers = self.shard.tick(now.mono);
+        let replica = self.replica.tick(&self.tree, now);
+        strangers.into_iter().chain(replica).chain([now.mono.saturating_add(LONGEST_NAP)]).min()
+    }
+
+    fn snapshot(&mut self) {
+        let Some(snapshotter) = &mut self.snapshotter else { return };
+        if !snapshotter.is_busy() && self.replica.snapshot_due(&self.tree) {
+            self.journal.roll();
+            snapshotter.begin(&mut self.tree);
+        }
+        snapshotter.step(&mut self.tree);
+    }
+}
+
+/// Events taken in one round.
+const EVENTS: usize = 1024;
+/// Connections whose notifications are sent in one round.
+const EVENT_SLICE: usize = 64;
+/// The thread looks after itself at least this often, ms.
+const LONGEST_NAP: i64 = 1000;

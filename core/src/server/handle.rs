@@ -1,0 +1,187 @@
+//! [`Server`]: a handle to the threads of a running server.
+
+use super::builder::Builder;
+use super::pipe::{Calls, LocalStream, Pipe};
+use super::purger::Purger;
+use crate::storage::{LogFailure, StorageError};
+use mio::Waker;
+use quorate_engine::replica::ApplyError;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Why a server did not start, or why it stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The client port cannot be opened.
+    #[error("cannot listen on {address}: {cause}; choose another clientPort or stop what uses it")]
+    Listen {
+        /// Where it should have listened.
+        address: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The system refuses a thread, a poll or a waker.
+    #[error("the system refuses a {what}: {cause}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The transaction log failed; what was not acknowledged may be lost, nothing else.
+    #[error("the server has stopped: {0}")]
+    Log(#[from] LogFailure),
+    /// A defect of this program.
+    #[error("the server has stopped: {0}")]
+    Apply(#[from] ApplyError),
+    /// A thread of the server panicked: a defect of this program.
+    #[error("the server has stopped: its thread {0} panicked")]
+    Panic(&'static str),
+}
+
+/// A server running in this process. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) address: Option<SocketAddr>,
+    pub(super) control: Arc<Control>,
+    pub(super) threads: Threads,
+    pub(super) purger: Option<Purger>,
+}
+
+/// The threads of a server, by name.
+pub(super) type Threads = Vec<(&'static str, JoinHandle<Result<(), ServerError>>)>;
+
+/// What a handle and the server's threads share.
+#[derive(Debug)]
+pub(super) struct Control {
+    stop: AtomicBool,
+    ended: Mutex<bool>,
+    end: Condvar,
+    /// Wakes each thread that waits in a poll.
+    wakers: Vec<Arc<Waker>>,
+    /// New in-process connections, for the first I/O thread.
+    visitors: Mutex<Vec<Arc<Pipe>>>,
+    /// Where in-process connections call.
+    calls: Arc<Calls>,
+}
+
+impl Control {
+    pub(super) fn new(wakers: Vec<Arc<Waker>>, calls: Arc<Calls>) -> Arc<Self> {
+        Arc::new(Self {
+            stop: AtomicBool::new(false),
+            ended: Mutex::new(false),
+            end: Condvar::new(),
+            wakers,
+            visitors: Mutex::default(),
+            calls,
+        })
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Asks all threads to end.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        for waker in &self.wakers {
+            // A waker that cannot be written to has a wake-up pending.
+            let _ = waker.wake();
+        }
+    }
+
+    pub(super) fn visitors(&self) -> Vec<Arc<Pipe>> {
+        std::mem::take(&mut *self.visitors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A thread of the server has ended, for whatever reason: so do the others.
+    pub(super) fn ended(&self) {
+        self.stop();
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.end.notify_all();
+    }
+}
+
+impl Server {
+    /// How to start a server.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The address it listens on; `None` when it has no port.
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Opens a connection within the process: the client protocol, without a socket.
+    #[must_use]
+    pub fn connect(&self) -> LocalStream {
+        let (pipe, stream) = Pipe::new(Arc::clone(&self.control.calls));
+        self.control.visitors.lock().unwrap_or_else(PoisonError::into_inner).push(pipe);
+        if let Some(waker) = self.control.wakers.first() {
+            let _ = waker.wake();
+        }
+        stream
+    }
+
+    /// Waits until the server ends by itself.
+    pub fn wait(&self) {
+        let mut ended = self.control.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ended {
+            ended = self.control.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Makes another thread's [`wait`](Self::wait) return and the server stop.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.control))
+    }
+
+    /// Stops the server: what was submitted is made durable, connections are closed, sessions live on
+    /// in the data directory, threads are joined.
+    ///
+    /// # Errors
+    /// Why it had stopped by itself before, or what went wrong with the log now.
+    pub fn stop(mut self) -> Result<(), ServerError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), ServerError> {
+        self.control.stop();
+        drop(self.purger.take());
+        let mut result = Ok(());
+        for (name, thread) in self.threads.drain(..) {
+            let ended = thread.join().unwrap_or(Err(ServerError::Panic(name)));
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.join() {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+/// Stops a server from anywhere, for example from a signal handler's thread.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<Control>);
+
+impl Stopper {
+    /// Asks the server to stop and returns at once.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}

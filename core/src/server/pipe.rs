@@ -1,0 +1,207 @@
+//! A connection within the process: the same bytes as over a socket, without the socket.
+//!
+//! Two bounded byte queues behind one lock. The client's end blocks; the server's end never does: it is told
+//! through its waker that there is something to read or room to write.
+
+use mio::Waker;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The server's end.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Where the server's thread looks for pipes that need it.
+    calls: Arc<Calls>,
+}
+
+/// Pipes that need their server's thread, by the number it gave them.
+#[derive(Debug)]
+pub(super) struct Calls {
+    pending: Mutex<Vec<usize>>,
+    waker: Arc<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number by which the server's thread knows this pipe.
+    number: Option<usize>,
+    called: bool,
+    to_server: VecDeque<u8>,
+    to_client: VecDeque<u8>,
+    server_closed: bool,
+    client_closed: bool,
+}
+
+impl Calls {
+    pub(super) fn new(waker: Arc<Waker>) -> Arc<Self> {
+        Arc::new(Self { pending: Mutex::default(), waker })
+    }
+
+    pub(super) fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn call(&self, number: usize) {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        // A full eventfd means that the thread is being woken already.
+        let _ = self.waker.wake();
+    }
+}
+
+impl Pipe {
+    /// A new pipe; the server's thread has to [`adopt`](Self::adopt) it.
+    pub(super) fn new(calls: Arc<Calls>) -> (Arc<Self>, LocalStream) {
+        let pipe = Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), calls });
+        (Arc::clone(&pipe), LocalStream { end: Arc::new(ClientEnd { pipe }), timeout: None })
+    }
+
+    /// Gives the pipe its number; what was written before counts as news.
+    pub(super) fn adopt(&self, number: usize) {
+        let mut state = self.lock();
+        state.number = Some(number);
+        state.called = true;
+        self.calls.call(number);
+    }
+
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.lock();
+        state.called = false;
+        if state.to_server.is_empty() {
+            return if state.client_closed { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        }
+        let n = state.to_server.read(buffer)?;
+        self.changed.notify_all();
+        Ok(n)
+    }
+
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.lock();
+        if state.client_closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let room = CAPACITY.saturating_sub(state.to_client.len()).min(bytes.len());
+        if room == 0 {
+            state.called = false;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        state.to_client.extend(bytes.get(..room).unwrap_or_default());
+        self.changed.notify_all();
+        Ok(room)
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().server_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the server's thread, once until it has looked.
+    fn call(&self, state: &mut State) {
+        if let (Some(number), false) = (state.number, state.called) {
+            state.called = true;
+            self.calls.call(number);
+        }
+    }
+}
+
+/// The client's end of a connection within the process: a blocking byte stream that carries the client
+/// protocol. Clones are the same connection; it closes when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct LocalStream {
+    end: Arc<ClientEnd>,
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct ClientEnd {
+    pipe: Arc<Pipe>,
+}
+
+impl LocalStream {
+    /// How long a read may wait; `None` for ever.
+    pub const fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// Closes the connection for all clones, as when a client's process dies.
+    pub fn shutdown(&self) {
+        self.end.close();
+    }
+}
+
+impl ClientEnd {
+    fn close(&self) {
+        let mut state = self.pipe.lock();
+        state.client_closed = true;
+        self.pipe.call(&mut state);
+        drop(state);
+        self.pipe.changed.notify_all();
+    }
+}
+
+impl Drop for ClientEnd {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Read for LocalStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let pipe = &self.end.pipe;
+        let mut state = pipe.lock();
+        while state.to_client.is_empty() && !state.server_closed && !state.client_closed {
+            state = match self.timeout {
+                None => pipe.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(timeout) => {
+                    let (state, result) = pipe
+                        .changed
+                        .wait_timeout(state, timeout)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    if result.timed_out() && state.to_client.is_empty() && !state.server_closed {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    state
+                }
+            };
+        }
+        let was_full = state.to_client.len() >= CAPACITY;
+        let n = state.to_client.read(buffer)?;
+        if was_full {
+            pipe.call(&mut state);
+        }
+        Ok(n)
+    }
+}
+
+impl Write for LocalStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let pipe = &self.end.pipe;
+        let mut state = pipe.lock();
+        loop {
+            if state.server_closed || state.client_closed {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let room = CAPACITY.saturating_sub(state.to_server.len()).min(bytes.len());
+            if room > 0 || bytes.is_empty() {
+                state.to_server.extend(bytes.get(..room).unwrap_or_default());
+                pipe.call(&mut state);
+                return Ok(room);
+            }
+            state = pipe.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes that may wait in each direction.
+const CAPACITY: usize = 1 << 20;

@@ -1,0 +1,171 @@
+//! One I/O thread: its poll, its sockets, its shard.
+
+use super::inbox::Mail;
+use super::{Inbox, Shared};
+use crate::server::admission::Ticket;
+use crate::server::clock::Clock;
+use crate::server::handle::{Control, ServerError};
+use crate::server::links::{Core, Links, Stream, number_of};
+use crate::server::listener::{LISTENER, Listener};
+use crate::server::pipe::Calls;
+use mio::net::TcpStream;
+use mio::{Events, Poll};
+use quorate_engine::shard::{ConnKey, Shard, Submission, Submit};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// An I/O thread.
+pub(super) struct ShardThread {
+    pub(super) number: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) control: Arc<Control>,
+    pub(super) arrivals: Arc<Arrivals>,
+    pub(super) poll: Poll,
+    pub(super) calls: Arc<Calls>,
+    pub(super) clock: Clock,
+    /// Only the first thread has it, and deals out what it accepts.
+    pub(super) listener: Option<Listener>,
+    pub(super) links: Links,
+}
+
+/// Accepted connections on their way to their shards.
+pub(super) struct Arrivals {
+    next: Mutex<usize>,
+    queues: Vec<Mutex<Vec<Arrival>>>,
+}
+
+type Arrival = (TcpStream, SocketAddr, Ticket);
+
+impl Arrivals {
+    pub(super) fn new(shards: usize) -> Self {
+        Self { next: Mutex::new(0), queues: (0..shards).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Gives a connection to the shard whose turn it is; returns which.
+    fn deal(&self, arrival: Arrival) -> usize {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *next;
+        *next = (number + 1) % self.queues.len().max(1);
+        drop(next);
+        if let Some(queue) = self.queues.get(number) {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+        }
+        number
+    }
+
+    fn take(&self, number: usize) -> Vec<Arrival> {
+        self.queues.get(number).map_or_else(Vec::new, |queue| {
+            std::mem::take(&mut *queue.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+}
+
+/// Collects a batch of submissions.
+struct Outgoing<'a> {
+    shard: usize,
+    batch: Vec<Mail>,
+    inbox: &'a Inbox,
+}
+
+impl Submit for Outgoing<'_> {
+    fn submit(&mut self, conn: ConnKey, submission: Submission<'_>) {
+        self.batch.push(Mail::new(self.shard, conn, submission));
+    }
+}
+
+impl Core for Outgoing<'_> {
+    fn is_crowded(&self) -> bool {
+        self.inbox.is_crowded()
+    }
+}
+
+impl ShardThread {
+    pub(super) fn run(mut self) -> Result<(), ServerError> {
+        let shared = Arc::clone(&self.shared);
+        let result = self.serve(&shared);
+        if let Some(mut shard) = shared.shard(self.number) {
+            self.links.close_all(&mut shard);
+        }
+        self.control.ended();
+        result
+    }
+
+    fn serve(&mut self, shared: &Shared) -> Result<(), ServerError> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut busy = false;
+        let mut nap = Some(Duration::ZERO);
+        while !self.control.is_stopping() {
+            let timeout = if busy { Some(Duration::ZERO) } else { nap };
+            match self.poll.poll(&mut events, timeout) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                    return Err(ServerError::System { what: "poll", cause: e });
+                }
+                _ => {}
+            }
+            let now = self.clock.now().mono;
+            self.deal_arrivals(&events);
+            let Some(mut shard) = shared.shard(self.number) else { return Ok(()) };
+            self.take_events(&events, &mut shard, now);
+            let inbox = &shared.inbox;
+            let mut core = Outgoing { shard: self.number, batch: Vec::new(), inbox };
+            let tree = shared.tree.read().unwrap_or_else(PoisonError::into_inner);
+            shard.resume(&tree, now, &mut core);
+            self.links.read_all(&mut shard, &tree, now, &mut core);
+            shard.resume(&tree, now, &mut core);
+            drop(tree);
+            inbox.post(&mut core.batch);
+            let next = shard.tick(now).map_or(LONGEST_NAP, |at| at.saturating_sub(now).max(0));
+            nap = Some(Duration::from_millis(u64::try_from(next.min(LONGEST_NAP)).unwrap_or(0)));
+            self.links.flush(&mut shard, EVENT_SLICE);
+            busy = shard.has_notified() || self.links.has_writable();
+        }
+        Ok(())
+    }
+
+    fn deal_arrivals(&mut self, events: &Events) {
+        if !events.iter().any(|event| event.token() == LISTENER) {
+            return;
+        }
+        let Some(listener) = &mut self.listener else { return };
+        while let Some(arrival) = listener.accept() {
+            let number = self.arrivals.deal(arrival);
+            self.shared.wake(number);
+        }
+    }
+
+    fn take_events(&mut self, events: &Events, shard: &mut Shard, now: i64) {
+        for event in events {
+            if let Some(number) = number_of(event.token()) {
+                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                self.links.ready(number, readable, event.is_writable() || event.is_error());
+            }
+        }
+        for (socket, remote, ticket) in self.arrivals.take(self.number) {
+            let key = shard.open(Some(remote), now);
+            let stream = Stream::Tcp(socket, ticket);
+            if let Err(cause) = self.links.add(key, stream, self.poll.registry()) {
+                tracing::warn!("connection from {remote} dropped: {cause}");
+                shard.close(key);
+            }
+        }
+        if self.number == 0 {
+            for pipe in self.control.visitors() {
+                let key = shard.open(None, now);
+                // A pipe needs no registration that could fail.
+                let _ = self.links.add(key, Stream::Local(pipe), self.poll.registry());
+            }
+        }
+        for number in self.calls.take() {
+            self.links.ready(number, true, true);
+        }
+    }
+}
+
+/// Events taken in one round.
+const EVENTS: usize = 1024;
+/// Connections whose notifications are sent in one round.
+const EVENT_SLICE: usize = 64;
+/// The thread looks after itself at least this often, ms.
+const LONGEST_NAP: i64 = 1000;

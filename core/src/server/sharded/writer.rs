@@ -1,0 +1,133 @@
+//! The thread that writes: judges what the shards submit, applies what the log has made durable.
+
+use super::Shared;
+use super::inbox::Mail;
+use crate::server::clock::Clock;
+use crate::server::handle::{Control, ServerError};
+use crate::server::journal::{Journal, News};
+use crate::server::snapshotter::Snapshotter;
+use crate::server::words::Words;
+use mio::{Events, Poll};
+use quorate_engine::replica::{Now, Replica};
+use quorate_engine::shard::Shard;
+use quorate_engine::tree::Tree;
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// The writer's thread.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) control: Arc<Control>,
+    pub(super) poll: Poll,
+    pub(super) clock: Clock,
+    pub(super) journal: Journal,
+    pub(super) snapshotter: Option<Snapshotter>,
+    pub(super) replica: Replica,
+    pub(super) words: Words,
+}
+
+impl Writer {
+    pub(super) fn run(mut self) -> Result<(), ServerError> {
+        let shared = Arc::clone(&self.shared);
+        let result = self.serve(&shared);
+        drop(self.snapshotter.take());
+        let closed = self.journal.close();
+        self.control.ended();
+        result.and(closed.map_err(ServerError::from))
+    }
+
+    fn serve(&mut self, shared: &Shared) -> Result<(), ServerError> {
+        let mut events = Events::with_capacity(8);
+        let mut deadline = Some(0);
+        while !self.control.is_stopping() {
+            let timeout = self.timeout(deadline);
+            match self.poll.poll(&mut events, timeout) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                    return Err(ServerError::System { what: "poll", cause: e });
+                }
+                _ => {}
+            }
+            let now = self.clock.now();
+            let mail = shared.inbox.take();
+            if !mail.is_empty() {
+                self.judge(shared, &mail, now);
+            }
+            if deadline.is_some_and(|at| at <= now.mono) {
+                let tree = shared.tree.read().unwrap_or_else(PoisonError::into_inner);
+                let next = self.replica.tick(&tree, now);
+                deadline = next.into_iter().chain([now.mono.saturating_add(LONGEST_NAP)]).min();
+            } else {
+                let next = self.replica.sessions().next_deadline();
+                deadline = deadline.into_iter().chain(next).min();
+            }
+            let durable = self.replica.seal().and_then(|segment| self.journal.append(segment));
+            let news = durable.map(News::Synced).into_iter().chain(self.journal.news()).collect();
+            self.write(shared, news, now)?;
+            shared.inbox.set_crowded(self.replica.is_crowded());
+        }
+        Ok(())
+    }
+
+    fn timeout(&self, deadline: Option<i64>) -> Option<Duration> {
+        if self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk) {
+            return Some(Duration::ZERO);
+        }
+        let wait = deadline?.saturating_sub(self.clock.now().mono).max(0);
+        Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+    }
+
+    fn judge(&mut self, shared: &Shared, mail: &[Mail], now: Now) {
+        let tree = shared.tree.read().unwrap_or_else(PoisonError::into_inner);
+        for mail in mail {
+            self.replica.submit(mail.shard, mail.conn, mail.submission(), &tree, now);
+        }
+    }
+
+    /// Everything that changes the tree or the shards, with all of them held.
+    fn write(&mut self, shared: &Shared, news: Vec<News>, now: Now) -> Result<(), ServerError> {
+        let due = self.snapshotter.as_ref().is_some_and(Snapshotter::is_busy);
+        if news.is_empty() && !self.replica.has_ready() && !due {
+            return Ok(());
+        }
+        let mut guards: Vec<_> =
+            (0..shared.shards.len()).filter_map(|number| shared.shard(number)).collect();
+        let mut shards: Vec<&mut Shard> = guards.iter_mut().map(|guard| &mut **guard).collect();
+        let mut tree = shared.tree.write().unwrap_or_else(PoisonError::into_inner);
+        for news in news {
+            match news {
+                News::Synced(zxid) => self.replica.synced(zxid, &mut tree, &mut shards, now)?,
+                News::Refused(reason) => {
+                    tracing::error!("no room for transactions, writes are refused: {reason}");
+                    self.replica.refused(&tree, &mut shards, now);
+                }
+                News::Room => tracing::info!("there is room for transactions again"),
+                News::Failed(failure) => return Err(failure.into()),
+            }
+        }
+        self.replica.deliver(&tree, &mut shards, now);
+        for word in self.replica.take_words() {
+            self.words.answer(&word, &tree, &self.replica, &mut shards, now);
+        }
+        self.snapshot(&mut tree);
+        let waiting: Vec<bool> = shards.iter().map(|shard| shard.has_work()).collect();
+        drop(tree);
+        drop(guards);
+        for (number, _) in waiting.into_iter().enumerate().filter(|&(_, waiting)| waiting) {
+            shared.wake(number);
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, tree: &mut Tree) {
+        let Some(snapshotter) = &mut self.snapshotter else { return };
+        if !snapshotter.is_busy() && self.replica.snapshot_due(tree) {
+            self.journal.roll();
+            snapshotter.begin(tree);
+        }
+        snapshotter.step(tree);
+    }
+}
+
+/// The thread looks after itself at least this often, ms.
+const LONGEST_NAP: i64 = 1000;

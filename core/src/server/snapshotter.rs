@@ -1,0 +1,120 @@
+//! Snapshots while serving: slices of the tree's walk between requests, bytes to a thread that writes them.
+
+use crate::storage::{SnapshotJob, SnapshotReport, Storage, StorageError};
+use quorate_engine::tree::{FrozenHead, Tree, WalkState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Takes one snapshot at a time.
+pub(super) struct Snapshotter {
+    storage: Arc<Storage>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    reports: Arc<Mutex<Vec<SnapshotReport>>>,
+    job: Option<Job>,
+}
+
+struct Job {
+    job: SnapshotJob,
+    head: FrozenHead,
+    chunk: Vec<u8>,
+    /// The writer has enough for now.
+    full: bool,
+    walked: bool,
+}
+
+impl Snapshotter {
+    /// `wake` is called when [`step`](Self::step) should be.
+    pub(super) fn new(storage: Arc<Storage>, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { storage, wake: Arc::new(wake), reports: Arc::default(), job: None }
+    }
+
+    /// Whether a snapshot is under way.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Whether [`step`](Self::step) has something to do now.
+    pub(super) fn wants_to_walk(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| !job.walked && !job.full)
+    }
+
+    /// Freezes the tree and starts to write it.
+    pub(super) fn begin(&mut self, tree: &mut Tree) {
+        let head = tree.freeze();
+        match self.start(&head) {
+            Ok(job) => {
+                let chunk = Vec::with_capacity(CHUNK + CHUNK / 4);
+                self.job = Some(Job { job, head, chunk, full: false, walked: false });
+            }
+            Err(error) => {
+                tree.abandon_walk();
+                tracing::error!("no snapshot at {}: {error}", head.zxid);
+            }
+        }
+    }
+
+    fn start(&self, head: &FrozenHead) -> Result<SnapshotJob, StorageError> {
+        let (wake, reports) = (Arc::clone(&self.wake), Arc::clone(&self.reports));
+        let writer = self.storage.snapshot_writer(head)?;
+        SnapshotJob::start(writer, move |report| {
+            reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+            wake();
+        })
+        .map_err(|source| StorageError::Io {
+            action: "start a thread for",
+            path: "the snapshot".into(),
+            source,
+        })
+    }
+
+    /// Walks a little further.
+    pub(super) fn step(&mut self, tree: &mut Tree) {
+        self.take_reports(tree);
+        let Some(job) = &mut self.job else { return };
+        if job.walked || job.full {
+            return;
+        }
+        let state = tree.walk(NODES, &mut job.chunk);
+        if job.chunk.len() >= CHUNK || state == WalkState::Done {
+            let next = Vec::with_capacity(CHUNK + CHUNK / 4);
+            let chunk = std::mem::replace(&mut job.chunk, next);
+            if state == WalkState::Done {
+                job.job.send(chunk);
+            } else if let Err(chunk) = job.job.offer(chunk) {
+                job.chunk = chunk;
+                job.full = true;
+            }
+        }
+        if state == WalkState::Done {
+            job.walked = true;
+            job.job.complete(self.storage.trailer(&job.head));
+        }
+    }
+
+    fn take_reports(&mut self, tree: &mut Tree) {
+        for report in
+            std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner))
+        {
+            match report {
+                SnapshotReport::Ready => {
+                    if let Some(job) = &mut self.job {
+                        job.full = false;
+                    }
+                }
+                SnapshotReport::Written(path) => {
+                    tracing::info!("snapshot written: {}", path.display());
+                    self.job = None;
+                }
+                SnapshotReport::Failed(error) => {
+                    tree.abandon_walk();
+                    tracing::error!("the snapshot could not be written: {error}");
+                    self.job = None;
+                }
+            }
+        }
+    }
+}
+
+/// Nodes looked at in one step.
+const NODES: usize = 128;
+/// Bytes handed over at once.
+const CHUNK: usize = 256 << 10;
