@@ -421,11 +421,8 @@ fn canonical(path: &str) -> &str {
 
 /// What a node adds to the approximate data size: Java's length of its path, and its data.
 fn size(path: &str, data: Option<&[u8]>) -> u64 {
-    // One unit per character, two for those of four bytes.
-    let units = |byte: &&u8| **byte & 0xC0 != 0x80;
-    let path = path.as_bytes();
-    let chars = path.iter().filter(units).count() + path.iter().filter(|b| **b >= 0xF0).count();
-    u64::try_from(chars + data.unwrap_or_default().len()).unwrap_or(u64::MAX)
+    let path = if path.is_ascii() { path.len() } else { path.encode_utf16().count() };
+    u64::try_from(path + data.unwrap_or_default().len()).unwrap_or(u64::MAX)
 }
 
 fn signed_len(data: Option<&[u8]>) -> i64 {

@@ -50,7 +50,7 @@ pub struct TreeConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
-/// The data tree.
+/// The data tree. It may be read from several threads while nobody changes it.
 #[derive(Debug)]
 pub struct Tree {
     config: TreeConfig,
@@ -66,6 +66,11 @@ pub struct Tree {
     data_size: u64,
     walk: Option<Box<Walk>>,
 }
+
+const _: () = {
+    const fn shareable<T: Send + Sync>() {}
+    shareable::<Tree>();
+};
 
 impl Tree {
     /// The tree of a new database: `/`, `/zookeeper`, `/zookeeper/config` (read-only), `/zookeeper/quota`.
@@ -266,8 +271,9 @@ impl Tree {
         };
         let expired = move |id: &NodeId| {
             let node = self.nodes.get(*id);
-            let ttl = if let Owner::Ttl(ttl) = self.owner(*id) { ttl } else { i64::MAX };
-            node.children == 0 && now.saturating_sub(node.mtime) > ttl
+            let age = now.saturating_sub(node.mtime);
+            let over = matches!(self.owner(*id), Owner::Ttl(ttl) if ttl > 0 && age > ttl);
+            node.children == 0 && over
         };
         let ids = self.containers().filter(container).chain(self.ttl_nodes().filter(expired));
         ids.map(|id| self.path(id))

@@ -4,6 +4,7 @@ mod generate;
 mod golden;
 mod model;
 mod random;
+mod views;
 
 use super::{Tree, TreeConfig, TreeLoader, WalkState};
 use quorate_wire::disk::snapshot::{Sealer, SnapshotReader, Trailer};
