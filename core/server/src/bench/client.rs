@@ -106,7 +106,8 @@ impl Client {
             let parts: Vec<_> =
                 chunk.iter().map(|p| MultiPart::Delete(request::delete_record(p))).collect();
             // Not all of them are leaves if that fails: then one by one.
-            if self.call(&request::multi(&parts))?.0 != 0 {
+            let (err, body) = self.call(&request::multi(&parts))?;
+            if err != 0 || request::multi_error(&body).is_some() {
                 for child in chunk {
                     self.remove_tree(child)?;
                 }
@@ -117,6 +118,11 @@ impl Client {
             err if err == 0 || err == ErrorCode::NoNode.code() => Ok(()),
             err => bail!("cannot delete {path}: the server answers {}", describe(err)),
         }
+    }
+
+    /// The connection alone, for those who want to send without waiting.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Ends the session.
@@ -200,7 +206,11 @@ pub(super) fn describe(err: i32) -> String {
     ErrorCode::from_code(err).map_or_else(|| err.to_string(), |code| format!("{code:?} ({err})"))
 }
 
-fn read_frame(stream: &mut TcpStream, input: &mut Vec<u8>) -> Result<()> {
+/// Reads one frame; its payload is all of `input` afterwards.
+///
+/// # Errors
+/// When the connection ends or is silent for a minute.
+pub(super) fn read_frame(stream: &mut TcpStream, input: &mut Vec<u8>) -> Result<()> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).context("the server closed the connection or is silent")?;
     let length = i32::from_be_bytes(length);

@@ -2,6 +2,7 @@
 //!
 //! Monotonic time, never wall time. Used by everything in the bench that measures.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// The origin of a run's time line.
@@ -25,6 +26,11 @@ impl Clock {
 #[inline]
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Processor time of the calling thread.
+pub(super) fn thread_cpu() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// Nanoseconds as fractional seconds.

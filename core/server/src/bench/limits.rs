@@ -4,7 +4,7 @@
 //! loop in a directory. No server is needed.
 
 use super::canned::Canned;
-use super::clock::{Clock, float, seconds};
+use super::clock::{Clock, float, seconds, thread_cpu};
 use super::load::{Extent, Job, Next, drive};
 use super::metric::{Better, Outcome, histogram};
 use super::options::{Context, Load, duration};
@@ -12,7 +12,6 @@ use super::request::{self, Template};
 use super::stop::Stop;
 use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
-use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -103,8 +102,10 @@ impl Limits {
             outcome.add(format!("{name}_p50"), micros, "us", Better::Lower);
         }
         if run.seen > 0 {
-            let each = cpu.as_secs_f64() * 1e6 / float(run.seen);
-            outcome.add(format!("{name}_server_cpu_per_op"), each, "us", Better::Lower);
+            for (side, cpu) in [("server", cpu), ("generator", run.tally.cpu)] {
+                let each = cpu.as_secs_f64() * 1e6 / float(run.seen);
+                outcome.add(format!("{name}_{side}_cpu_per_op"), each, "us", Better::Lower);
+            }
         }
         Ok(())
     }
@@ -206,11 +207,6 @@ fn sync_writes(
         written = written.saturating_add(size);
     }
     Ok(times)
-}
-
-/// Processor time of the calling thread.
-fn thread_cpu() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// `50x32` as a pair.

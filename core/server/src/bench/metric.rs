@@ -118,7 +118,7 @@ impl Outcome {
 /// A number with as many digits as mean something, in groups of three.
 pub(super) fn readable(value: f64) -> String {
     let digits = match value.abs() {
-        0.0 => 0,
+        v if v.fract() == 0.0 => 0,
         v if v < 1.0 => 3,
         v if v < 10.0 => 2,
         v if v < 1000.0 => 1,
@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(readable(12.34), "12.3");
         assert_eq!(readable(123_456.7), "123,457");
         assert_eq!(readable(-1234.0), "-1,234");
-        assert_eq!(readable(-123.0), "-123.0");
+        assert_eq!(readable(-123.0), "-123");
+        assert_eq!(readable(0.5), "0.500");
     }
 }

@@ -10,7 +10,7 @@ use quorate_wire::op::delete::DeleteRequest;
 use quorate_wire::op::get_data::GetDataRequest;
 use quorate_wire::op::multi::{MultiHeader, MultiPart, write_part};
 use quorate_wire::op::set_data::SetDataRequest;
-use quorate_wire::{Jute, OpCode};
+use quorate_wire::{Jute, OpCode, Reader};
 use std::borrow::Cow;
 
 /// One encoded frame with the places of the decimal numbers in it.
@@ -126,6 +126,28 @@ pub(super) fn delete_record(path: &str) -> DeleteRequest<'_> {
     DeleteRequest { path: Cow::Borrowed(path), version: ANY_VERSION }
 }
 
+/// The error of a failed multi, from the body of its reply.
+///
+/// A failed multi has no error in its header (`org.apache.zookeeper.server.FinalRequestProcessor`):
+/// every part has an error as its result instead, the parts before the culprit 0.
+#[inline]
+pub(super) fn multi_error(body: &[u8]) -> Option<i32> {
+    let mut reader = Reader::new(body);
+    let first: MultiHeader = reader.get().ok()?;
+    if first.op != ERROR_RESULT || first.done {
+        return None;
+    }
+    let mut error = reader.get::<i32>().ok()?;
+    while error == 0 {
+        let next: MultiHeader = reader.get().ok()?;
+        if next.done {
+            break;
+        }
+        error = reader.get().ok()?;
+    }
+    Some(error)
+}
+
 /// `size` bytes that no compression or deduplication makes smaller for free.
 pub(super) fn payload(size: usize) -> Vec<u8> {
     let mut random = super::random::Random::new(0x5eed);
@@ -143,6 +165,8 @@ fn write_digits(mut number: u64, slot: &mut [u8]) {
 /// Where a number goes in a path: nine digits, so that all names have one length.
 pub(super) const HOLE: &str = "#########";
 
+/// The "operation" of a result that is an error.
+const ERROR_RESULT: i32 = -1;
 /// Matches every version.
 const ANY_VERSION: i32 = -1;
 /// The xid within a frame: after the length.
@@ -152,7 +176,6 @@ const DIGITS: &[u8; 10] = b"0123456789";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_wire::Reader;
     use quorate_wire::op::multi::MultiParts;
 
     #[test]
@@ -165,6 +188,21 @@ mod tests {
         assert_eq!(reader.get(), Ok(create_record("/a/n000000042", b"data")));
         assert!(reader.rest().is_empty());
         assert_eq!(out[6..10], i32::try_from(out.len() - 10).unwrap().to_be_bytes());
+    }
+
+    #[test]
+    fn the_error_of_a_multi_is_that_of_its_culprit() {
+        let mut failed = Vec::new();
+        for err in [0, -110, -2] {
+            MultiHeader { op: -1, done: false, err }.write(&mut failed);
+            err.write(&mut failed);
+        }
+        MultiHeader::END.write(&mut failed);
+        assert_eq!(multi_error(&failed), Some(-110));
+        let mut done = MultiHeader { op: 2, done: false, err: 0 }.to_bytes();
+        MultiHeader::END.write(&mut done);
+        assert_eq!(multi_error(&done), None);
+        assert_eq!(multi_error(&MultiHeader::END.to_bytes()), None);
     }
 
     #[test]

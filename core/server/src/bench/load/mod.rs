@@ -22,6 +22,9 @@ use worker::{Shared, Worker};
 
 /// Produces requests, one instance per thread.
 pub(super) trait Job: Send {
+    /// Whether the requests are multis, whose errors are in the body.
+    const MULTI: bool = false;
+
     /// Appends one whole request with that xid.
     fn next(&mut self, xid: i32, out: &mut Vec<u8>) -> Next;
 }
@@ -199,6 +202,10 @@ impl Run {
             outcome.add_latency(name, histogram);
         }
         outcome.add_cpu(self.cpu, self.elapsed, requests);
+        if self.seen > 0 {
+            let each = self.tally.cpu.as_secs_f64() * 1e6 / float(self.seen);
+            outcome.add("generator_cpu_per_op", each, "us", Better::Neither);
+        }
         self.add_failures(&mut outcome);
         outcome
     }

@@ -5,6 +5,7 @@
 use crate::bench::metric;
 use anyhow::Result;
 use hdrhistogram::Histogram;
+use std::time::Duration;
 
 /// The kind of a request, for latencies by kind: an index into the workload's list of names.
 pub(crate) type Class = u8;
@@ -26,6 +27,8 @@ pub(crate) struct Tally {
     pub(crate) unanswered: u64,
     /// The time of the last recorded reply.
     pub(crate) last: u64,
+    /// Processor time of the generator itself.
+    pub(crate) cpu: Duration,
 }
 
 impl Tally {
@@ -39,6 +42,7 @@ impl Tally {
             lost: 0,
             unanswered: 0,
             last: 0,
+            cpu: Duration::ZERO,
         })
     }
 
@@ -67,6 +71,7 @@ impl Tally {
         self.lost = self.lost.saturating_add(other.lost);
         self.unanswered = self.unanswered.saturating_add(other.unanswered);
         self.last = self.last.max(other.last);
+        self.cpu = self.cpu.saturating_add(other.cpu);
         Ok(())
     }
 }

@@ -9,12 +9,12 @@ use super::tally::{Class, Tally};
 use super::timer::Timer;
 use super::{Job, Next};
 use crate::bench::client::next_xid;
-use crate::bench::clock::Clock;
+use crate::bench::clock::{Clock, thread_cpu};
 use crate::bench::conn::{Conn, Received};
 use crate::bench::request;
 use crate::bench::stop::Stop;
 use anyhow::{Context, Result};
-use quorate_wire::frame::{NOTIFICATION_XID, PING_XID};
+use quorate_wire::frame::{NOTIFICATION_XID, PING_XID, ReplyHeader};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,6 +137,7 @@ impl<'a, J: Job> Worker<'a, J> {
                 }
             }
         }
+        self.tally.cpu = thread_cpu();
         self.finish(&mut events, &mut scratch)
     }
 
@@ -158,9 +159,13 @@ impl<'a, J: Job> Worker<'a, J> {
         let mut last = None;
         let mut seen = 0_u64;
         let received = conn.receive(scratch, shared.clock, closing, |payload, now, _| {
-            let (xid, err) = header(payload)?;
+            let (xid, mut err) = header(payload)?;
             if xid == NOTIFICATION_XID {
                 return Ok(());
+            }
+            if J::MULTI && err == 0 {
+                let body = payload.get(ReplyHeader::LEN..).unwrap_or_default();
+                err = request::multi_error(body).unwrap_or(0);
             }
             let flight = flights.pop_front().filter(|flight| flight.xid == xid);
             let flight = flight.ok_or_else(|| out_of_order(xid))?;

@@ -3,6 +3,7 @@
 //! A workload turns its options into an [`Outcome`] against the server of a
 //! [`Context`]. The same command lines serve `quorate bench` and each run of `quorate bench compare`.
 
+mod bystander;
 mod connect;
 mod create;
 mod mix;

@@ -91,6 +91,8 @@ struct Requests<'a> {
 }
 
 impl Job for Requests<'_> {
+    const MULTI: bool = true;
+
     #[inline]
     fn next(&mut self, xid: i32, out: &mut Vec<u8>) -> Next {
         if self.keys > 0 {

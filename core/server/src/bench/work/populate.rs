@@ -99,6 +99,8 @@ struct Requests<'a> {
 }
 
 impl Job for Requests<'_> {
+    const MULTI: bool = true;
+
     fn next(&mut self, xid: i32, out: &mut Vec<u8>) -> Next {
         if self.next >= self.end {
             return Next::Done;

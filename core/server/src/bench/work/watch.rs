@@ -5,15 +5,16 @@
 //! watchers one event loop. A round ends when the last watcher has been notified; then all
 //! watch again and the next round begins.
 
+use super::bystander::{Sample, stand_by};
 use super::watchers::{Report, Watchers};
-use crate::bench::client::{Client, SESSION_TIMEOUT, open_many};
+use crate::bench::client::{SESSION_TIMEOUT, open_many};
 use crate::bench::clock::{Clock, count, float};
 use crate::bench::metric::{Better, Outcome, cpu_between, cpu_now, histogram};
 use crate::bench::options::Context;
 use crate::bench::progress::Progress;
 use crate::bench::request::{self, Template};
 use crate::bench::stage::{Stage, on_stage};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -29,7 +30,7 @@ pub(crate) struct Watch {
     #[arg(long, default_value_t = 30, value_name = "N")]
     rounds: u64,
     /// Requests a second of the bystander, reads and writes in turn.
-    #[arg(long, default_value_t = 1000, value_name = "PER_SECOND")]
+    #[arg(long, default_value_t = 200, value_name = "PER_SECOND")]
     bystander_rate: u64,
 }
 
@@ -39,13 +40,6 @@ struct Round {
     sent: u64,
     answered: u64,
     last_notified: u64,
-}
-
-/// One request of the bystander, nanoseconds.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    start: u64,
-    end: u64,
 }
 
 impl Watch {
@@ -93,7 +87,7 @@ impl Watch {
             if let (Some(cpu), [_, ..]) = (cpu_between(before, cpu), rounds.as_slice()) {
                 let notified = count(rounds.len()).saturating_mul(count(watchers));
                 let each = cpu.as_secs_f64() * 1e6 / float(notified);
-                outcome.add("server_cpu_per_notification", each, "us", Better::Lower);
+                outcome.add("server_cpu_per_watch_and_event", each, "us", Better::Lower);
             }
             Ok(outcome)
         })
@@ -144,41 +138,6 @@ fn wait(context: &Context, reports: &Receiver<Report>) -> Result<Option<Report>>
         }
     }
     bail!("not every watcher was notified within {} s", PATIENCE / 10)
-}
-
-/// The bystander: reads and writes a node of its own at a fixed rate.
-///
-/// A request that the previous one delayed counts from its intended time, all others from when they were
-/// sent: an oversleeping timer is not the server's fault.
-fn stand_by(
-    context: &Context,
-    requests: &[Template; 2],
-    rate: u64,
-    clock: Clock,
-    over: &AtomicBool,
-) -> Result<Vec<Sample>> {
-    let mut client = Client::connect(context.server)?;
-    let interval = 1_000_000_000_u64.checked_div(rate).unwrap_or(0).max(1);
-    let mut samples = Vec::new();
-    let mut intended = clock.now();
-    for request in requests.iter().cycle() {
-        if over.load(Ordering::Relaxed) {
-            break;
-        }
-        let ahead = intended.saturating_sub(clock.now());
-        let start = if ahead > 0 {
-            std::thread::sleep(Duration::from_nanos(ahead));
-            clock.now()
-        } else {
-            intended
-        };
-        let (err, _) = client.call(request)?;
-        ensure!(err == 0, "the bystander's request failed with {err}");
-        samples.push(Sample { start, end: clock.now() });
-        intended = intended.saturating_add(interval);
-    }
-    client.close();
-    Ok(samples)
 }
 
 fn summarise(title: String, rounds: &[Round], samples: &[Sample]) -> Result<Outcome> {

@@ -96,12 +96,21 @@ impl Watchers {
     pub(super) fn run(mut self, over: &AtomicBool) -> Result<()> {
         let mut events = mio::Events::with_capacity(1024);
         let mut scratch = Vec::new();
+        let mut asked = self.conns.len();
         let (mut watching, mut notified) = (0_usize, 0_usize);
+        let mut reported = false;
         let mut last = 0;
         while !over.load(Ordering::Relaxed) && !self.stop.requested() {
             if self.waker.again.swap(false, Ordering::Acquire) {
-                (watching, notified) = (0, 0);
-                self.watch()?;
+                (asked, watching, notified) = (0, 0, 0);
+                reported = false;
+                self.xid = next_xid(self.xid);
+            }
+            // A few at a time: setting the watches is not what is measured and must not flood the server.
+            let limit = self.conns.len().min(watching.saturating_add(WINDOW));
+            while asked < limit {
+                self.watch(asked)?;
+                asked = asked.saturating_add(1);
             }
             match self.poll.poll(&mut events, Some(NAP)) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -117,6 +126,10 @@ impl Watchers {
                             notified = notified.saturating_add(1);
                             last = now;
                         } else {
+                            if header.err != 0 {
+                                let text = format!("a watch was refused with {}", header.err);
+                                return Err(io::Error::other(text));
+                            }
                             watching = watching.saturating_add(1);
                         }
                         Ok(())
@@ -124,8 +137,8 @@ impl Watchers {
                 conn.flush()?;
                 ensure!(received == Received::Drained, "the server closed a watcher's session");
             }
-            if watching >= self.conns.len() {
-                watching = 0;
+            if watching >= self.conns.len() && !reported {
+                reported = true;
                 self.report(Report::AllWatch);
             }
             if notified >= self.conns.len() {
@@ -136,13 +149,10 @@ impl Watchers {
         self.close()
     }
 
-    fn watch(&mut self) -> Result<()> {
-        self.xid = next_xid(self.xid);
-        for conn in &mut self.conns {
-            self.request.push(self.xid, &mut conn.out);
-            conn.flush().context("cannot set a watch")?;
-        }
-        Ok(())
+    fn watch(&mut self, index: usize) -> Result<()> {
+        let Some(conn) = self.conns.get_mut(index) else { return Ok(()) };
+        self.request.push(self.xid, &mut conn.out);
+        conn.flush().context("cannot set a watch")
     }
 
     fn report(&self, report: Report) {
@@ -170,4 +180,6 @@ fn invalid(error: quorate_wire::DecodeError) -> io::Error {
 }
 
 const WAKER: mio::Token = mio::Token(usize::MAX >> 1);
+/// Watches being set at the same time.
+const WINDOW: usize = 64;
 const NAP: Duration = Duration::from_millis(100);
