@@ -1,12 +1,14 @@
 """Adds up the JUnit files of a tests/run-peers run and prints one table.
 
-    summary.py DIR            the table; exit code 1 if anything failed or never ran
-    summary.py --failed FILE  the failed cases of FILE as arguments for pytest --pyargs
+    summary.py [--no-skips] DIR  the table; exit code 1 if anything failed or never ran,
+                                 with --no-skips also if anything was skipped
+    summary.py --failed FILE     the failed cases of FILE as arguments for pytest --pyargs
 
 A case in `NAME-again.xml` is the second, lone attempt at a failure of `NAME.xml` and
 replaces its verdict.
 """
 
+import re
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
@@ -28,14 +30,16 @@ def main(arguments: list[str]) -> int:
         case ["--failed", file]:
             print(" ".join(sorted(_failed_arguments(Path(file)))))
             return 0
+        case ["--no-skips", directory]:
+            return _print_summary(Path(directory), skips_allowed=False)
         case [directory]:
-            return _print_summary(Path(directory))
+            return _print_summary(Path(directory), skips_allowed=True)
         case _:
             print(__doc__, file=sys.stderr)
             return 2
 
 
-def _print_summary(directory: Path) -> int:
+def _print_summary(directory: Path, *, skips_allowed: bool) -> int:
     parts = {path.stem: _read(path) for path in sorted(directory.glob("*.xml"))}
     for name in [name for name in parts if name.endswith("-again")]:
         _merge_again(parts[name.removesuffix("-again")], parts.pop(name))
@@ -61,13 +65,15 @@ def _print_summary(directory: Path) -> int:
     print(
         f"peers: {total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped"
     )
-    return int(bad)
+    return int(bad or (total["skipped"] > 0 and not skips_allowed))
 
 
 def _read(path: Path) -> Part:
     part = Part()
     for case in ET.parse(path).getroot().iter("testcase"):
-        name = f"{case.get('classname')}::{case.get('name')}"
+        # The folders before the module depend on how the case was selected.
+        scope = re.sub(r"^.*?(?=test_)", "", case.get("classname") or "")
+        name = f"{scope}::{case.get('name')}"
         skipped = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             part.passed.discard(name)
