@@ -12,6 +12,7 @@ use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter as _, H
 use rustyline::{highlight::Highlighter, hint::Hinter, validate::Validator};
 use std::path::PathBuf;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// Reads and carries out lines until `quit` or the end of input.
 pub(super) fn run(shell: &mut Shell) -> anyhow::Result<u8> {
@@ -35,7 +36,8 @@ pub(super) fn run(shell: &mut Shell) -> anyhow::Result<u8> {
         "Connecting to {}\nWelcome to quorate! `help` lists the commands.",
         shell.settings.server
     );
-    shell.connect(None)?;
+    // A prompt that says CONNECTED is friendlier; without a server the prompt comes as well.
+    let _ = shell.connect(None)?.settle(FIRST_PATIENCE);
     let mut code = 0;
     loop {
         match editor.readline(&shell.prompt()) {
@@ -156,6 +158,8 @@ impl Hinter for Assistant {
     type Hint = String;
 }
 
+/// How long the first prompt waits for a connection.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 const HISTORY_LINES: usize = 1000;
 
 #[cfg(test)]

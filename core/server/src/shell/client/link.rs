@@ -39,6 +39,8 @@ pub(super) struct Inner {
     pub(super) timeout: Duration,
     /// Rounds through all addresses without success.
     pub(super) failed_rounds: u64,
+    /// How many of those some request has been told of.
+    pub(super) reported_rounds: u64,
     /// Why the last attempt or connection ended.
     pub(super) last_failure: String,
     /// Identities to show again to the next server, and who waits for a verdict.
@@ -114,6 +116,7 @@ impl Shared {
             closing: false,
             timeout: Duration::from_millis(timeout),
             failed_rounds: 0,
+            reported_rounds: 0,
             last_failure: "no server has answered yet".to_owned(),
             auths: Vec::new(),
             auth_waiters: VecDeque::new(),
@@ -449,16 +452,19 @@ fn read_frame(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<Vec<u8>
             }
         }
         match stream.read(&mut chunk) {
-            Ok(0) => {
-                return Err(io::Error::other(
-                    "closed by the server before the handshake was answered",
-                ));
-            }
+            Ok(0) => return Err(hung_up()),
+            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Err(hung_up()),
             Ok(n) => input.extend_from_slice(chunk.get(..n).unwrap_or_default()),
             Err(e) if is_timeout(&e) => return Err(io::Error::other("no answer to the handshake")),
             Err(e) => return Err(e),
         }
     }
+}
+
+/// A server hangs up on a handshake when it is overloaded, out of service or behind what the
+/// client has seen.
+fn hung_up() -> io::Error {
+    io::Error::other("closed by the server before the handshake was answered")
 }
 
 fn is_timeout(error: &io::Error) -> bool {

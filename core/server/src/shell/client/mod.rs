@@ -129,6 +129,12 @@ impl Connection {
         &self.shared.target
     }
 
+    /// Waits until the session is in service, through one round of all addresses at most and not
+    /// longer than `patience`.
+    pub(crate) fn settle(&self, patience: Duration) -> Result<(), ClientError> {
+        self.wait_until_serving(None, patience).map(drop)
+    }
+
     /// Ends the session: its ephemeral nodes go. Harmless when it has ended already.
     pub(crate) fn close(&self) {
         let serving = {
@@ -179,7 +185,7 @@ impl Connection {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Answer, ClientError> {
         let path = path.map(str::to_owned);
-        let mut inner = self.wait_until_serving(path.as_deref())?;
+        let mut inner = self.wait_until_serving(path.as_deref(), Duration::MAX)?;
         let (sender, receiver) = sync_channel(1);
         let watch =
             watch.zip(path.as_deref()).map(|(kind, p)| (kind, self.shared.target.to_server(p)));
@@ -189,23 +195,26 @@ impl Connection {
         Ok(Answer { receiver, patience, path })
     }
 
-    /// Waits through one round of all addresses at most.
+    /// Waits through one round of all addresses at most, and not longer than the session timeout.
+    /// A round that has failed without any request being told counts.
     fn wait_until_serving(
         &self,
         path: Option<&str>,
+        patience: Duration,
     ) -> Result<std::sync::MutexGuard<'_, Inner>, ClientError> {
         let mut inner = lock(&self.shared.inner);
-        let rounds = inner.failed_rounds;
-        let deadline = Instant::now() + inner.timeout;
+        let deadline = Instant::now() + inner.timeout.min(patience);
         loop {
             if let Some(why) = inner.state.ended() {
                 return Err(ClientError::NotConnected(why));
             }
             if inner.state.is_serving() {
+                inner.reported_rounds = inner.failed_rounds;
                 return Ok(inner);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if inner.failed_rounds > rounds || left.is_zero() {
+            if inner.failed_rounds > inner.reported_rounds || left.is_zero() {
+                inner.reported_rounds = inner.failed_rounds;
                 let path = path.map(str::to_owned);
                 return Err(ClientError::ConnectionLoss {
                     path,

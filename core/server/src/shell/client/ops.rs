@@ -238,7 +238,7 @@ impl Connection {
     pub(crate) fn add_auth(&self, scheme: &str, auth: Option<&[u8]>) -> Result<(), ClientError> {
         let (sender, receiver) = sync_channel(1);
         let patience = {
-            let mut inner = self.wait_until_serving(None)?;
+            let mut inner = self.wait_until_serving(None, Duration::MAX)?;
             inner.auths.push((scheme.to_owned(), auth.map(<[u8]>::to_vec)));
             inner.auth_waiters.push_back(sender);
             inner.send_auth(scheme, auth);

@@ -3,6 +3,7 @@
 use super::{Call, Verb};
 use crate::shell::reply::{Failure, Reply};
 use serde_json::json;
+use std::time::Duration;
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {
@@ -59,6 +60,7 @@ fn close(call: &mut Call<'_>) -> Result<Reply, Failure> {
 
 fn connect(call: &mut Call<'_>) -> Result<Reply, Failure> {
     let connection = call.shell.connect(call.arguments.argument(0))?;
+    connection.settle(Duration::MAX)?;
     Ok(Reply::silent(json!({ "server": connection.target().to_string() })))
 }
 

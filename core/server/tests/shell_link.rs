@@ -1,0 +1,268 @@
+//! `quorate shell` against a scripted peer: what it does when a server misbehaves or goes away.
+//!
+//! The peer is a thread of the test that speaks just enough of the protocol for its case.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers of a test fail as the test does"
+)]
+
+use quorate_wire::frame::{ReplyHeader, RequestHeader, write_frame};
+use quorate_wire::op::auth::AuthPacket;
+use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
+use quorate_wire::op::get_data::GetDataResponse;
+use quorate_wire::op::set_watches::SetWatches2Request;
+use quorate_wire::{Jute, OpCode, Reader, Stat, event};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_peer_that_hangs_up_is_a_lost_connection() {
+    let peer = Peer::start(|listener| drop(listener.accept()));
+    let output = get(&peer.address, "1200");
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.starts_with("KeeperErrorCode = ConnectionLoss for /x: 127.0.0.1:"), "{error}");
+    assert!(error.contains("closed by the server before the handshake was answered"), "{error}");
+    peer.join();
+}
+
+#[test]
+fn a_peer_of_another_kind_is_told_as_such() {
+    let peer = Peer::start(|listener| {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        drain(&mut stream);
+    });
+    let output = get(&peer.address, "1200");
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains("does not speak ZooKeeper's protocol"), "{error}");
+    peer.join();
+}
+
+#[test]
+fn a_refused_session_says_that_it_has_expired() {
+    let peer = Peer::start(|listener| {
+        let mut stream = listener.accept().unwrap().0;
+        read_frame(&mut stream);
+        respond(&mut stream, 0, 0);
+    });
+    let output = get(&peer.address, "1200");
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert_eq!(error, "Not connected (the session has expired); `connect` starts a new session\n");
+    peer.join();
+}
+
+#[test]
+fn answers_out_of_order_and_answers_cut_short_are_errors() {
+    for (reply, expected) in [
+        (&b"\0\0\0\x63\0\0\0\0\0\0\0\x01\0\0\0\0"[..], "reply 99 came instead of 1"),
+        (b"\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0", "the server's answer cannot be read"),
+        (b"\0\0\0\x01\0\0\0\0\0\0\0\x01\xFF\xFF\xFC\x00", "unknown error -1024"),
+    ] {
+        let peer = Peer::start(move |listener| {
+            let mut stream = listener.accept().unwrap().0;
+            read_frame(&mut stream);
+            respond(&mut stream, 1200, 7);
+            read_frame(&mut stream);
+            send(&mut stream, reply);
+            drain(&mut stream);
+        });
+        let output = get(&peer.address, "1200");
+        assert_eq!(output.status.code(), Some(1));
+        let error = text(&output.stderr);
+        assert!(error.contains(expected), "{error}");
+        peer.join();
+    }
+}
+
+#[test]
+fn a_frame_of_impossible_length_ends_the_connection() {
+    let peer = Peer::start(|listener| {
+        let mut stream = listener.accept().unwrap().0;
+        read_frame(&mut stream);
+        respond(&mut stream, 1200, 7);
+        read_frame(&mut stream);
+        stream.write_all(&i32::MIN.to_be_bytes()).unwrap();
+        drain(&mut stream);
+    });
+    let output = get(&peer.address, "1200");
+    let error = text(&output.stderr);
+    assert!(error.contains("sent a frame of -2147483648 bytes"), "{error}");
+    peer.join();
+}
+
+#[test]
+fn a_silent_peer_is_pinged_and_given_up_after_two_thirds_of_the_timeout() {
+    let peer = Peer::start(|listener| {
+        let mut stream = listener.accept().unwrap().0;
+        read_frame(&mut stream);
+        respond(&mut stream, 900, 7);
+        let (header, _) = request(&mut stream);
+        assert_eq!(header.op, OpCode::GetData.code());
+        let (header, _) = request(&mut stream);
+        assert_eq!((header.xid, header.op), (-2, OpCode::Ping.code()));
+        drain(&mut stream);
+    });
+    let begun = Instant::now();
+    let output = get(&peer.address, "900");
+    let error = text(&output.stderr);
+    assert!(error.contains("silent for 600 ms"), "{error}");
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+    peer.join();
+}
+
+#[test]
+fn after_a_break_the_session_is_resumed_with_its_identities_and_watches() {
+    let peer = Peer::start(|listener| {
+        let mut stream = listener.accept().unwrap().0;
+        read_frame(&mut stream);
+        respond(&mut stream, 20_000, 7);
+        let (header, _) = request(&mut stream);
+        assert_eq!(header.xid, -4);
+        reply(&mut stream, -4, 0, |_| ());
+        for (xid, op) in [(1, OpCode::GetData), (2, OpCode::AddWatch)] {
+            let (header, _) = request(&mut stream);
+            assert_eq!((header.xid, header.op), (xid, op.code()));
+            let data = GetDataResponse { data: None, stat: Stat::default() };
+            reply(&mut stream, xid, 41, |out| data.write(out));
+        }
+        drop(stream);
+
+        let mut stream = listener.accept().unwrap().0;
+        let hello = read_frame(&mut stream);
+        let hello = ConnectRequest::from_bytes(&hello).unwrap();
+        assert_eq!((hello.session_id, hello.last_zxid_seen), (7, 41));
+        assert_eq!(hello.password, Some(&[9; 16][..]));
+        respond(&mut stream, 20_000, 7);
+        let (header, body) = request(&mut stream);
+        let auth = AuthPacket::from_bytes(&body).unwrap();
+        assert_eq!((header.xid, auth.auth), (-4, Some(&b"u:p"[..])));
+        let (header, body) = request(&mut stream);
+        let watches = SetWatches2Request::from_bytes(&body).unwrap();
+        assert_eq!((header.xid, header.op), (-8, OpCode::SetWatches2.code()));
+        assert_eq!(watches.relative_zxid, 41);
+        assert_eq!(watches.data.unwrap(), ["/app/data"]);
+        assert_eq!(watches.persistent_recursive.unwrap(), ["/app/tree"]);
+        let mut events = Vec::new();
+        event::write_notification(event::EventType::Deleted, "/app/data", -1, &mut events);
+        event::write_notification(event::EventType::Created, "/app/unasked", -1, &mut events);
+        stream.write_all(&events).unwrap();
+        let (header, _) = request(&mut stream);
+        assert_eq!(header.op, OpCode::CloseSession.code());
+        reply(&mut stream, header.xid, 0, |_| ());
+    });
+    let mut shell = command(&format!("{}/app", peer.address), "20000")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    input.write_all(b"addauth digest u:p\nget -w /data\naddWatch /tree\n").unwrap();
+    // Leaves only when the event has come, so that nothing here depends on speed.
+    let mut printed = String::new();
+    let mut output = shell.stdout.take().unwrap();
+    let mut byte = [0];
+    while !printed.ends_with("path:/data\n") && output.read(&mut byte).unwrap() == 1 {
+        printed.push(char::from(byte[0]));
+    }
+    drop(input);
+    output.read_to_string(&mut printed).unwrap();
+    assert!(shell.wait().unwrap().success());
+    let states: Vec<&str> =
+        printed.lines().filter_map(|line| line.strip_prefix("WatchedEvent state:")).collect();
+    assert_eq!(
+        states,
+        [
+            "SyncConnected type:None path:null",
+            "Disconnected type:None path:null",
+            "SyncConnected type:None path:null",
+            "SyncConnected type:NodeDeleted path:/data",
+            "Closed type:None path:null",
+        ]
+    );
+    peer.join();
+}
+
+/// A scripted server and where it listens.
+struct Peer {
+    address: String,
+    thread: JoinHandle<()>,
+}
+
+impl Peer {
+    fn start(script: impl FnOnce(&TcpListener) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        Self { address, thread: std::thread::spawn(move || script(&listener)) }
+    }
+
+    fn join(self) {
+        self.thread.join().expect("the script went to its end");
+    }
+}
+
+fn command(address: &str, timeout: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    command.args(["shell", "-s", address, "-t", timeout]);
+    command
+}
+
+fn get(address: &str, timeout: &str) -> Output {
+    command(address, timeout).args(["get", "/x"]).stdin(Stdio::null()).output().unwrap()
+}
+
+fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut frame).unwrap();
+    frame
+}
+
+fn request(stream: &mut TcpStream) -> (RequestHeader, Vec<u8>) {
+    let frame = read_frame(stream);
+    let mut reader = Reader::new(&frame);
+    (reader.get().unwrap(), reader.rest().to_vec())
+}
+
+fn respond(stream: &mut TcpStream, timeout: i32, session_id: i64) {
+    let password = [9; 16];
+    let response = ConnectResponse {
+        protocol_version: 0,
+        timeout,
+        session_id,
+        password: Some(&password),
+        read_only: Some(false),
+    };
+    send(stream, &response.to_bytes());
+}
+
+fn reply(stream: &mut TcpStream, xid: i32, zxid: i64, body: impl FnOnce(&mut Vec<u8>)) {
+    let mut payload = ReplyHeader { xid, zxid, err: 0 }.to_bytes();
+    body(&mut payload);
+    send(stream, &payload);
+}
+
+fn send(stream: &mut TcpStream, payload: &[u8]) {
+    let mut bytes = Vec::new();
+    write_frame(&mut bytes, |out| out.extend_from_slice(payload));
+    stream.write_all(&bytes).unwrap();
+}
+
+/// Reads until the shell hangs up, so that what was sent is not cut off by a reset.
+fn drain(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
