@@ -3,7 +3,8 @@
 //! The parts are judged in order, each seeing what the ones before do; all share one zxid and time. The
 //! first refusal ends the judging: the overlay is rolled back, the failed part becomes its error, later
 //! ones RuntimeInconsistency, and the ones before keep their bodies, which nobody applies.
-//! A part that cannot be decoded, wherever it stands, makes the whole request undecodable.
+//! A part that cannot be decoded, wherever it stands, makes the whole request undecodable; so do reads, and
+//! TTL flags in another operation than createTTL (Apache before 3.8.2 judges the parts before it first).
 
 use super::create::{Create, create};
 use super::judge::Judge;
@@ -50,6 +51,9 @@ fn parts(
     let (mut count, mut verdict) = (0i32, Verdict::Passed);
     for part in MultiParts::new(body) {
         let part = part.map_err(undecodable)?;
+        if !can_be_judged(&part) {
+            return Err(ErrorCode::MarshallingError);
+        }
         let at = out.len();
         if matches!(verdict, Verdict::Failed) {
             write_error(ErrorCode::RuntimeInconsistency, out);
@@ -69,6 +73,16 @@ fn parts(
     Ok(verdict)
 }
 
+/// Whether the part is a write, and TTL flags, if it has any, come with a time to live.
+fn can_be_judged(part: &MultiPart<'_>) -> bool {
+    match part {
+        MultiPart::Create(_, request) => {
+            !CreateMode::from_flags(request.flags).is_some_and(CreateMode::is_ttl)
+        }
+        part => !part.is_read(),
+    }
+}
+
 fn judge_part(
     judge: &mut Judge<'_>,
     part: MultiPart<'_>,
@@ -77,11 +91,11 @@ fn judge_part(
 ) -> Result<(), ErrorCode> {
     match part {
         MultiPart::Create(op, request) => {
-            let request = of_flags(op, request)?;
+            let request = of_flags(op, request);
             write_part(request.kind(), out, |out| create(judge, request, scratch, out))
         }
         MultiPart::CreateTtl(request) => {
-            let request = ttl_of_flags(request)?;
+            let request = ttl_of_flags(request);
             write_part(request.kind(), out, |out| create(judge, request, scratch, out))
         }
         MultiPart::Delete(request) => {
@@ -93,29 +107,25 @@ fn judge_part(
         MultiPart::Check(request) => {
             write_part(TxnType::CHECK, out, |out| check::check(judge, &request, out))
         }
-        // A request of reads only is for multiRead.
         MultiPart::GetData(_) | MultiPart::GetChildren(_) => Err(ErrorCode::MarshallingError),
     }
 }
 
-/// Inside a multi the container flag makes a container, whatever the opcode; TTL flags need createTTL.
-fn of_flags(op: OpCode, request: CreateRequest<'_>) -> Result<Create<'_>, ErrorCode> {
+/// Inside a multi the container flag makes a container, whatever the opcode.
+fn of_flags(op: OpCode, request: CreateRequest<'_>) -> Create<'_> {
     match CreateMode::from_flags(request.flags) {
-        Some(mode) if mode.is_ttl() => Err(ErrorCode::MarshallingError),
-        Some(CreateMode::Container) => Ok(Create::new(OpCode::CreateContainer, request)),
-        _ => Ok(Create::new(op, request)),
+        Some(CreateMode::Container) => Create::new(OpCode::CreateContainer, request),
+        _ => Create::new(op, request),
     }
 }
 
 /// Inside a multi a createTTL without TTL flags is what its flags say.
-fn ttl_of_flags(request: CreateTtlRequest<'_>) -> Result<Create<'_>, ErrorCode> {
-    match CreateMode::from_flags(request.flags) {
-        Some(mode) if mode.is_ttl() => Ok(Create::with_ttl(request)),
-        _ => {
-            let CreateTtlRequest { path, data, acl, flags, .. } = request;
-            of_flags(OpCode::Create, CreateRequest { path, data, acl, flags })
-        }
+fn ttl_of_flags(request: CreateTtlRequest<'_>) -> Create<'_> {
+    if CreateMode::from_flags(request.flags).is_some_and(CreateMode::is_ttl) {
+        return Create::with_ttl(request);
     }
+    let CreateTtlRequest { path, data, acl, flags, .. } = request;
+    of_flags(OpCode::Create, CreateRequest { path, data, acl, flags })
 }
 
 /// Appends a part: type, length and the body that `write` produces.

@@ -46,6 +46,16 @@ impl Dice {
             1 => vec![Acl::world(READ | CREATE | DELETE)],
             2 => vec![Acl::world(WRITE), Acl { perms: ALL, id: Id::new("auth", "") }],
             3 => vec![],
+            4 => {
+                let scheme = self.pick(&["ip", "digest", "world", "auth", "sasl", "x509", "super"]);
+                let id = self.pick(&["anyone", "127.0.0.0/8", "10.0.0.0/8", "a:b", "x", ""]);
+                let list = [Acl { perms: ALL, id: Id::new(scheme, id) }, Acl::world(READ)];
+                list.into_iter().rev().take(self.pick(&[1, 2])).collect()
+            }
+            5 => vec![Acl {
+                perms: ALL,
+                id: Id::new("ip", self.pick(&["127.0.0.0/8", "127.0.0.1", "10.0.0.0/8"])),
+            }],
             _ => open(),
         }
     }
@@ -77,7 +87,31 @@ impl Dice {
         }
     }
 
+    /// A step towards a quota on `/a` or below, or a change of one.
+    fn quota(&mut self) -> (OpCode, Vec<u8>) {
+        let node = self.pick(&["", "/zookeeper_limits", "/zookeeper_stats", "/zookeeper_limits"]);
+        let path = format!("/zookeeper/quota{}{node}", self.pick(&["/a", "/a", "/a/b", "/b"]));
+        let limits = format!(
+            "count=1,bytes=-1=;byteHardLimit={};countHardLimit={}",
+            self.pick(&[-1, 0, 100, 1000]),
+            self.pick(&[-1, 2, 5, 20])
+        );
+        match self.below(4) {
+            0 => delete(&path, -1),
+            1 if node == "/zookeeper_limits" => set_data(&path, limits.as_bytes(), -1),
+            _ => {
+                let data = if node == "/zookeeper_limits" { limits.as_bytes() } else { b"" };
+                let request =
+                    CreateRequest { data: Some(data), ..create_request(&path, 0, open()) };
+                (OpCode::Create, request.to_bytes())
+            }
+        }
+    }
+
     fn request(&mut self) -> (OpCode, Vec<u8>) {
+        if self.below(12) == 0 {
+            return self.quota();
+        }
         let path = self.path();
         match self.below(20) {
             0..=5 => {
@@ -98,6 +132,26 @@ impl Dice {
                 multi(&parts)
             }
         }
+    }
+}
+
+impl Dice {
+    /// A request with some bytes wrong.
+    fn mutated(&mut self) -> (OpCode, Vec<u8>) {
+        let (op, mut body) = self.request();
+        for _ in 0..self.below(4) {
+            let at = usize::try_from(self.below(body.len().max(1) as u64)).unwrap();
+            match self.below(3) {
+                0 => body.truncate(at),
+                1 => body.insert(at.min(body.len()), self.pick(&[0, 1, 0x2F, 0x7F, 0xFF])),
+                _ => {
+                    if let Some(byte) = body.get_mut(at) {
+                        *byte = self.pick(&[0, 1, 4, 0x2F, 0x80, 0xFF]);
+                    }
+                }
+            }
+        }
+        (op, body)
     }
 }
 
@@ -167,20 +221,7 @@ fn no_bytes_make_the_judge_panic() {
     let mut dice = Dice(99);
     let mut world = World::new(PrepConfig { reconfig_enabled: true, ..PrepConfig::default() });
     for _ in 0..20_000 {
-        let (op, mut body) = dice.request();
-        for _ in 0..dice.below(4) {
-            let at = usize::try_from(dice.below(body.len().max(1) as u64)).unwrap();
-            match dice.below(3) {
-                0 => body.truncate(at),
-                1 => body.insert(at.min(body.len()), dice.pick(&[0, 1, 0x2F, 0x7F, 0xFF])),
-                _ => {
-                    if let Some(byte) = body.get_mut(at) {
-                        *byte = dice.pick(&[0, 1, 4, 0x2F, 0x80, 0xFF]);
-                    }
-                }
-            }
-        }
-        let op = if dice.below(5) == 0 { dice.pick(OpCode::ALL) } else { op };
+        let (op, body) = dice.mutated();
         world.ask_as(S, (op, &body));
         if dice.below(10) == 0 {
             world.apply_all();

@@ -120,6 +120,7 @@ fn one_undecodable_part_makes_the_whole_multi_undecodable() {
         multi(&[get]),
         multi(&[part_create("/a", 0), bad_acl]),
         multi(&[part_create("/a", 0), part_delete("/missing"), part_create("/b", 9)]),
+        multi(&[part_create("/a", 0), part_delete("/missing"), part_create("/b", 5)]),
         (OpCode::Multi, cut),
     ] {
         assert_eq!(w.ask(&request), Some(ErrorCode::MarshallingError));
