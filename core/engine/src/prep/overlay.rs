@@ -27,7 +27,7 @@ pub(super) struct Overlay {
     hasher: FixedState,
     /// Which transaction changed which entry, each pair once, in order.
     touched: VecDeque<(Zxid, usize)>,
-    /// Ephemeral creations in flight.
+    /// Ephemeral creations in flight. An undone one stays until its turn: what counts is who owns the entry.
     births: VecDeque<Birth>,
     undo: Vec<Undo>,
     /// The digest to return to; `Some` while a multi is judged.
@@ -200,6 +200,9 @@ impl Overlay {
         while self.births.front().is_some_and(|birth| birth.zxid <= zxid) {
             self.births.pop_front();
         }
+        if self.entries.is_empty() && self.entries.capacity() > ENTRIES_KEPT {
+            self.give_back();
+        }
     }
 
     /// Forgets everything in flight: it will never be applied.
@@ -225,7 +228,6 @@ impl Overlay {
     pub(super) fn roll_back(&mut self, zxid: Zxid) {
         let Some(digest) = self.undo_digest.take() else { return };
         self.digest = digest;
-        while self.births.pop_back_if(|birth| birth.zxid == zxid).is_some() {}
         while let Some((_, entry)) = self.touched.pop_back_if(|(at, _)| *at == zxid) {
             if let Some(entry) = self.entries.get_mut(entry) {
                 entry.pending -= 1;
@@ -314,6 +316,15 @@ impl Overlay {
         slot
     }
 
+    /// Returns the memory of an unusual rush, such as the end of a session with very many ephemerals.
+    fn give_back(&mut self) {
+        self.entries = Slab::new();
+        self.by_path = HashTable::new();
+        self.touched = VecDeque::new();
+        self.births = VecDeque::new();
+        self.undo = Vec::new();
+    }
+
     fn remove(&mut self, slot: usize) {
         let Some(mut entry) = self.entries.try_remove(slot) else { return };
         let hash = self.hasher.hash_one(entry.path.as_str());
@@ -365,6 +376,8 @@ fn key(path: &str) -> &str {
     if path == "/" { "" } else { path }
 }
 
+/// Room for entries that is kept while nothing is in flight.
+const ENTRIES_KEPT: usize = 16 * 1024;
 /// Paths kept for their allocations, and the longest one worth keeping.
 const SPARE_PATHS: usize = 1024;
 const SPARE_PATH_BYTES: usize = 128;

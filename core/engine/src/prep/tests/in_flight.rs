@@ -116,6 +116,8 @@ fn the_last_sequence_number_is_given_once() {
         }
         assert_eq!(w.ask(&create("/q/n-", 2)), Some(ErrorCode::NodeExists));
         assert_eq!(w.ask(&create("/q/plain", 0)), None, "plain names go on");
+        let Txn::Create(body) = w.last().txn else { panic!("no create") };
+        assert_eq!(body.parent_cversion, Some(i32::MAX));
         w.apply_all();
         assert_eq!(w.tree.persisted(w.tree.find("/q").unwrap()).cversion, i32::MAX);
     }
@@ -159,6 +161,23 @@ fn a_parent_may_go_right_after_its_ephemerals() {
     assert_eq!(w.judge(S, Ask::CloseSession).error, None);
     let request = delete("/p", -1);
     assert_eq!(w.ask_as(T, (request.0, &request.1)), None);
+    w.apply_all();
+}
+
+#[test]
+fn very_many_ephemerals_end_together() {
+    let mut w = world();
+    w.done(&create("/p", 0));
+    for _ in 0..20_000 {
+        assert_eq!(w.ask(&create("/p/e", 3)), None);
+    }
+    assert_eq!(w.judge(S, Ask::CloseSession).error, None);
+    assert_eq!(listed(&w).len(), 20_000);
+    w.apply_all();
+    assert_eq!(w.tree.child_count(w.tree.find("/p").unwrap()), 0);
+    let request = create("/p/e", 3);
+    assert_eq!(w.ask_as(T, (request.0, &request.1)), None);
+    assert_eq!(w.last_path(), "/p/e0000020000");
     w.apply_all();
 }
 
