@@ -108,6 +108,13 @@ impl Overlay {
         self.entries.len()
     }
 
+    /// Whether nothing at all is kept.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let lists = self.touched.is_empty() && self.births.is_empty() && self.undo.is_empty();
+        self.entries.is_empty() && self.by_path.is_empty() && lists
+    }
+
     pub(super) const fn digest(&self) -> u64 {
         self.digest
     }

@@ -113,6 +113,7 @@ impl World {
             self.apply();
         }
         assert_eq!(self.prep.outstanding(), 0, "all is applied, nothing is in flight");
+        assert!(self.prep.overlay.is_idle());
     }
 
     /// The newest transaction.
