@@ -3,6 +3,7 @@
 //!
 //! Nothing here is a test by itself (those are in `tests/tests`), and nothing of the product depends on it.
 
+pub mod fuzz;
 pub mod messages;
 pub mod replay;
 pub mod vectors;

@@ -1,0 +1,127 @@
+//! Where the fuzzers begin: the golden vectors, cut to the input of each target.
+
+use super::disk::CORPUS_LOG;
+use crate::vectors;
+use quorate_wire::OpCode;
+use quorate_wire::disk::log::{DEFAULT_MAX_PAYLOAD, LogScan, file_header, write_record};
+use quorate_wire::disk::sidecar::{self, SumEntry};
+use quorate_wire::frame::{RequestHeader, Split, split};
+use quorate_wire::jute::Jute;
+
+/// Payloads of handshakes, both ways.
+#[must_use]
+pub fn connects() -> Vec<Vec<u8>> {
+    let handshakes = vectors::exchanges().into_iter().filter(|e| e.name.contains("connect"));
+    handshakes
+        .flat_map(|e| [first_payload(&e.request), e.response.as_deref().and_then(first_payload)])
+        .flatten()
+        .collect()
+}
+
+/// Payloads of requests, and whole streams of frames.
+#[must_use]
+pub fn requests() -> Vec<Vec<u8>> {
+    let sent = || vectors::exchanges().into_iter().map(|e| e.request);
+    let payloads = sent().filter_map(|bytes| first_payload(&bytes));
+    payloads.chain(sent().filter(|bytes| bytes.len() > 64)).collect()
+}
+
+/// Payloads of replies and notifications behind the byte that names the operation.
+#[must_use]
+pub fn replies() -> Vec<Vec<u8>> {
+    let choice = |op: Option<OpCode>| {
+        let at = op.and_then(|op| OpCode::ALL.iter().position(|&other| other == op));
+        u8::try_from(at.unwrap_or_default()).unwrap_or_default()
+    };
+    let mut out = Vec::new();
+    for exchange in vectors::exchanges() {
+        let header = first_payload(&exchange.request)
+            .and_then(|payload| RequestHeader::from_bytes(&payload).ok());
+        let op = header.and_then(|header| OpCode::from_code(header.op));
+        if let Some(payload) = exchange.response.as_deref().and_then(first_payload) {
+            out.push([&[choice(op)], &payload[..]].concat());
+        }
+    }
+    out
+}
+
+/// Payloads of log records.
+#[must_use]
+pub fn txns() -> Vec<Vec<u8>> {
+    let payloads = |file: Vec<u8>| {
+        LogScan::new(&file, DEFAULT_MAX_PAYLOAD).map(|r| r.payload.to_vec()).collect::<Vec<_>>()
+    };
+    LOGS.iter().flat_map(|name| payloads(vectors::data_file(name))).collect()
+}
+
+/// Logs: short ones with little padding, and the recorded ones without most of theirs.
+#[must_use]
+pub fn logs() -> Vec<Vec<u8>> {
+    let mut out: Vec<_> = txns()
+        .chunks(4)
+        .map(|payloads| {
+            let mut file = file_header().to_vec();
+            payloads.iter().for_each(|payload| write_record(payload, &mut file));
+            file.resize(file.len() + 40, 0);
+            file
+        })
+        .collect();
+    for name in LOGS {
+        let mut file = vectors::data_file(name);
+        let used = file.iter().rposition(|&byte| byte != 0).unwrap_or_default();
+        file.truncate(used + 200);
+        out.push(file);
+    }
+    out
+}
+
+/// Plain snapshots.
+#[must_use]
+pub fn snapshots() -> Vec<Vec<u8>> {
+    ["version-2/snapshot.0", "version-2/snapshot.10000002e"].map(vectors::data_file).to_vec()
+}
+
+/// A snappy snapshot.
+#[must_use]
+pub fn snappy_streams() -> Vec<Vec<u8>> {
+    vec![vectors::data_file("compressed/snapshot.200000011.snappy")]
+}
+
+/// The sidecar that one of the recorded logs would have.
+#[must_use]
+pub fn sidecars() -> Vec<Vec<u8>> {
+    let log = vectors::data_file("version-2/log.100000001");
+    let mut file = sidecar::file_header(CORPUS_LOG);
+    let mut zxid = CORPUS_LOG;
+    for record in LogScan::new(&log, DEFAULT_MAX_PAYLOAD) {
+        SumEntry::of(&record, zxid).write(&mut file);
+        zxid = zxid.next();
+    }
+    vec![file]
+}
+
+/// Configuration files with everything that the syntax has.
+#[must_use]
+pub fn configs() -> Vec<Vec<u8>> {
+    CONFIGS.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+fn first_payload(bytes: &[u8]) -> Option<Vec<u8>> {
+    match split(bytes, usize::MAX) {
+        Split::Frame { payload, .. } => Some(payload.to_vec()),
+        _ => None,
+    }
+}
+
+const LOGS: &[&str] = &["version-2/log.100000001", "version-2/log.200000001"];
+
+const CONFIGS: &[&str] = &[
+    "tickTime=2000\ndataDir=/var/lib/zookeeper\nclientPort=2181\n",
+    "# comment\n! another\ntickTime : 2000\r\ndataDir = ./d\\\n   ata\nclientPort 0\ninitLimit\\u003d=5\n",
+    "dataDir=./d\nclientPort=2181\nclientPortAddress=127.0.0.1\nmaxClientCnxns=60\n\
+     4lw.commands.whitelist=stat, ruok, conf\nautopurge.snapRetainCount=3\nautopurge.purgeInterval=1\n\
+     minSessionTimeout=4000\nmaxSessionTimeout=40000\nsnapshot.compression.method=gz\n\
+     zookeeper.extendedTypesEnabled=true\nenforceQuota=true\npreAllocSize=64\nsnapCount=1000\n",
+    "dataDir=./d\nclientPort=2181\nserver.1=127.0.0.1:2888:3888;2181\nserver.2=a:1:2:observer\n\
+     group.1=1:2\nweight.1=3\nauthProvider.1=x.Y\nssl.clientAuth=need\njute.maxbuffer=0x9fffff\n",
+];
