@@ -7,7 +7,7 @@
 //! with it what such a snapshot shows below it, where Apache leaves orphans.
 
 use super::node::Node;
-use super::{NodeId, Tree, digest, quota, quota::StatsTrack};
+use super::{NodeId, Tree, digest, quota};
 use crate::tree::index::PathHash;
 use quorate_wire::stat::Owner;
 use quorate_wire::txn::{CreateBody, SetAclBody, SetDataBody, Txn, TxnHeader, TxnRecord};
@@ -273,7 +273,7 @@ impl Tree {
 
     /// Changes what the digest covers.
     #[inline]
-    fn change(&mut self, id: NodeId, path: &str, change: impl FnOnce(&mut Node)) {
+    pub(super) fn change(&mut self, id: NodeId, path: &str, change: impl FnOnce(&mut Node)) {
         self.touch(id);
         let covered = self.config.digest && digest::counts(path);
         let owner = self.stored_owner(id);
@@ -342,40 +342,6 @@ impl Tree {
         self.charge(path, -1, -bytes);
         acl
     }
-
-    /// Charges a change to the deepest quota on its path. The totals are written without a trace in the stat.
-    fn charge(&mut self, path: &str, count: i64, bytes: i64) {
-        let Some(stats) = self.quotas.deepest(path).map(quota::stats_path) else { return };
-        let Some(id) = self.find(&stats) else { return };
-        let mut track = StatsTrack::parse(self.data(id));
-        track.add(count, bytes);
-        self.write_totals(id, &stats, &track);
-    }
-
-    /// Writes the present totals of a path, itself included, into its stats node, if there is one.
-    pub(super) fn recount(&mut self, path: &str) {
-        let stats = quota::stats_path(path);
-        let Some(id) = self.find(&stats) else { return };
-        let (mut count, mut bytes) = (0, 0);
-        if let Some(top) = self.find(path) {
-            for id in std::iter::once(top).chain(self.nodes.below(top)) {
-                count += 1;
-                bytes += signed_len(self.data(id));
-            }
-        }
-        self.write_totals(id, &stats, &StatsTrack::new(count, bytes));
-    }
-
-    fn write_totals(&mut self, id: NodeId, path: &str, track: &StatsTrack) {
-        let text = track.text();
-        let more = signed_len(Some(text.as_bytes())) - signed_len(self.data(id));
-        let crc = if self.config.digest { digest::prefix(path, Some(text.as_bytes())) } else { 0 };
-        self.change(id, path, |node| {
-            node.set_data(Some(text.as_bytes()));
-            node.crc = crc;
-        });
-        self.data_size = self.data_size.wrapping_add_signed(more);
-    }
 }
 
 /// Where a node belongs.
@@ -425,7 +391,7 @@ fn size(path: &str, data: Option<&[u8]>) -> u64 {
     u64::try_from(path + data.unwrap_or_default().len()).unwrap_or(u64::MAX)
 }
 
-fn signed_len(data: Option<&[u8]>) -> i64 {
+pub(super) fn signed_len(data: Option<&[u8]>) -> i64 {
     i64::try_from(data.unwrap_or_default().len()).unwrap_or(i64::MAX)
 }
 

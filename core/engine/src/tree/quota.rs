@@ -5,6 +5,8 @@
 //! preparation asks [`QuotaView::check`].
 //! Source: `org.apache.zookeeper.StatsTrack`, `Quotas`, `server.ZooKeeperServer#checkQuota`.
 
+use super::apply::signed_len;
+use super::{NodeId, Tree, digest};
 use quorate_wire::path;
 use std::collections::BTreeSet;
 
@@ -72,6 +74,42 @@ fn breach(
     let limit = hard.or(soft).filter(|_| more != 0)?;
     let total = used.saturating_add(more);
     (total > limit).then_some(QuotaBreach { hard: hard.is_some(), kind, total, limit })
+}
+
+impl Tree {
+    /// Charges a change to the deepest quota on its path. The totals are written without a trace in the stat.
+    pub(super) fn charge(&mut self, path: &str, count: i64, bytes: i64) {
+        let Some(stats) = self.quotas.deepest(path).map(stats_path) else { return };
+        let Some(id) = self.find(&stats) else { return };
+        let mut track = StatsTrack::parse(self.data(id));
+        track.add(count, bytes);
+        self.write_totals(id, &stats, &track);
+    }
+
+    /// Writes the present totals of a path, itself included, into its stats node, if there is one.
+    pub(super) fn recount(&mut self, path: &str) {
+        let stats = stats_path(path);
+        let Some(id) = self.find(&stats) else { return };
+        let (mut count, mut bytes) = (0, 0);
+        if let Some(top) = self.find(path) {
+            for id in std::iter::once(top).chain(self.nodes.below(top)) {
+                count += 1;
+                bytes += signed_len(self.data(id));
+            }
+        }
+        self.write_totals(id, &stats, &StatsTrack::new(count, bytes));
+    }
+
+    fn write_totals(&mut self, id: NodeId, path: &str, track: &StatsTrack) {
+        let text = track.text();
+        let more = signed_len(Some(text.as_bytes())) - signed_len(self.data(id));
+        let crc = if self.config.digest { digest::prefix(path, Some(text.as_bytes())) } else { 0 };
+        self.change(id, path, |node| {
+            node.set_data(Some(text.as_bytes()));
+            node.crc = crc;
+        });
+        self.data_size = self.data_size.wrapping_add_signed(more);
+    }
 }
 
 /// The paths with an active quota.
