@@ -26,7 +26,6 @@ pub use log_writer::{LogConfig, LogWriter};
 pub use purge::Purged;
 pub use real_disk::RealDisk;
 pub use recovery::Report;
-pub use replay::Mismatch;
 pub use snapshot_writer::{SnapshotJob, SnapshotReport, SnapshotWriter};
 
 use disk::{Disk, Space};

@@ -8,7 +8,7 @@ use super::error::StorageError;
 use super::layout::{Layout, LogFile};
 use super::log_writer::GROUP_LIMIT;
 use quorate_engine::tree::Tree;
-use quorate_wire::disk::log::{Fault, LogEnd, LogScan, RECORD_OVERHEAD, RawRecord};
+use quorate_wire::disk::log::{Fault, LogEnd, LogScan, RawRecord};
 use quorate_wire::disk::sidecar::{Sidecar, SumEntry};
 use quorate_wire::disk::snapshot::SnapshotDigest;
 use quorate_wire::jute::{Jute, Reader};
@@ -26,8 +26,12 @@ pub(crate) struct Replay<'t> {
     awaited: Option<SnapshotDigest>,
     /// The end of the file before, if it was not clean.
     torn: Option<Torn>,
+    /// Whether the last digest that could be compared was the tree's.
+    agreed: bool,
+    /// The beginning of an epoch, until a digest shows that nothing is missing before it.
+    jump: Option<Jump>,
     pub(crate) records: u64,
-    pub(crate) mismatches: Vec<Mismatch>,
+    pub(crate) mismatches: u64,
     pub(crate) warnings: Vec<String>,
     settings: ReplaySettings,
 }
@@ -41,17 +45,6 @@ pub(crate) struct ReplaySettings {
     pub(crate) digest: bool,
 }
 
-/// A digest that is not the tree's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// After which transaction.
-    pub zxid: Zxid,
-    /// What was written.
-    pub expected: u64,
-    /// What the tree has.
-    pub found: u64,
-}
-
 /// How a log file ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tail {
@@ -60,6 +53,14 @@ pub(crate) struct Tail {
     pub(crate) end: u64,
     /// Whether what follows is more than padding, and must go.
     pub(crate) torn: bool,
+}
+
+/// A record that begins an epoch, at a time when the digests agreed.
+struct Jump {
+    path: PathBuf,
+    offset: u64,
+    last: Zxid,
+    found: Zxid,
 }
 
 struct Torn {
@@ -83,8 +84,10 @@ impl<'t> Replay<'t> {
             awaited: digest.filter(|digest| digest.version == DIGEST_VERSION),
             settings: *settings,
             torn: None,
+            agreed: last == Zxid::ZERO,
+            jump: None,
             records: 0,
-            mismatches: Vec::new(),
+            mismatches: 0,
             warnings: Vec::new(),
         };
         this.check_awaited();
@@ -179,7 +182,7 @@ impl<'t> Replay<'t> {
         self.tree.apply(&txn, &mut ());
         self.last = zxid;
         self.records += 1;
-        self.check_digest(zxid, txn.digest);
+        self.check_digest(zxid, txn.digest)?;
         Ok(zxid)
     }
 
@@ -197,28 +200,36 @@ impl<'t> Replay<'t> {
         if let Some(torn) = self.torn.take() {
             return Err(torn.into());
         }
-        let begins = zxid.epoch() > self.last.epoch() && zxid.counter() == 1;
-        if begins {
-            return Ok(());
+        let (path, last) = (path.to_owned(), self.last);
+        if zxid.epoch() == last.epoch() {
+            let (file, expected) = (path, last.next());
+            return Err(StorageError::Gap { file, offset, last, expected, found: zxid });
         }
-        let expected = if zxid.epoch() > self.last.epoch() {
-            Zxid((zxid.epoch() << 32) | 1)
-        } else {
-            self.last.next()
-        };
-        let file = path.to_owned();
-        Err(StorageError::Gap { file, offset, last: self.last, expected, found: zxid })
+        let jump = Jump { path, offset, last, found: zxid };
+        if zxid.counter() != 1 {
+            return Err(jump.into());
+        }
+        self.jump = self.agreed.then_some(jump);
+        Ok(())
     }
 
     /// Compares the tree's digest with the one that the writer of a record had. Up to the zxid of the snapshot's own
     /// digest the tree may be ahead of the records, so there is nothing to compare.
-    fn check_digest(&mut self, zxid: Zxid, digest: Option<TxnDigest>) {
+    ///
+    /// The end of an epoch cannot be seen in a log. If the digests agreed before a new epoch and do not after its first
+    /// change, then the end of the one before is missing.
+    fn check_digest(&mut self, zxid: Zxid, digest: Option<TxnDigest>) -> Result<(), StorageError> {
         if self.awaited.is_some() {
-            return self.check_awaited();
-        }
-        if let Some(digest) = digest.filter(|digest| digest.version == DIGEST_VERSION) {
+            self.check_awaited();
+        } else if let Some(digest) = digest.filter(|digest| digest.version == DIGEST_VERSION) {
             self.compare(zxid, digest.tree);
+            if let Some(jump) = self.jump.take_if(|_| self.settings.digest)
+                && !self.agreed
+            {
+                return Err(jump.into());
+            }
         }
+        Ok(())
     }
 
     fn check_awaited(&mut self) {
@@ -230,15 +241,19 @@ impl<'t> Replay<'t> {
     }
 
     fn compare(&mut self, zxid: Zxid, expected: u64) {
+        if !self.settings.digest {
+            return;
+        }
         let found = self.tree.digest();
-        if self.settings.digest && found != expected {
-            if self.mismatches.is_empty() {
+        self.agreed = found == expected;
+        if !self.agreed {
+            if self.mismatches == 0 {
                 self.warnings.push(format!(
                     "the digest of the tree after {zxid} is {found:#x}, but {expected:#x} was written: this \
                      server and the one that wrote the log disagree about an earlier transaction"
                 ));
             }
-            self.mismatches.push(Mismatch { zxid, expected, found });
+            self.mismatches += 1;
         }
     }
 
@@ -261,7 +276,7 @@ impl<'t> Replay<'t> {
         };
         let known = Torn { path: path.to_owned(), offset, last, why: why.to_string() };
         let damaged = matches!(end, LogEnd::Damage { .. });
-        if damaged && !(newest && is_lost_write(bytes, offset, sums)) {
+        if damaged && !(newest && is_lost_write(bytes, &end, sums)) {
             return Err(known.into());
         }
         if newest {
@@ -275,6 +290,15 @@ impl<'t> Replay<'t> {
             self.torn = Some(known);
         }
         Ok(torn)
+    }
+}
+
+impl From<Jump> for StorageError {
+    fn from(jump: Jump) -> Self {
+        let Jump { path: file, offset, last, found } = jump;
+        let first = Zxid((found.epoch() << 32) | 1);
+        let expected = if found == first { last.next() } else { first };
+        Self::Gap { file, offset, last, expected, found }
     }
 }
 
@@ -292,29 +316,26 @@ fn needed(logs: &[LogFile], last: Zxid) -> &[LogFile] {
 }
 
 /// Whether bad bytes with good records behind them may be the trace of the last write before a power failure. A
-/// device writes the sectors of one write in any order; those that it did not get to still hold the
-/// zeros of the preallocation. That explains the bad record if a whole sector of it is blank, if no more follows
+/// device writes the sectors of one write in any order; those that it did not get to still hold the zeros of the
+/// preallocation. That explains the bad record if a whole sector of it is blank, if no more follows
 /// than one write can be, and if the sidecar does not say that something there was synced.
-fn is_lost_write(bytes: &[u8], offset: u64, sums: Option<&Sidecar<'_>>) -> bool {
+fn is_lost_write(bytes: &[u8], end: &LogEnd, sums: Option<&Sidecar<'_>>) -> bool {
+    let offset = end.offset();
     let synced = sums.is_some_and(|sums| sums.entries().any(|entry| entry.end() > offset));
+    let written = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0);
+    let bad = match *end {
+        LogEnd::Damage { next_valid: Some(next), .. } => usize::try_from(next).unwrap_or(written),
+        _ => written,
+    };
     let Ok(start) = usize::try_from(offset) else { return false };
-    let tail = bytes.get(start..).unwrap_or_default();
-    if synced || tail.len() > GROUP_LIMIT {
+    if synced || written.saturating_sub(start) > GROUP_LIMIT {
         return false;
     }
     // The sector in which the record begins may hold the end of its predecessor, so it is judged from there on.
-    let first = tail.len().min(SECTOR - start % SECTOR);
-    let (head, rest) = tail.split_at_checked(first).unwrap_or_default();
-    is_blank(head) || rest.chunks(SECTOR).take(sectors_beyond(tail, first)).any(is_blank)
-}
-
-/// How many sectors the bad record at the beginning of `tail` reaches beyond its first `first` bytes, if its length is
-/// right.
-fn sectors_beyond(tail: &[u8], first: usize) -> usize {
-    let mut r = Reader::new(tail);
-    let length = r.get::<i64>().and_then(|_| r.get::<i32>()).unwrap_or(0);
-    let whole = RECORD_OVERHEAD.saturating_add(usize::try_from(length).unwrap_or(0));
-    whole.saturating_sub(first).div_ceil(SECTOR)
+    let bad = bytes.get(start..bad).unwrap_or_default();
+    let first = SECTOR - start % SECTOR;
+    let Some((head, rest)) = bad.split_at_checked(first) else { return false };
+    is_blank(head) || rest.chunks_exact(SECTOR).any(is_blank)
 }
 
 fn is_blank(bytes: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use super::layout::{Layout, SnapshotFile};
 use super::purge::looks_complete;
 use flate2::read::MultiGzDecoder;
 use quorate_engine::tree::{LoadError, Tree, TreeConfig, TreeLoader};
+use quorate_wire::Zxid;
 use quorate_wire::disk::names::Compression;
 use quorate_wire::disk::snappy_frame::Chunks;
 use quorate_wire::disk::snapshot::{SnapshotDigest, SnapshotError, SnapshotReader};
@@ -75,7 +76,9 @@ fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loade
     while let Some(node) = reader.next_node()? {
         loader.node(&node.path, node.data, node.acl, &node.stat)?;
     }
-    let digest = reader.finish()?.digest.filter(|digest| digest.zxid >= file.zxid);
+    // Apache writes zeros before the first transaction.
+    let known = |digest: &SnapshotDigest| digest.zxid >= file.zxid && digest.zxid > Zxid::ZERO;
+    let digest = reader.finish()?.digest.filter(known);
     if digest.is_some_and(|digest| digest.zxid == file.zxid) {
         // Nothing was applied while it was written, so what it says of quotas is exact.
         loader.keep_quota_totals();

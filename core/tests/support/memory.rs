@@ -1,0 +1,107 @@
+//! A disk in memory, for tests that open a directory thousands of times.
+
+use quorate::storage::disk::{Disk, DiskFile, Entry, Locked, Space};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+#[derive(Clone, Default)]
+pub(crate) struct MemoryDisk(Arc<Mutex<Files>>);
+
+impl MemoryDisk {
+    pub(crate) fn files(&self) -> Files {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set(&self, files: Files) {
+        *self.0.lock().unwrap() = files;
+    }
+
+    fn get(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.lock().unwrap().get(path).cloned().ok_or(io::ErrorKind::NotFound.into())
+    }
+}
+
+struct MemoryFile(Arc<Mutex<Files>>, PathBuf);
+
+impl MemoryFile {
+    fn change(&self, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        change(self.0.lock().unwrap().entry(self.1.clone()).or_default());
+        Ok(())
+    }
+}
+
+impl DiskFile for MemoryFile {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        self.change(|file| {
+            let end = start + bytes.len();
+            file.resize(file.len().max(end), 0);
+            file[start..end].copy_from_slice(bytes);
+        })
+    }
+    fn allocate(&mut self, len: u64) -> io::Result<()> {
+        let len = usize::try_from(len).unwrap();
+        self.change(|file| file.resize(file.len().max(len), 0))
+    }
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.change(|file| file.resize(usize::try_from(len).unwrap(), 0))
+    }
+    fn sync_data(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn create_dir_all(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let files = self.0.lock().unwrap();
+        let inside = files.iter().filter(|(path, _)| path.parent() == Some(dir));
+        let entry = |(path, bytes): (&PathBuf, &Vec<u8>)| Entry {
+            name: path.file_name().unwrap().to_str().unwrap().to_owned(),
+            len: u64::try_from(bytes.len()).unwrap(),
+        };
+        Ok(inside.map(entry).collect())
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.get(path)
+    }
+    fn read_at(&self, path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        let (offset, len) = (usize::try_from(offset).unwrap(), usize::try_from(len).unwrap());
+        Ok(self.get(path)?.into_iter().skip(offset).take(len).collect())
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = MemoryFile(Arc::clone(&self.0), path.to_owned());
+        file.change(Vec::clear)?;
+        Ok(Box::new(file))
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.get(path)?;
+        Ok(Box::new(MemoryFile(Arc::clone(&self.0), path.to_owned())))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let bytes = self.get(from)?;
+        let mut files = self.0.lock().unwrap();
+        files.remove(from);
+        files.insert(to.to_owned(), bytes);
+        Ok(())
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let removed = self.0.lock().unwrap().remove(path);
+        removed.map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
+    }
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn lock(&self, _: &Path, _: &str) -> io::Result<Locked> {
+        Ok(Locked::Here(Box::new(())))
+    }
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(Space { total: 1 << 40, available: 1 << 40 })
+    }
+}
