@@ -1,0 +1,1 @@
+"""The benchmark behind `tests/bench`: servers, measures, report."""
