@@ -253,6 +253,7 @@ impl Replica {
         now: Now,
     ) -> Result<(), ApplyError> {
         while let Some(pending) = self.pending.pop_front_if(|p| p.zxid.is_none_or(|z| z <= zxid)) {
+            let_read(pending.conn, tree, shards, now);
             match pending.zxid {
                 None => self.answer_marker(pending, tree, shards, now),
                 Some(at) => self.apply(at, pending, tree, shards, now)?,
@@ -341,7 +342,8 @@ impl Replica {
         for ready in self.ready.drain(..) {
             match ready {
                 Ready::Synced { conn, xid, body } => {
-                    answer_sync(conn, xid, &body, tree, shards, now)
+                    let_read(Some(conn), tree, shards, now);
+                    answer_sync(conn, xid, &body, tree, shards, now);
                 }
                 Ready::Connected(conn, session) => {
                     if let Some(shard) = shards.get_mut(conn.shard) {
@@ -368,6 +370,7 @@ impl Replica {
         self.open = Segment::default();
         self.inflight = Inflight::default();
         for pending in std::mem::take(&mut self.pending) {
+            let_read(pending.conn, tree, shards, now);
             match (&pending.purpose, pending.conn) {
                 (Purpose::Sync { .. }, _) => self.answer_marker(pending, tree, shards, now),
                 (&Purpose::Request { xid, op, session }, Some(conn)) => {
@@ -438,6 +441,14 @@ impl Replica {
 pub const fn first_session_id(server: u8, wall_ms: i64) -> i64 {
     let id = ((wall_ms << 24).cast_unsigned() >> 8).cast_signed() | ((server as i64) << 56);
     if id == i64::MIN { id + 1 } else { id }
+}
+
+/// Answers the reads of a connection that lie between its last write and the next: they see the former
+/// and not the latter.
+fn let_read(conn: Option<ConnRef>, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+    if let Some((conn, shard)) = conn.and_then(|conn| Some((conn, shards.get_mut(conn.shard)?))) {
+        shard.catch_up(conn.conn, tree, now.mono);
+    }
 }
 
 fn answer_sync(

@@ -242,6 +242,12 @@ impl Shard {
         None
     }
 
+    /// Answers the reads that no write is ahead of any more. To be called before each [`reply`](Self::reply)
+    /// to that connection, and before the change it is about.
+    pub fn catch_up(&mut self, key: ConnKey, tree: &Tree, now: i64) {
+        self.drain_queue(key, tree, now);
+    }
+
     /// Answers the oldest unanswered write (or sync) of a connection. `write` appends the body of the reply.
     pub fn reply(
         &mut self,
