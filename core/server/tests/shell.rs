@@ -17,43 +17,36 @@ use std::process::{Command, Output, Stdio};
 use support::server;
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn nodes_are_created_read_changed_and_deleted() {
     scenario("nodes");
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn commands_that_make_no_sense_are_explained() {
     scenario("usage");
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn acls_are_read_set_and_obeyed() {
     scenario("acl");
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn events_come_before_the_answers_that_reflect_them() {
     scenario("watches");
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn quotas_are_written_as_apache_writes_them() {
     scenario("quota");
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn sessions_begin_and_end_on_command() {
     scenario("session");
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn a_chroot_goes_on_and_comes_off() {
     let server = server();
     let top = format!("{}/t-chroot", server.address());
@@ -74,7 +67,6 @@ fn a_chroot_goes_on_and_comes_off() {
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn a_single_command_answers_on_stdout_fails_on_stderr_and_sets_the_exit_code() {
     let server = server();
     clean(server.address(), "/t-single");
@@ -101,7 +93,6 @@ fn a_single_command_answers_on_stdout_fails_on_stderr_and_sets_the_exit_code() {
 }
 
 #[test]
-#[ignore = "needs QUORATE_SHELL_SERVER=host:port"]
 fn json_answers_hold_the_same_for_programs() {
     let server = server();
     clean(server.address(), "/t-json");

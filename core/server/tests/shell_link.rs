@@ -14,9 +14,10 @@ use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
 use quorate_wire::op::get_data::GetDataResponse;
 use quorate_wire::op::set_watches::SetWatches2Request;
 use quorate_wire::{Jute, OpCode, Reader, Stat, event};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -167,13 +168,18 @@ fn after_a_break_the_session_is_resumed_with_its_identities_and_watches() {
     input.write_all(b"addauth digest u:p\nget -w /data\naddWatch /tree\n").unwrap();
     // Leaves only when the event has come, so that nothing here depends on speed.
     let mut printed = String::new();
-    let mut output = shell.stdout.take().unwrap();
-    let mut byte = [0];
-    while !printed.ends_with("path:/data\n") && output.read(&mut byte).unwrap() == 1 {
-        printed.push(char::from(byte[0]));
+    let lines = lines_of(shell.stdout.take().unwrap());
+    while !printed.ends_with("path:/data\n") {
+        match lines.recv_timeout(DEADLINE) {
+            Ok(line) => printed.push_str(&line),
+            Err(_) => {
+                shell.kill().unwrap();
+                panic!("no event within {DEADLINE:?}: {printed}");
+            }
+        }
     }
     drop(input);
-    output.read_to_string(&mut printed).unwrap();
+    printed.extend(lines);
     assert!(shell.wait().unwrap().success());
     let states: Vec<&str> =
         printed.lines().filter_map(|line| line.strip_prefix("WatchedEvent state:")).collect();
@@ -219,7 +225,7 @@ fn get(address: &str, timeout: &str) -> Output {
 }
 
 fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut length = [0; 4];
     stream.read_exact(&mut length).unwrap();
     let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
@@ -263,6 +269,20 @@ fn drain(stream: &mut TcpStream) {
     let _ = stream.read_to_end(&mut rest);
 }
 
+/// The lines that a process prints, as they come.
+fn lines_of(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line + "\n");
+        }
+    });
+    receiver
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+/// How long a test waits for what must come.
+const DEADLINE: Duration = Duration::from_secs(10);

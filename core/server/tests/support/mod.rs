@@ -1,8 +1,11 @@
-//! A server for the shell's tests: the one that the environment names, or one in this process.
+//! A server for the shell's tests: one in this process, or the one that the environment names.
 
-/// A server to talk to.
+use quorate::server::Server;
+
+/// A server to talk to, until it is dropped.
 pub(crate) struct Peer {
     address: String,
+    _own: Option<Server>,
 }
 
 impl Peer {
@@ -12,7 +15,12 @@ impl Peer {
     }
 }
 
-/// The server that `QUORATE_SHELL_SERVER` names.
+/// The server that `QUORATE_SHELL_SERVER` names, else a fresh one in memory.
 pub(crate) fn server() -> Peer {
-    Peer { address: std::env::var("QUORATE_SHELL_SERVER").expect("QUORATE_SHELL_SERVER=host:port") }
+    if let Ok(address) = std::env::var("QUORATE_SHELL_SERVER") {
+        return Peer { address, _own: None };
+    }
+    let server = Server::builder().volatile().free_port().start().expect("a server");
+    let address = server.address().expect("a port").to_string();
+    Peer { address, _own: Some(server) }
 }
