@@ -1,4 +1,4 @@
-//! How fast the tree is and what a znode costs: `cargo bench -p quorate-engine --bench tree -- [nodes] [no-digest]`.
+//! How fast the tree is and what a znode costs: `cargo bench -p quorate-tests --bench tree -- [nodes] [no-digest]`.
 //!
 //! Prints time per operation and resident bytes per znode. Names have 14 bytes, data 100, a thousand
 //! nodes share a parent, paths have three levels. Numbers to look at, not a test.

@@ -1,0 +1,175 @@
+//! One of three loops through the engines, for counting its instructions: `instructions <read|write|notification> <n>`.
+//!
+//! `tests/instructions` runs it under callgrind with two values of `n`; the difference, divided, is what one
+//! operation costs from received bytes to bytes to send. Nothing is measured here.
+
+#![allow(clippy::unwrap_used, reason = "a measurement may stop at the first surprise")]
+#![allow(clippy::panic, reason = "a wrong argument ends the program")]
+
+use quorate_engine::prep::PrepConfig;
+use quorate_engine::replica::{
+    Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig, first_session_id,
+};
+use quorate_engine::shard::{ConnKey, Flush, Shard, ShardConfig, Submission, Submit};
+use quorate_engine::tree::{Tree, TreeConfig};
+use quorate_wire::frame::{RequestHeader, write_frame};
+use quorate_wire::op::connect::ConnectRequest;
+use quorate_wire::op::create::CreateRequest;
+use quorate_wire::op::get_data::GetDataRequest;
+use quorate_wire::op::set_data::SetDataRequest;
+use quorate_wire::{Acl, Jute, OpCode};
+use std::hint::black_box;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_default();
+    let n: usize = arguments.next().unwrap_or_default().parse().unwrap();
+    let mut server = Server::new();
+    match what.as_str() {
+        "read" => server.read(n),
+        "write" => server.write(n),
+        "notification" => server.notify(n),
+        other => panic!("read, write or notification, not {other}"),
+    }
+}
+
+/// A whole server without a driver: what is sealed is durable at once.
+struct Server {
+    tree: Tree,
+    replica: Replica,
+    shard: Shard,
+}
+
+struct Direct<'a>(&'a mut Replica, &'a Tree);
+
+impl Submit for Direct<'_> {
+    fn submit(&mut self, conn: ConnKey, submission: Submission<'_>) {
+        self.0.submit(0, conn, submission, self.1, NOW);
+    }
+}
+
+impl Server {
+    fn new() -> Self {
+        let tree = Tree::new(TreeConfig { hash_seed: 1, digest: true });
+        let config = ReplicaConfig {
+            prep: PrepConfig::default(),
+            tick: 2000,
+            reaper: ReaperConfig::default(),
+            snapshot: SnapshotConfig::default(),
+            first_session: first_session_id(1, NOW.wall),
+            outstanding_limit: 1000,
+        };
+        let replica = Replica::new(config, &tree, NOW);
+        let mut server = Self { tree, replica, shard: Shard::new(ShardConfig::default()) };
+        let client = server.connect();
+        for node in 0..NODES {
+            let acl = vec![Acl::world(quorate_wire::acl::ALL)];
+            let create =
+                CreateRequest { path: path(node).into(), data: Some(&DATA), acl, flags: 0 };
+            server.send(client, &frame(OpCode::Create, &create));
+        }
+        server
+    }
+
+    fn connect(&mut self) -> ConnKey {
+        let key = self.shard.open(None, NOW.mono);
+        let hello = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: 0,
+            timeout: 10_000,
+            session_id: 0,
+            password: Some(&[0; 16]),
+            read_only: Some(false),
+        };
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, |out| hello.write(out));
+        self.send(key, &bytes);
+        key
+    }
+
+    /// What a round of the driver does.
+    fn send(&mut self, key: ConnKey, bytes: &[u8]) {
+        let mut core = Direct(&mut self.replica, &self.tree);
+        self.shard.receive(key, bytes, &self.tree, NOW.mono, &mut core);
+        if let Some(segment) = self.replica.seal() {
+            let last = segment.last_zxid().unwrap();
+            self.replica.synced(last, &mut self.tree, &mut [&mut self.shard], NOW).unwrap();
+        }
+        let mut core = Direct(&mut self.replica, &self.tree);
+        self.shard.resume(&self.tree, NOW.mono, &mut core);
+        while let Some(key) = self.shard.next_replied() {
+            self.flush(key);
+        }
+        while let Some(key) = self.shard.next_notified() {
+            self.flush(key);
+        }
+    }
+
+    fn flush(&mut self, key: ConnKey) {
+        if let Flush::Send(bytes) = self.shard.flush(key) {
+            let n = black_box(bytes).len();
+            self.shard.sent(key, n);
+        }
+    }
+
+    fn read(&mut self, n: usize) {
+        self.pipeline(n, |node| get(path(node), false));
+    }
+
+    fn write(&mut self, n: usize) {
+        self.pipeline(n, |node| set(path(node)));
+    }
+
+    /// Sends `n` requests in batches that have been made beforehand.
+    fn pipeline(&mut self, n: usize, request: impl Fn(usize) -> Vec<u8>) {
+        let client = self.connect();
+        let batches: Vec<Vec<u8>> = (0..NODES / PIPELINED)
+            .map(|batch| {
+                (0..PIPELINED).map(|i| request(batch * PIPELINED + i)).collect::<Vec<_>>().concat()
+            })
+            .collect();
+        for batch in batches.iter().cycle().take(n / PIPELINED) {
+            self.send(client, batch);
+        }
+    }
+
+    /// `n` rounds: all watchers set their watch, then one write fires them all.
+    fn notify(&mut self, n: usize) {
+        let watchers: Vec<ConnKey> = (0..WATCHERS).map(|_| self.connect()).collect();
+        let writer = self.connect();
+        let (watch, change) = (get(path(0), true), set(path(0)));
+        for _ in 0..n / WATCHERS {
+            for &watcher in &watchers {
+                self.send(watcher, &watch);
+            }
+            self.send(writer, &change);
+        }
+    }
+}
+
+fn get(path: String, watch: bool) -> Vec<u8> {
+    frame(OpCode::GetData, &GetDataRequest { path: path.into(), watch })
+}
+
+fn set(path: String) -> Vec<u8> {
+    frame(OpCode::SetData, &SetDataRequest { path: path.into(), data: Some(&DATA), version: -1 })
+}
+
+fn frame<'a>(op: OpCode, body: &impl Jute<'a>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_frame(&mut bytes, |out| {
+        RequestHeader { xid: 1, op: op.code() }.write(out);
+        body.write(out);
+    });
+    bytes
+}
+
+fn path(node: usize) -> String {
+    format!("/node-{node:06}")
+}
+
+const NOW: Now = Now { mono: 1000, wall: 1_700_000_000_000 };
+const DATA: [u8; 100] = [b'd'; 100];
+const NODES: usize = 1000;
+const PIPELINED: usize = 32;
+const WATCHERS: usize = 500;
