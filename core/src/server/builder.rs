@@ -142,7 +142,7 @@ impl Start {
         let now = self.clock.now();
         let replica = Replica::new(self.settings.replica.clone(), &self.tree, now);
         let storage = self.storage.as_ref().map(|(storage, _)| Arc::clone(storage));
-        let facts = Facts::new(&self.config, self.address, storage.clone(), self.clock);
+        let facts = Facts::new(&self.config, self.address, storage.clone());
         let words = Words::new(facts);
         let purger = storage
             .as_ref()

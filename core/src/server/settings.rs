@@ -43,6 +43,7 @@ fn shard(config: &ServerConfig, schemes: Schemes, seed: u64) -> ShardConfig {
             schemes,
         },
         required_schemes: required,
+        trace_mask: config.answers_word("stmk"),
         hash_seed: seed,
         ..ShardConfig::default()
     }

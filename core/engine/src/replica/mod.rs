@@ -309,7 +309,7 @@ impl Replica {
             }
             (Purpose::NewSession { session }, Some(conn)) => {
                 if let Some(shard) = shards.get_mut(conn.shard) {
-                    shard.connected(conn.conn, session);
+                    shard.session_began(conn.conn, session, zxid, now.mono);
                 }
             }
             (Purpose::Expiry { session }, _) => self.session_ended(session, None, shards),

@@ -98,7 +98,7 @@ impl Conn {
             identities: Identities::from_address(
                 remote.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |addr| addr.ip()),
             ),
-            stats: ConnStats { established: now, ..ConnStats::default() },
+            stats: ConnStats::new(now),
             input: Vec::new(),
             out: Vec::new(),
             sent: 0,
@@ -114,6 +114,20 @@ impl Conn {
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether more is read from it now.
+    #[must_use]
+    pub const fn is_listening(&self) -> bool {
+        matches!(self.state, State::Stranger | State::Open)
+    }
+
+    /// When its session may end unless something is heard of it, ms; `None` before there is a session.
+    #[must_use]
+    pub fn deadline(&self) -> Option<i64> {
+        let first = self.stats.established.saturating_add(self.timeout as i64);
+        let known = self.session != 0;
+        known.then_some(if self.touched > first { self.touched } else { first })
     }
 
     /// Bytes that wait to be sent.

@@ -1,6 +1,7 @@
 //! From frames to operations: what is answered here, what waits, what goes to the replica.
 
 use super::conn::{Conn, ConnKey, State, Waiting};
+use super::handshake::Heard;
 use super::output::Outputs;
 use super::read::{self, ReadContext};
 use super::stats::ShardStats;
@@ -86,8 +87,12 @@ impl Shard {
             match state {
                 State::Closing => return bytes.len(),
                 State::Connecting => break,
-                State::Stranger if self.hears_word(key, rest, core) => return bytes.len(),
-                State::Stranger | State::Open => {}
+                State::Stranger => match self.hear(key, rest, core) {
+                    Heard::Word => return bytes.len(),
+                    Heard::Part => break,
+                    Heard::Frame => {}
+                },
+                State::Open => {}
             }
             match split(rest, self.config.max_frame) {
                 Split::Incomplete(_) => break,
@@ -196,6 +201,7 @@ impl Shard {
         let mut context = ReadContext { tree, watches, conn, config: &self.config, frame_at: at };
         let result = read::execute(op, reader.rest(), &mut context, &mut out);
         finish(&mut out, context.frame_at, result.err());
+        self.stats.responded(out.len().saturating_sub(context.frame_at), now);
         conn.out = out;
         Self::account(&mut self.stats, &mut self.output, conn, op, header.xid, tree, since, now);
     }

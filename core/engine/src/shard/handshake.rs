@@ -5,31 +5,44 @@
 use super::conn::{Conn, ConnKey, State};
 use super::{Shard, ShardConfig, Submission, Submit, index};
 use crate::tree::Tree;
-use quorate_wire::four_letter::{self, FirstBytes};
+use quorate_wire::four_letter::{self, FirstBytes, FourLetterWord};
 use quorate_wire::frame::write_frame;
 use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
 use quorate_wire::{Jute, Zxid, password};
 
+/// What the first bytes of a connection are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A word: all bytes are done with.
+    Word,
+    /// A word whose argument has not arrived.
+    Part,
+    /// A frame, or too little to tell.
+    Frame,
+}
+
 impl Shard {
-    /// Looks for a four-letter word at the very start of a connection. Returns whether there was one.
-    pub(super) fn hears_word(
-        &mut self,
-        key: ConnKey,
-        bytes: &[u8],
-        core: &mut impl Submit,
-    ) -> bool {
-        let Some((word, rest)) = bytes.split_first_chunk::<4>() else { return false };
+    /// Looks for a four-letter word at the very start of a connection.
+    pub(super) fn hear(&mut self, key: ConnKey, bytes: &[u8], core: &mut impl Submit) -> Heard {
+        let Some((word, rest)) = bytes.split_first_chunk::<4>() else { return Heard::Frame };
         match four_letter::classify(*word) {
-            FirstBytes::Length(_) => return false,
+            FirstBytes::Length(_) => return Heard::Frame,
             FirstBytes::TelnetInterrupt => self.hang_up(key),
+            FirstBytes::Word(FourLetterWord::Stmk)
+                if self.config.trace_mask && rest.len() < MASK =>
+            {
+                return Heard::Part;
+            }
             FirstBytes::Word(word) => {
-                if let Some(conn) = self.conn_mut(key) {
+                if let Some(conn) = self.conns.get_mut(index(key.slot)) {
                     conn.state = State::Connecting;
+                    self.stats.received(conn);
                 }
+                let rest = rest.get(..rest.len().min(MASK)).unwrap_or_default();
                 core.submit(key, Submission::FourLetter { word, rest });
             }
         }
-        true
+        Heard::Word
     }
 
     /// Takes the first frame. A bad one closes the connection without a reply, as do a zxid from the
@@ -53,13 +66,14 @@ impl Shard {
         conn.timeout = timeout;
         conn.knows_read_only = request.read_only.is_some();
         conn.state = State::Connecting;
+        self.stats.handshakes += 1;
         let submission = match request.session_id {
             0 => Submission::NewSession { timeout },
-            session => Submission::Resume {
-                session,
-                password: request.password.unwrap_or_default(),
-                timeout,
-            },
+            session => {
+                self.stats.resumed += 1;
+                let password = request.password.unwrap_or_default();
+                Submission::Resume { session, password, timeout }
+            }
         };
         core.submit(key, submission);
     }
@@ -76,6 +90,15 @@ impl Shard {
         self.answer_handshake(key, timeout, session, &password::of_session(session));
         self.resumable.push(key);
         true
+    }
+
+    /// The session that the connection asked for has been created; otherwise as [`connected`](Self::connected).
+    pub fn session_began(&mut self, key: ConnKey, session: i64, zxid: Zxid, now: i64) -> bool {
+        let is_there = self.connected(key, session);
+        if let Some(conn) = self.conn_mut(key) {
+            conn.stats.session_began(zxid, now);
+        }
+        is_there
     }
 
     /// The session that the connection wanted to resume does not exist (any more).
@@ -114,3 +137,6 @@ impl Shard {
 fn granted_timeout(config: &ShardConfig, asked: i32) -> i32 {
     asked.min(config.max_session_timeout).max(config.min_session_timeout)
 }
+
+/// Bytes of the mask behind `stmk`.
+const MASK: usize = 8;

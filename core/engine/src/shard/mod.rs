@@ -18,7 +18,7 @@ mod stats;
 
 pub use conn::{Conn, ConnKey, State};
 pub use output::Flush;
-pub use stats::{ConnStats, Latency, ShardStats};
+pub use stats::{ConnStats, Latency, ShardStats, Sizes};
 
 use crate::access::{AccessConfig, Identities};
 use crate::tree::{Tree, TreeEvent};
@@ -114,6 +114,8 @@ pub struct ShardConfig {
     pub output_pause: usize,
     /// Output of one connection above which it is closed.
     pub output_limit: usize,
+    /// Whether `stmk` is answered, so that it is worth waiting for the mask behind it.
+    pub trace_mask: bool,
     /// Requests of one connection that may wait behind its writes.
     pub queue_limit: usize,
     /// Seed of the watch index.
@@ -133,6 +135,7 @@ impl Default for ShardConfig {
             required_schemes: Vec::new(),
             output_pause: 1 << 20,
             output_limit: 64 << 20,
+            trace_mask: false,
             queue_limit: 4096,
             hash_seed: 0,
         }
@@ -200,6 +203,8 @@ impl Shard {
         now: i64,
         core: &mut impl Submit,
     ) {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.stats.bytes_received = self.stats.bytes_received.saturating_add(size);
         let Some(conn) = self.conn_mut(key) else { return };
         if conn.input.is_empty() {
             let consumed = self.process(key, bytes, tree, now, core);
@@ -236,6 +241,7 @@ impl Shard {
             }
             self.strangers.pop_front();
             if waiting {
+                self.stats.strangers_expired += 1;
                 self.hang_up(key);
             }
         }
@@ -264,7 +270,9 @@ impl Shard {
         let Some(Waiting::Write { op, since }) = conn.queue.pop_front() else { return };
         conn.writes = conn.writes.saturating_sub(1);
         let out = self.output.of(conn);
+        let at = out.len();
         dispatch::write_reply(out, xid, zxid, err, write);
+        self.stats.responded(out.len() - at, now);
         self.stats.answered(conn, op, xid, zxid, since, now);
         if op == OpCode::CloseSession {
             conn.state = State::Closing;
@@ -313,6 +321,7 @@ impl Shard {
     pub fn say(&mut self, key: ConnKey, text: &str) {
         if let Some(conn) = self.conns.get_mut(index(key.slot)).filter(|c| c.key == key) {
             self.output.of(conn).extend_from_slice(text.as_bytes());
+            self.stats.notified(conn);
             self.hang_up(key);
         }
     }
@@ -354,8 +363,7 @@ impl Shard {
     pub fn reset_stats(&mut self, connections: bool) {
         if connections {
             for (_, conn) in &mut self.conns {
-                conn.stats =
-                    ConnStats { established: conn.stats.established, ..ConnStats::default() };
+                conn.stats = ConnStats::new(conn.stats.established);
             }
         } else {
             self.stats = ShardStats::default();

@@ -36,21 +36,78 @@ impl Latency {
     }
 }
 
+/// Sizes of replies and notifications without their length field, bytes; -1 before the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The last one.
+    pub last: i64,
+    /// The smallest.
+    pub min: i64,
+    /// The largest.
+    pub max: i64,
+    /// When the last one was made, ms of the driver's clock.
+    pub at: i64,
+    /// Sum of all.
+    pub sum: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { last: -1, min: -1, max: -1, at: i64::MIN, sum: 0 }
+    }
+}
+
+impl Sizes {
+    fn add(&mut self, bytes: usize, now: i64) {
+        let size = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.last = size;
+        self.min = if self.min < 0 { size } else { self.min.min(size) };
+        self.max = self.max.max(size);
+        self.at = now;
+        self.sum = self.sum.saturating_add(size.cast_unsigned());
+    }
+
+    /// Adds what another has seen; the last is that of the later one.
+    pub fn merge(&mut self, other: &Self) {
+        if other.last < 0 {
+            return;
+        }
+        if other.at >= self.at {
+            (self.last, self.at) = (other.last, other.at);
+        }
+        self.min = if self.min < 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+}
+
 /// Counters of a whole shard.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShardStats {
-    /// Frames received.
+    /// Frames (and four-letter words) received.
     pub received: u64,
     /// Frames sent, notifications included.
     pub sent: u64,
-    /// Request times.
-    pub latency: Latency,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Request times of what changes nothing.
+    pub reads: Latency,
+    /// Request times of what goes through the log.
+    pub updates: Latency,
+    /// Sizes of replies.
+    pub responses: Sizes,
+    /// Handshakes received.
+    pub handshakes: u64,
+    /// Those that resumed a session.
+    pub resumed: u64,
+    /// Connections given up because no handshake came.
+    pub strangers_expired: u64,
     /// Failed authentications.
     pub auth_failed: u64,
 }
 
 /// Counters of one connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ConnStats {
     /// When it was accepted, ms of the driver's clock.
     pub established: i64,
@@ -60,9 +117,9 @@ pub struct ConnStats {
     pub sent: u64,
     /// The last operation answered.
     pub last_op: Option<OpCode>,
-    /// Its xid.
+    /// The last xid that is no special one; -1 before.
     pub last_xid: i32,
-    /// Its zxid.
+    /// The server's zxid when it was answered; -1 before.
     pub last_zxid: i64,
     /// When it was answered, ms of the driver's clock.
     pub last_response: i64,
@@ -72,10 +129,63 @@ pub struct ConnStats {
     pub latency: Latency,
 }
 
+impl ConnStats {
+    /// Nothing counted yet on a connection accepted at `established`.
+    #[must_use]
+    pub const fn new(established: i64) -> Self {
+        Self {
+            established,
+            received: 0,
+            sent: 0,
+            last_op: None,
+            last_xid: -1,
+            last_zxid: -1,
+            last_response: 0,
+            last_latency: 0,
+            latency: Latency { count: 0, sum: 0, min: 0, max: 0 },
+        }
+    }
+
+    /// The session has been created: its first sign in the figures, as xid 0.
+    pub(super) const fn session_began(&mut self, zxid: Zxid, now: i64) {
+        self.last_op = Some(OpCode::CreateSession);
+        self.last_xid = 0;
+        self.last_zxid = zxid.0;
+        self.last_response = now;
+    }
+}
+
 impl ShardStats {
     pub(super) const fn received(&mut self, conn: &mut Conn) {
         self.received += 1;
         conn.stats.received += 1;
+    }
+
+    /// Notes the size of a reply or notification: a whole frame, from which the length field is taken off.
+    pub(super) fn responded(&mut self, frame: usize, now: i64) {
+        self.responses.add(frame.saturating_sub(4), now);
+    }
+
+    /// Request times of all kinds.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        let mut all = self.reads;
+        all.merge(&self.updates);
+        all
+    }
+
+    /// Adds what another shard has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.received = self.received.saturating_add(other.received);
+        self.sent = self.sent.saturating_add(other.sent);
+        self.bytes_received = self.bytes_received.saturating_add(other.bytes_received);
+        self.reads.merge(&other.reads);
+        self.updates.merge(&other.updates);
+        self.responses.merge(&other.responses);
+        self.handshakes = self.handshakes.saturating_add(other.handshakes);
+        self.resumed = self.resumed.saturating_add(other.resumed);
+        self.strangers_expired = self.strangers_expired.saturating_add(other.strangers_expired);
+        self.auth_failed = self.auth_failed.saturating_add(other.auth_failed);
     }
 
     pub(super) const fn notified(&mut self, conn: &mut Conn) {
@@ -94,14 +204,59 @@ impl ShardStats {
     ) {
         let took = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
         self.sent += 1;
-        self.latency.add(took);
+        if is_update(op) {
+            self.updates.add(took);
+        } else {
+            self.reads.add(took);
+        }
         let stats = &mut conn.stats;
         stats.sent += 1;
         stats.last_op = Some(op);
-        stats.last_xid = xid;
+        if xid >= 0 {
+            stats.last_xid = xid;
+        }
         stats.last_zxid = zxid.0;
         stats.last_response = now;
         stats.last_latency = took;
         stats.latency.add(took);
+    }
+}
+
+/// Whether the operation's time counts as an update: it went through the log.
+const fn is_update(op: OpCode) -> bool {
+    matches!(
+        op,
+        OpCode::Create
+            | OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::Delete
+            | OpCode::DeleteContainer
+            | OpCode::SetData
+            | OpCode::SetAcl
+            | OpCode::Multi
+            | OpCode::Reconfig
+            | OpCode::CloseSession
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_figures_are_those_of_all() {
+        let (mut a, mut b) = (ShardStats::default(), ShardStats::default());
+        a.responded(24, 5);
+        b.responded(20, 9);
+        b.responded(104, 7);
+        a.reads.add(4);
+        b.updates.add(2);
+        let empty = ShardStats::default();
+        a.merge(&empty);
+        a.merge(&b);
+        assert_eq!((a.responses.min, a.responses.max, a.responses.last), (16, 100, 100));
+        assert_eq!(a.latency(), Latency { count: 2, sum: 6, min: 2, max: 4 });
+        assert_eq!(empty.responses.last, -1);
     }
 }

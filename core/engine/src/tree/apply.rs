@@ -73,6 +73,9 @@ impl Tree {
     pub fn apply<O: TreeObserver>(&mut self, record: &TxnRecord<'_>, observer: &mut O) -> Outcome {
         let outcome = self.apply_txn(&record.header, &record.txn, observer);
         self.last_zxid = self.last_zxid.max(record.header.zxid);
+        if self.config.digest {
+            self.digest_log.note(record.header.zxid, self.digest);
+        }
         outcome
     }
 

@@ -12,6 +12,7 @@ mod acls;
 mod apply;
 mod arena;
 pub mod digest;
+mod digest_log;
 mod index;
 mod load;
 mod node;
@@ -28,6 +29,7 @@ pub use walk::{FrozenHead, WalkState};
 
 use acls::AclTable;
 use arena::Arena;
+use digest_log::DigestLog;
 use index::Index;
 use node::Node;
 use owners::Owners;
@@ -62,6 +64,7 @@ pub struct Tree {
     sessions: BTreeMap<i64, i32>,
     last_zxid: Zxid,
     digest: u64,
+    digest_log: DigestLog,
     /// Sum of path lengths (UTF-16 units) and data lengths.
     data_size: u64,
     walk: Option<Box<Walk>>,
@@ -96,6 +99,12 @@ impl Tree {
     #[must_use]
     pub const fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// The digests after every 128th transaction, the last 1024 of them, oldest first; none when the digest is
+    /// not kept.
+    pub fn digest_log(&self) -> impl Iterator<Item = (Zxid, u64)> {
+        self.digest_log.iter()
     }
 
     /// The digest, computed from every node. For checks.
@@ -312,6 +321,7 @@ impl Tree {
             sessions: BTreeMap::new(),
             last_zxid: Zxid::ZERO,
             digest: 0,
+            digest_log: DigestLog::default(),
             data_size: 0,
             walk: None,
         }

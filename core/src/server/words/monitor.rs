@@ -1,0 +1,84 @@
+//! `mntr`: the figures for monitoring, one per line, key and value with a tab between. Source: `MonitorCommand`,
+//! `ServerMetrics`.
+//!
+//! The keys of Apache that have a meaning here keep their names. What has none (thread pools, caches, pauses of a
+//! virtual machine) is left out rather than reported as 0. Keys of our own begin with `zk_quorate_`.
+
+use super::facts::version;
+use super::numbers::Average;
+use super::{Facts, View};
+use quorate_engine::shard::{Conn, Latency};
+use std::fmt::{self, Display, Write};
+
+impl View<'_> {
+    pub(super) fn mntr(&self, out: &mut String) -> fmt::Result {
+        line(out, "version", version())?;
+        line(out, "server_state", "standalone")?;
+        self.of_tree(out)?;
+        self.of_traffic(out)?;
+        self.of_process(out)?;
+        Self::of_apache_only(out)?;
+        line(out, "quorate_io_shards", self.shards.len())?;
+        line(out, "quorate_unsent_bytes", self.conns().map(Conn::unsent).sum::<usize>())
+    }
+
+    fn of_tree(&self, out: &mut String) -> fmt::Result {
+        line(out, "znode_count", self.node_count())?;
+        let watches: usize = self.shards.iter().map(|shard| shard.watches().total()).sum();
+        line(out, "watch_count", watches)?;
+        line(out, "ephemerals_count", self.tree.ephemeral_count())?;
+        line(out, "approximate_data_size", self.tree.approximate_data_size())?;
+        line(out, "global_sessions", self.tree.sessions().count())?;
+        line(out, "local_sessions", 0)?;
+        line(out, "digest_mismatches_count", self.replica.digest_mismatches())
+    }
+
+    fn of_traffic(&self, out: &mut String) -> fmt::Result {
+        let stats = self.stats();
+        let latency = stats.latency();
+        line(out, "min_latency", latency.min)?;
+        line(out, "avg_latency", Average::of(&latency))?;
+        line(out, "max_latency", latency.max)?;
+        line(out, "packets_received", stats.received)?;
+        line(out, "packets_sent", stats.sent)?;
+        line(out, "bytes_received_count", stats.bytes_received)?;
+        line(out, "response_bytes", stats.responses.sum)?;
+        line(out, "last_client_response_size", stats.responses.last)?;
+        line(out, "min_client_response_size", stats.responses.min)?;
+        line(out, "max_client_response_size", stats.responses.max)?;
+        line(out, "num_alive_connections", self.conns().count())?;
+        line(out, "outstanding_requests", self.replica.outstanding())?;
+        line(out, "connection_request_count", stats.handshakes)?;
+        line(out, "connection_revalidate_count", stats.resumed)?;
+        line(out, "sessionless_connections_expired", stats.strangers_expired)?;
+        line(out, "auth_failed_count", stats.auth_failed)?;
+        line(out, "connection_drop_probability", "0.0")?;
+        summary(out, "readlatency", &stats.reads)?;
+        summary(out, "updatelatency", &stats.updates)
+    }
+
+    fn of_process(&self, out: &mut String) -> fmt::Result {
+        line(out, "uptime", self.now.mono)?;
+        line(out, "open_file_descriptor_count", Facts::open_files())?;
+        line(out, "max_file_descriptor_count", Facts::max_files())
+    }
+
+    /// Figures that monitoring tools ask for and that are 0 by nature: there is no TLS yet.
+    fn of_apache_only(out: &mut String) -> fmt::Result {
+        line(out, "outstanding_tls_handshake", 0)?;
+        line(out, "non_mtls_remote_conn_count", 0)?;
+        line(out, "non_mtls_local_conn_count", 0)
+    }
+}
+
+fn line(out: &mut String, key: &str, value: impl Display) -> fmt::Result {
+    writeln!(out, "zk_{key}\t{value}")
+}
+
+fn summary(out: &mut String, key: &str, times: &Latency) -> fmt::Result {
+    writeln!(out, "zk_avg_{key}\t{}", Average::of(times))?;
+    writeln!(out, "zk_min_{key}\t{}", times.min)?;
+    writeln!(out, "zk_max_{key}\t{}", times.max)?;
+    writeln!(out, "zk_cnt_{key}\t{}", times.count)?;
+    writeln!(out, "zk_sum_{key}\t{}", times.sum)
+}
