@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         _ => Answers::quorate(),
     };
     let report = run(address, &answers);
-    for difference in &report.differences {
+    let differences = || report.differences.iter().chain(&report.word_differences);
+    for difference in differences() {
         println!("{difference}\n");
     }
     println!(
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         report.played,
         report.words,
         report.skipped,
-        report.differences.len()
+        differences().count()
     );
-    ExitCode::from(u8::from(!report.differences.is_empty()))
+    ExitCode::from(u8::from(differences().count() > 0))
 }

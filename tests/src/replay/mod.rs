@@ -66,6 +66,8 @@ pub struct Report {
     pub unknown_answers: Vec<String>,
     /// Every difference: which exchange, and what.
     pub differences: Vec<String>,
+    /// Every word that is answered otherwise, and how.
+    pub word_differences: Vec<String>,
 }
 
 /// Plays everything recorded from a `standalone` server against the server at `address`, whose
@@ -106,7 +108,7 @@ pub fn run(address: SocketAddr, answers: &Answers) -> Report {
     for word in vectors::words().iter().filter(|word| word.server == SERVER) {
         report.words += 1;
         if let Err(difference) = words::ask(address, word, answers.exchanges.is_empty()) {
-            report.differences.push(format!("{}: {difference}", word.name));
+            report.word_differences.push(format!("{}: {difference}", word.name));
         }
     }
     report
