@@ -117,6 +117,30 @@ fn a_snapshot_taken_while_the_tree_changes_is_of_its_zxid() {
     assert_eq!(tree.digest(), expected);
 }
 
+/// A log that a snapshot makes superfluous is not read, which here shows by its not being looked at.
+#[test]
+fn a_log_that_ends_before_the_snapshot_is_not_read() {
+    let dir = tempdir().unwrap();
+    let mut history = History::new();
+    let (storage, _, _) = open(dir.path()).unwrap();
+    let mut log = storage.log_writer();
+    log.append(&[history.records(50)]).unwrap();
+    log.roll().unwrap();
+    storage.write_snapshot(&mut history.tree).unwrap();
+    drop(storage);
+    let path = version_2(dir.path()).join("log.1");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (_storage, tree, report) = open(dir.path()).unwrap();
+    assert_eq!((tree.digest(), report.records), (history.tree.digest(), 0));
+    // A longer file may hold more.
+    bytes.push(0);
+    fs::write(&path, &bytes).unwrap();
+    drop(_storage);
+    assert!(matches!(open(dir.path()), Err(StorageError::Damaged { .. })));
+}
+
 #[test]
 fn a_second_user_of_the_directory_is_refused_by_name() {
     let dir = tempdir().unwrap();

@@ -102,7 +102,10 @@ impl<'t> Replay<'t> {
         logs: &[LogFile],
     ) -> Result<Vec<Tail>, StorageError> {
         let mut tails = Vec::new();
-        let needed = needed(logs, self.last);
+        let needed = match needed(logs, self.last) {
+            [only] if is_covered(layout, only, self.last) => return Ok(tails),
+            needed => needed,
+        };
         for (n, log) in needed.iter().enumerate() {
             let newest = n + 1 == needed.len();
             let tail = self.file(layout, log, newest)?;
@@ -313,6 +316,14 @@ impl From<Torn> for StorageError {
 fn needed(logs: &[LogFile], last: Zxid) -> &[LogFile] {
     let from = logs.iter().rposition(|log| log.zxid <= last.next()).unwrap_or(0);
     logs.get(from..).unwrap_or_default()
+}
+
+/// Whether a file holds nothing after `last`, which is seen without reading it when its sidecar is complete and it was
+/// ended in order: its last byte is that of the last record in the sidecar. So it is after most snapshots.
+fn is_covered(layout: &Layout, log: &LogFile, last: Zxid) -> bool {
+    let sums = layout.disk.read(&layout.sums_path(log.zxid)).unwrap_or_default();
+    let newest = Sidecar::new(&sums, log.zxid).ok().and_then(|sums| sums.newest());
+    newest.is_some_and(|entry| entry.zxid <= last && entry.end() == log.len)
 }
 
 /// Whether bad bytes with good records behind them may be the trace of the last write before a power failure. A

@@ -119,6 +119,12 @@ impl<'a> Sidecar<'a> {
         self.entries.chunks_exact(ENTRY_LEN).filter_map(|bytes| read_entry(bytes).ok())
     }
 
+    /// The last entry of the file, if that one is intact.
+    #[must_use]
+    pub fn newest(&self) -> Option<SumEntry> {
+        self.entries.chunks_exact(ENTRY_LEN).next_back().and_then(|bytes| read_entry(bytes).ok())
+    }
+
     /// The entry of the record at `offset` of the log.
     #[must_use]
     pub fn lookup(&self, offset: u64) -> Option<SumEntry> {
@@ -235,6 +241,7 @@ mod tests {
             assert!(!entry.matches(&[9; 40]));
             assert_eq!(entry.end(), record.end());
         }
+        assert_eq!(sidecar.newest().map(|entry| entry.zxid), Some(Zxid(LOG.0 + 2)));
         assert_eq!(sidecar.lookup(17), None);
         assert!(matches!(verdict(&log, &sums), LogEnd::CleanEnd { .. }));
     }
