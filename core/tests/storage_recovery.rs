@@ -313,6 +313,8 @@ fn the_real_disk_reads_up_to_the_last_data() {
     file.allocate(1 << 20).unwrap();
     file.write_at(b"data", 5000).unwrap();
     file.sync_data().unwrap();
+    // The last byte that Apache writes to extend a file.
+    file.write_at(&[0], (1 << 20) - 1).unwrap();
     let bytes = RealDisk.read(&path).unwrap();
     assert_eq!(&bytes[5000..5004], b"data");
     assert!(bytes.iter().filter(|&&b| b != 0).count() == 4);

@@ -143,23 +143,38 @@ impl Drop for Lock {
     }
 }
 
-/// Where the last data of a file end and only a hole (which reads as zeros) follows; its length where the file
-/// system does not tell holes.
+/// Where the last data of a file end and only zeros follow; its length where the file system does not tell holes.
+///
+/// Apache extends a log by a single zero byte at its new end, so small blank extents do not count as data.
 fn data_end(file: &File) -> io::Result<u64> {
+    let mut extents = extents(file)?;
+    while let Some((start, end)) = extents.pop() {
+        let len = end - start;
+        if len > SMALL || read_range(file, start, len)?.iter().any(|&byte| byte != 0) {
+            return Ok(end);
+        }
+    }
+    Ok(0)
+}
+
+/// Where the data of a file are, between its holes.
+fn extents(file: &File) -> io::Result<Vec<(u64, u64)>> {
     let len = file.metadata()?.len();
+    let mut extents = Vec::new();
     let mut end = 0;
     while end < len {
         let data = match rustix::fs::seek(file, SeekFrom::Data(end)) {
             Ok(data) => data,
-            Err(Errno::NXIO) => return Ok(end),
-            Err(_) => return Ok(len),
+            Err(Errno::NXIO) => break,
+            Err(_) => return Ok(vec![(0, len)]),
         };
         match rustix::fs::seek(file, SeekFrom::Hole(data)) {
-            Ok(hole) if hole > end => end = hole,
-            _ => return Ok(len),
+            Ok(hole) if hole > data => end = hole,
+            _ => return Ok(vec![(0, len)]),
         }
+        extents.push((data, end.min(len)));
     }
-    Ok(end.min(len))
+    Ok(extents)
 }
 
 fn read_range(mut file: &File, offset: u64, len: u64) -> io::Result<Vec<u8>> {
@@ -170,3 +185,6 @@ fn read_range(mut file: &File, offset: u64, len: u64) -> io::Result<Vec<u8>> {
     file.take(len).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+/// Extents up to this size are read to see whether they are blank, bytes.
+const SMALL: u64 = 64 << 10;
