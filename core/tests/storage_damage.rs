@@ -305,6 +305,29 @@ fn compressed_snapshots_are_checked_as_well() {
     }
 }
 
+/// Adler-32 is blind to a change of three neighbours by +1, -2 and +1. The sidecar is not, and without one the digest is not.
+#[test]
+fn a_change_that_the_checksum_does_not_show_is_noticed() {
+    for sums in [true, false] {
+        let original = original(false, sums);
+        let mut bytes = original.files["log.1"].clone();
+        let data = bytes.windows(4).position(|w| w == [3, 10, 17, 24]).unwrap();
+        bytes[data] += 1;
+        bytes[data + 1] -= 2;
+        bytes[data + 2] += 1;
+        match original.with("log.1", &bytes) {
+            Err(StorageError::Damaged { reason, .. }) => {
+                assert!(sums && reason.contains("sidecar"))
+            }
+            Err(other) => panic!("{other}"),
+            Ok((_, report)) => {
+                assert!(!sums && report.mismatches > 0);
+                assert!(report.warnings[0].contains("the digest of the tree after 0x1"));
+            }
+        }
+    }
+}
+
 /// A record of several sectors in the last write, some of which the device never wrote, with good records behind.
 #[test]
 fn lost_sectors_of_the_last_write_are_a_torn_tail_unless_it_was_synced() {
