@@ -263,11 +263,17 @@ fn a_delay_gathers_a_group_and_a_maximum_splits_it() {
     let (storage, _, _) = open(dir.path()).unwrap();
     let group = GroupCommit { delay: Duration::from_secs(30), max_records: Some(50) };
     let (log, reports) = thread(storage.log_writer(), group);
-    for _ in 0..100 {
-        log.append(0, history.record());
-    }
     // The delay is far longer than this waits: the maximum must have ended the groups.
-    assert_eq!(synced(&reports, Zxid(100)), 2);
+    for n in [50, 100, 150] {
+        for _ in 0..50 {
+            log.append(0, history.record());
+        }
+        assert_eq!(synced(&reports, Zxid(n)), 1);
+    }
+    // What is short of the maximum is synced by the delay, or by closing.
+    log.append(0, history.record());
+    log.close().unwrap();
+    assert_eq!(synced(&reports, Zxid(151)), 1);
 }
 
 #[test]
