@@ -8,6 +8,7 @@ use quorate::config::{self, ConfigBuilder, IoMode, ServerConfig, Warning, Warnin
 use quorate::server::Server;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // The thread has nothing left to do than to end.
     let _ = waiter.join();
     result?;
-    println!("stopped");
+    say("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,17 +93,25 @@ fn configuration(args: &Args) -> anyhow::Result<(ServerConfig, Vec<Warning>)> {
     Ok(builder.build()?)
 }
 
+/// Says what the server does. Nobody has to listen: a closed standard output is no reason to stop.
 fn announce(server: &Server, args: &Args, data: &std::path::Path, began: Instant) {
     let version = env!("CARGO_PKG_VERSION");
     let took = began.elapsed().as_millis();
-    match server.address() {
-        Some(address) => println!("quorate {version} serves ZooKeeper clients on {address}"),
-        None => println!("quorate {version} runs without a client port"),
-    }
-    if args.volatile {
-        println!("  data: in memory only; nothing survives this process");
+    let place = server.address().map_or_else(
+        || String::from("runs without a client port"),
+        |address| format!("serves ZooKeeper clients on {address}"),
+    );
+    let data = if args.volatile {
+        String::from("in memory only; nothing survives this process")
     } else {
-        println!("  data: {} (synced before every acknowledgement)", data.display());
-    }
-    println!("  ready after {took} ms; Ctrl-C stops it");
+        format!("{} (synced before every acknowledgement)", data.display())
+    };
+    say(&format!(
+        "quorate {version} {place}\n  data: {data}\n  ready after {took} ms; Ctrl-C stops it"
+    ));
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
