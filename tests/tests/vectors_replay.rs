@@ -49,7 +49,7 @@ fn replay(io: &str) -> Vec<String> {
     let Report { played, skipped, words, unknown_answers, differences, word_differences } =
         run(address, &Answers::quorate());
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
-    assert_eq!(unknown_answers, [String::new(); 0]);
+    assert!(unknown_answers.is_empty(), "{unknown_answers:?}");
     // The others were recorded from an ensemble and from a read-only server.
     assert_eq!((played, skipped, words), (289, 25, 21));
     server.stop().expect("a clean stop");
