@@ -16,6 +16,9 @@ import subprocess
 import time
 
 START_LIMIT = 120.0
+# A Java server that is just starting may take a connection and never answer it: the
+# probe then has to try again soon, or it would measure its own patience.
+PROBE_LIMIT = 0.3
 JAR = os.environ.get("ZOOKEEPER_JAR", "/usr/share/java/zookeeper.jar")
 # What zkEnv.sh of Apache gives its server by default.
 JVM_FLAGS = os.environ.get("JVMFLAGS", "-Xmx1000m").split()
@@ -138,7 +141,7 @@ def free_port():
 def can_read(port, path=b"/"):
     """Whether a new session gets an answer to getData right now."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=START_LIMIT) as stream:
+        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_LIMIT) as stream:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             hello = struct.pack(">iqiqi16s?", 0, 0, 30000, 0, 16, bytes(16), False)
             read = struct.pack(">iii", 1, 4, len(path)) + path + b"\0"
