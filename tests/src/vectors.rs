@@ -82,6 +82,30 @@ pub fn answers() -> Vec<Answer> {
         .collect()
 }
 
+/// How quorate answers a word that tells of the process itself.
+#[derive(Clone, Debug)]
+pub struct WordAnswer {
+    /// As in [`Word`].
+    pub name: String,
+    /// Why it is not the whole answer, for a person.
+    pub why: String,
+    /// The keys that are there.
+    pub keys: Vec<String>,
+}
+
+/// The words of which quorate answers only a part.
+#[must_use]
+pub fn word_answers() -> Vec<WordAnswer> {
+    list(&json(ANSWERS)["words"])
+        .iter()
+        .map(|v| WordAnswer {
+            name: text(&v["name"]),
+            why: text(&v["why"]),
+            keys: list(&v["keys"]).iter().map(text).collect(),
+        })
+        .collect()
+}
+
 /// Every recorded exchange, in order.
 #[must_use]
 pub fn exchanges() -> Vec<Exchange> {

@@ -9,7 +9,7 @@ pub mod compare;
 mod link;
 pub mod words;
 
-use crate::vectors::{self, Exchange};
+use crate::vectors::{self, Exchange, Word};
 use compare::{Maps, Shown, show_connect, show_reply};
 use link::{Incoming, Link};
 use quorate_wire::frame::{NOTIFICATION_XID, ReplyHeader, RequestHeader, Split, split};
@@ -24,6 +24,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     exchanges: BTreeMap<String, vectors::Answer>,
+    words: BTreeMap<String, vectors::WordAnswer>,
 }
 
 impl Answers {
@@ -37,7 +38,14 @@ impl Answers {
     #[must_use]
     pub fn quorate() -> Self {
         let exchanges = vectors::answers().into_iter().map(|a| (a.name.clone(), a)).collect();
-        Self { exchanges }
+        let words = vectors::word_answers().into_iter().map(|a| (a.name.clone(), a)).collect();
+        Self { exchanges, words }
+    }
+
+    /// The keys that this server's answer to a word must have, if not all recorded ones.
+    #[must_use]
+    pub fn keys(&self, word: &Word) -> Option<&[String]> {
+        self.words.get(&word.name).map(|answer| &answer.keys[..])
     }
 
     /// The exchange as this server is expected to hold it.
@@ -107,7 +115,7 @@ pub fn run(address: SocketAddr, answers: &Answers) -> Report {
     }
     for word in vectors::words().iter().filter(|word| word.server == SERVER) {
         report.words += 1;
-        if let Err(difference) = words::ask(address, word, answers.exchanges.is_empty()) {
+        if let Err(difference) = words::ask(address, word, answers.keys(word)) {
             report.word_differences.push(format!("{}: {difference}", word.name));
         }
     }
