@@ -1,4 +1,8 @@
 //! Notifications: the one message that a server sends unasked.
+//!
+//! Which watch fires when is decided in the engine; here is only what travels. Session events (expired,
+//! disconnected) are made by client libraries and never sent. Up to 3.8 the header's zxid was always -1, and
+//! clients of any age ignore it.
 
 use crate::frame::ReplyHeader;
 use crate::jute::{Jute, write_str};

@@ -1,4 +1,7 @@
-//! Path rules. Source: `org.apache.zookeeper.common.PathUtils#validatePath`.
+//! Path rules: which texts can name a node, and how a path falls into parent and name.
+//!
+//! Whether a node of that name exists is the tree's matter. Used wherever a request is judged, and by clients before
+//! they send one. Source: `org.apache.zookeeper.common.PathUtils#validatePath`.
 
 /// Whether `path` is one that a node can have. A server answers BadArguments (-8) if not.
 #[must_use]

@@ -1,4 +1,7 @@
 //! What is known about a node besides its data: as clients see it, and as it is stored.
+//!
+//! The two differ in `cversion` and in the owner of containers and TTL nodes, which clients never see.
+//! [`StatPersisted::to_wire`] is the way from one to the other; there is none back.
 
 use crate::record;
 

@@ -1,4 +1,7 @@
-//! addWatch (106).
+//! addWatch (106): leaves a persistent watch, recursive or not.
+//!
+//! The node need not exist. Unlike every other operation that has nothing to tell, it is answered with a body of four
+//! bytes; a Java client without them closes the connection.
 
 use crate::record;
 use std::borrow::Cow;

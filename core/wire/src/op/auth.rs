@@ -1,4 +1,8 @@
 //! auth (100), answered on xid -4, and sasl (102).
+//!
+//! Both belong to the connection and not to the session: they take effect when they are read, so that a request right
+//! behind them sees the identity, and their replies overtake those of earlier requests. A failure is answered with
+//! AuthFailed (-115), and the connection is closed.
 
 use crate::record;
 use std::borrow::Cow;

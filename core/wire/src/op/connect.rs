@@ -1,4 +1,8 @@
 //! The handshake: the first frame each way, without any header.
+//!
+//! A session that cannot be resumed is answered with timeout 0, session 0 and a password of zeros, and then closed;
+//! a client that has seen more than the server knows is closed without a byte. Source: `zookeeper.jute`,
+//! `ZooKeeperServer#processConnectRequest`.
 
 use crate::jute::{DecodeError, Jute, Reader};
 

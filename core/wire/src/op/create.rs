@@ -1,4 +1,8 @@
 //! create (1), create2 (15), createContainer (19) and createTTL (21).
+//!
+//! The opcode decides what is stored: 19 always makes a container, 21 a node with a time to live, 1 and 15 never do.
+//! The flags still decide about sequence numbers and ephemerality, and must fit. The path in the reply is
+//! the final one. Source: `org.apache.zookeeper.CreateMode`.
 
 use crate::acl::Acl;
 use crate::record;

@@ -1,4 +1,7 @@
-//! delete (2) and deleteContainer (20). The reply has no body.
+//! delete (2) and deleteContainer (20): remove a node without children.
+//!
+//! The reply has no body. deleteContainer is the server's own, for containers and expired nodes; sent by a client
+//! it is refused.
 
 use crate::record;
 use std::borrow::Cow;

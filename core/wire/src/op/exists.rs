@@ -1,4 +1,7 @@
-//! exists (3).
+//! exists (3): the stat of a node, if there is one.
+//!
+//! The reply is a [`Stat`](crate::Stat). It is the only read that leaves a watch on a node that does not exist: NoNode
+//! (-101) is answered, and the watch fires when the node is created.
 
 use crate::record;
 use std::borrow::Cow;

@@ -1,4 +1,7 @@
-//! getACL (6).
+//! getACL (6): the ACL and the stat of a node.
+//!
+//! Needs READ or ADMIN. Who has no ADMIN permission sees the user of a digest identity with `x` in place of the hash.
+//! The list has the order in which it was set, without duplicates.
 
 use crate::acl::Acl;
 use crate::record;

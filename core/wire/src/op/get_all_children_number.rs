@@ -1,4 +1,7 @@
-//! getAllChildrenNumber (104).
+//! getAllChildrenNumber (104): how many nodes there are below a node.
+//!
+//! Counts every depth and not the node itself, whether the caller may read what is below or not.
+//! Known since 3.6.
 
 use crate::record;
 use std::borrow::Cow;

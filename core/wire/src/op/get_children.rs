@@ -1,4 +1,7 @@
-//! getChildren (8) and getChildren2 (12).
+//! getChildren (8) and getChildren2 (12): the names of a node's children, without and with its stat.
+//!
+//! The order is that of a hash table in Apache and must not be relied on. The watch fires when a child is created or
+//! deleted, and when the node itself is deleted.
 
 use crate::record;
 use crate::stat::Stat;

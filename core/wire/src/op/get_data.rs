@@ -1,4 +1,7 @@
-//! getData (4).
+//! getData (4): the data and the stat of a node.
+//!
+//! Both are of the same instant. A node that does not exist leaves no watch. The same reply is given to reconfig, and
+//! to a getData inside multiRead.
 
 use crate::record;
 use crate::stat::Stat;

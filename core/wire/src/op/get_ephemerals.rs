@@ -1,4 +1,7 @@
-//! getEphemerals (103).
+//! getEphemerals (103): the ephemeral nodes of the calling session.
+//!
+//! The prefix is compared as text, not as a path: `/t/e` matches `/t/eph`. Those of other sessions are never listed.
+//! Known since 3.6.
 
 use crate::record;
 use std::borrow::Cow;

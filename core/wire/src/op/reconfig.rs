@@ -1,4 +1,7 @@
-//! reconfig (16). The reply is a [`GetDataResponse`](super::get_data::GetDataResponse) with the new configuration.
+//! reconfig (16): changes the membership of an ensemble.
+//!
+//! The reply is a [`GetDataResponse`](super::get_data::GetDataResponse) with the text of the new configuration. A
+//! standalone server refuses it with ReconfigDisabled (-123) or Unimplemented (-6).
 
 use crate::record;
 use std::borrow::Cow;

@@ -1,4 +1,7 @@
-//! checkWatches (17) and removeWatches (18). The replies have no body.
+//! checkWatches (17) and removeWatches (18): is there a watch of this kind, and away with it.
+//!
+//! The replies have no body; NoWatcher (-121) if there is none. The server sends no event for a removed
+//! watch, that is made by the client library. Types 4 and 5 are known since 3.9.
 
 use crate::record;
 use std::borrow::Cow;

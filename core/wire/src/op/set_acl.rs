@@ -1,4 +1,7 @@
-//! setACL (7). The reply is a [`Stat`](crate::Stat).
+//! setACL (7): replaces the ACL of a node.
+//!
+//! The reply is a [`Stat`](crate::Stat) with the new ACL version. `auth` entries stand for the identities of the
+//! connection and are expanded before they are stored; no watch fires.
 
 use crate::acl::Acl;
 use crate::record;

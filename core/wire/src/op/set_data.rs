@@ -1,4 +1,7 @@
-//! setData (5). The reply is a [`Stat`](crate::Stat).
+//! setData (5): replaces the data of a node.
+//!
+//! The reply is a [`Stat`](crate::Stat) with the new version. Only -1 stands for any version: -2 is refused with
+//! BadVersion (-103) like every other that does not match.
 
 use crate::record;
 use std::borrow::Cow;

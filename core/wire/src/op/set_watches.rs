@@ -1,4 +1,7 @@
 //! setWatches (101) and setWatches2 (105): what a client re-registers after a reconnect.
+//!
+//! Whatever changed after `relative_zxid` fires at once, before the reply, which has no body and echoes the xid (-8
+//! by custom). Persistent watches never fire at once. A null list is refused with MarshallingError (-5).
 
 use crate::record;
 use std::borrow::Cow;

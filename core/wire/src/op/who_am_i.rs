@@ -1,4 +1,7 @@
-//! whoAmI (107), which has no body.
+//! whoAmI (107): which identities the connection has. The request has no body.
+//!
+//! Known since 3.7. Of a digest identity only the user is shown, and of `super` nothing; the address of the
+//! client is always among them.
 
 use crate::record;
 use std::borrow::Cow;

@@ -1,4 +1,7 @@
 //! The bodies of transactions, and [`Txn`], which is any of them.
+//!
+//! A body says what to store and never what was asked: sequence numbers are filled in, versions are the new ones,
+//! ACLs are expanded. The engine makes and applies them; multi's is in its own file.
 
 use super::multi::MultiTxn;
 use crate::acl::Acl;
