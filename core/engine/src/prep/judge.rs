@@ -11,8 +11,10 @@ use super::{
 use crate::access::{self, Identities};
 use crate::tree::Tree;
 use quorate_wire::error::ErrorCode;
-use quorate_wire::jute::Jute;
+use quorate_wire::jute::{DecodeError, Jute};
 use quorate_wire::op::OpCode;
+use quorate_wire::op::set_acl::SetAclRequest;
+use quorate_wire::op::set_data::SetDataRequest;
 use quorate_wire::zxid::Zxid;
 use quorate_wire::{Acl, path};
 
@@ -58,10 +60,16 @@ impl Judge<'_> {
                 delete::delete(self, &Jute::from_bytes(body).map_err(undecodable)?, out)
             }
             OpCode::SetData => {
-                set_data::set_data(self, &Jute::from_bytes(body).map_err(undecodable)?, out)
+                let request = SetDataRequest::from_bytes(body).map_err(|e| {
+                    null_path(e, body, |body| SetDataRequest::from_bytes(body).is_ok())
+                })?;
+                set_data::set_data(self, &request, out)
             }
             OpCode::SetAcl => {
-                set_acl::set_acl(self, Jute::from_bytes(body).map_err(undecodable)?, out)
+                let request = SetAclRequest::from_bytes(body).map_err(|e| {
+                    null_path(e, body, |body| SetAclRequest::from_bytes(body).is_ok())
+                })?;
+                set_acl::set_acl(self, request, out)
             }
             OpCode::Multi => multi::multi(self, body, scratch, out),
             OpCode::Reconfig => reconfig::reconfig(self, body),
@@ -102,6 +110,17 @@ impl Judge<'_> {
         } else {
             Err(ErrorCode::NoAuth)
         }
+    }
+}
+
+/// Where the whole path is validated first, a null one is as bad as any other, provided that the rest of the
+/// request can be decoded.
+fn null_path(error: DecodeError, body: &[u8], decodes: impl FnOnce(&[u8]) -> bool) -> ErrorCode {
+    let mut with_a_path = body.to_vec();
+    with_a_path.splice(..body.len().min(4), 0i32.to_be_bytes());
+    match error {
+        DecodeError::Null(_) if decodes(&with_a_path) => ErrorCode::BadArguments,
+        other => undecodable(other),
     }
 }
 

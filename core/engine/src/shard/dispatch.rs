@@ -8,7 +8,7 @@ use super::stats::ShardStats;
 use super::{Shard, ShardConfig, Submission, Submit, index};
 use crate::access;
 use crate::tree::Tree;
-use quorate_wire::frame::{AUTH_XID, ReplyHeader, RequestHeader, Split, finish_frame, split};
+use quorate_wire::frame::{PING_XID, ReplyHeader, RequestHeader, Split, finish_frame, split};
 use quorate_wire::jute::{Jute, Reader};
 use quorate_wire::op::auth::AuthPacket;
 use quorate_wire::{ErrorCode, OpCode, Zxid};
@@ -196,7 +196,9 @@ impl Shard {
         self.output.of(conn);
         let mut out = std::mem::take(&mut conn.out);
         let at = out.len();
-        write_reply(&mut out, header.xid, tree.last_zxid(), 0, |_| {});
+        // A ping is answered on its own xid, whatever it came with.
+        let xid = if op == OpCode::Ping { PING_XID } else { header.xid };
+        write_reply(&mut out, xid, tree.last_zxid(), 0, |_| {});
         let watches = &mut self.watches;
         let mut context = ReadContext { tree, watches, conn, config: &self.config, frame_at: at };
         let result = read::execute(op, reader.rest(), &mut context, &mut out);
@@ -238,8 +240,7 @@ impl Shard {
             }
             None => ErrorCode::AuthFailed.code(),
         };
-        let _ = xid;
-        write_reply(self.output.of(conn), AUTH_XID, Zxid::ZERO, err, |_| {});
+        write_reply(self.output.of(conn), xid, Zxid::ZERO, err, |_| {});
         self.stats.notified(conn);
         self.output.mark_replied(conn);
         if err != 0 {

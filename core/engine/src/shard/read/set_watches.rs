@@ -9,6 +9,7 @@ use quorate_wire::event::{EventType, write_notification};
 use quorate_wire::frame::ReplyHeader;
 use quorate_wire::op::set_watches::{SetWatches2Request, SetWatchesRequest};
 use quorate_wire::{DecodeError, Jute};
+use std::borrow::Cow;
 
 pub(super) fn execute(
     body: &[u8],
@@ -17,15 +18,22 @@ pub(super) fn execute(
     out: &mut Vec<u8>,
 ) -> Answer {
     let request = decode(body, with_persistent)?;
-    let since = request.relative_zxid;
-    let null = || DecodeError::Null("a list of watches");
-    let data = request.data.ok_or_else(null)?;
-    let exist = request.exist.ok_or_else(null)?;
-    let child = request.child.ok_or_else(null)?;
-    let persistent = request.persistent.ok_or_else(null)?;
-    let recursive = request.persistent_recursive.ok_or_else(null)?;
     let header: Vec<u8> = out.drain(context.frame_at..).collect();
-    for path in &data {
+    let outcome = renew_all(context, &request, out);
+    context.frame_at = out.len();
+    debug_assert_eq!(header.len(), 4 + ReplyHeader::LEN, "only the header stood there");
+    out.extend_from_slice(&header);
+    Ok(outcome?)
+}
+
+/// Works through the lists in order. A null list is an error that leaves what the ones before it did.
+fn renew_all(
+    context: &mut ReadContext<'_>,
+    request: &SetWatches2Request<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    let since = request.relative_zxid;
+    for path in present(&request.data)? {
         renew(context, path, Kind::Data, out, |context, node| match node {
             None => Some(EventType::Deleted),
             Some(id) => {
@@ -33,10 +41,10 @@ pub(super) fn execute(
             }
         });
     }
-    for path in &exist {
+    for path in present(&request.exist)? {
         renew(context, path, Kind::Data, out, |_, node| node.map(|_| EventType::Created));
     }
-    for path in &child {
+    for path in present(&request.child)? {
         renew(context, path, Kind::Child, out, |context, node| match node {
             None => Some(EventType::Deleted),
             Some(id) => {
@@ -45,17 +53,18 @@ pub(super) fn execute(
         });
     }
     let slot = context.conn.key.slot;
-    for path in &persistent {
+    for path in present(&request.persistent)? {
         context.watches.add(slot, path, Kind::Data, PERSISTENT);
         context.watches.add(slot, path, Kind::Child, PERSISTENT);
     }
-    for path in &recursive {
+    for path in present(&request.persistent_recursive)? {
         context.watches.add(slot, path, Kind::Data, RECURSIVE);
     }
-    context.frame_at = out.len();
-    debug_assert_eq!(header.len(), 4 + ReplyHeader::LEN, "only the header stood there");
-    out.extend_from_slice(&header);
     Ok(())
+}
+
+fn present<'a, 'b>(list: &'b Option<Vec<Cow<'a, str>>>) -> Result<&'b [Cow<'a, str>], DecodeError> {
+    list.as_deref().ok_or(DecodeError::Null("a list of watches"))
 }
 
 /// Fires at once when something was missed, else arms a one-shot watch.
