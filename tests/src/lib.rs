@@ -4,6 +4,7 @@
 //! Nothing here is a test by itself (those are in `tests/tests`), and nothing of the product depends on it.
 
 pub mod fuzz;
+pub mod lockstep;
 pub mod messages;
 pub mod replay;
 pub mod vectors;
