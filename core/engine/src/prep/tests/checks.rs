@@ -245,10 +245,14 @@ fn what_cannot_be_decoded_is_refused_and_takes_a_zxid() {
         [vec![], vec![0xFF; 3], vec![0xFF; 40]]
             .map(|body| (CLOSED, (op, body), Some(MarshallingError)))
     });
-    // As a multi the long one is empty, as a reconfig it is legal.
-    let legal = |op| matches!(op, OpCode::Multi | OpCode::Reconfig);
+    // As a multi the long one is empty, as a reconfig it is legal; setData and setACL see a null path.
+    let legal =
+        |op| matches!(op, OpCode::Multi | OpCode::Reconfig | OpCode::SetData | OpCode::SetAcl);
     let rows = rows.filter(|(_, (op, body), _)| body.len() < 40 || !legal(*op));
     table(PrepConfig::default(), rows.collect());
+    let null_path =
+        [OpCode::SetData, OpCode::SetAcl].map(|op| (S, (op, vec![0xFF; 40]), Some(BadArguments)));
+    table(PrepConfig::default(), null_path.to_vec());
 }
 
 #[test]
