@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const USAGE: &str =
     "usage: lockstep [--seed N] [--operations M] [--length L] [--quick] [--forever] \
-[--enough D] [--shrink-seconds S] [--peer apache|PATH]
+[--enough D] [--outcomes] [--shrink-seconds S] [--peer apache|PATH]
 The server under test is --peer, or the binary named by QUORATE_BIN.";
 
 #[derive(Debug)]
@@ -18,6 +18,7 @@ struct Options {
     plan: Plan,
     forever: bool,
     enough: usize,
+    outcomes: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -36,8 +37,14 @@ fn main() -> Result<ExitCode> {
             summary.differences.len(),
             begin.elapsed().as_secs_f64()
         );
-        for (what, count) in &summary.known {
+        for (what, count) in &summary.tally.known {
             println!("  known, {count} times: {what}");
+        }
+        if options.outcomes {
+            for ((name, err), count) in &summary.tally.outcomes {
+                println!("  {name} {err}: {count}");
+            }
+            println!("  events by type: {:?}", summary.tally.events);
         }
         if !summary.differences.is_empty() {
             println!("\n{}", summary.differences.join("\n"));
@@ -60,7 +67,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
         tuning: Tuning::Still,
         shrink_for: Duration::from_secs(120),
     };
-    let mut options = Options { plan, forever: false, enough: 1 };
+    let mut options = Options { plan, forever: false, enough: 1, outcomes: false };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
@@ -68,6 +75,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--operations" => options.plan.operations = value()?.parse()?,
             "--length" => options.plan.length = value()?.parse()?,
             "--quick" => options.plan.tuning = Tuning::Quick,
+            "--outcomes" => options.outcomes = true,
             "--forever" => options.forever = true,
             "--enough" => options.enough = value()?.parse()?,
             "--shrink-seconds" => options.plan.shrink_for = Duration::from_secs(value()?.parse()?),

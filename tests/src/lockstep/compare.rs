@@ -3,12 +3,24 @@
 use super::known;
 use super::normalise::{Normal, normalise};
 use super::side::{Item, Side};
+use crate::messages::ReplyBody;
 use quorate_wire::event::WatcherEvent;
+use quorate_wire::frame::RequestHeader;
+use quorate_wire::op::multi_result::MultiResult;
+use quorate_wire::{Jute, OpCode};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// How often each known difference was met.
-pub type Tally = BTreeMap<&'static str, usize>;
+/// What was met how often.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Each known difference.
+    pub known: BTreeMap<&'static str, usize>,
+    /// Each operation with each of its outcomes, as Apache sees it; the barrier's pings too.
+    pub outcomes: BTreeMap<(&'static str, i32), usize>,
+    /// Notifications, by their type.
+    pub events: BTreeMap<i32, usize>,
+}
 
 /// What differs between the two streams of one client, as text; `None` if nothing does.
 ///
@@ -21,17 +33,44 @@ pub(super) fn difference(
 ) -> Option<String> {
     let theirs = normalised(apache.0, apache.1, unordered);
     let own = normalised(ours.0, ours.1, unordered);
+    theirs.iter().for_each(|item| tally.count(item));
     let mut equal = theirs.len() == own.len();
     for (at, (a, b)) in theirs.iter().zip(&own).enumerate() {
         if a == b {
             continue;
         }
         match known::accepted(theirs.get(..at).unwrap_or_default(), a, b) {
-            Some(what) => *tally.entry(what).or_default() += 1,
+            Some(what) => *tally.known.entry(what).or_default() += 1,
             None => equal = false,
         }
     }
     if equal { None } else { Some(told(&theirs, &own)) }
+}
+
+impl Tally {
+    fn count(&mut self, item: &Normal<'_>) {
+        match item {
+            Normal::Reply(request, reply, _) => {
+                let op = RequestHeader::from_bytes(request).map_or(0, |h| h.op);
+                let name = OpCode::from_code(op).map_or("unknown", OpCode::name);
+                let failed = match &reply.body {
+                    ReplyBody::Multi(r) => r.results.iter().find_map(|part| match part {
+                        MultiResult::Error(code) if *code != 0 => Some(*code),
+                        _ => None,
+                    }),
+                    _ => None,
+                };
+                let err = failed.unwrap_or(reply.header.err);
+                *self.outcomes.entry((name, err)).or_default() += 1;
+            }
+            Normal::Event(reply) => {
+                if let ReplyBody::Event(event) = &reply.body {
+                    *self.events.entry(event.kind).or_default() += 1;
+                }
+            }
+            Normal::Strange(_) | Normal::Other(_) => {}
+        }
+    }
 }
 
 fn normalised<'a>(side: &mut Side, items: &'a [Item], unordered: bool) -> Vec<Normal<'a>> {
@@ -48,7 +87,7 @@ fn normalised<'a>(side: &mut Side, items: &'a [Item], unordered: bool) -> Vec<No
 fn event(item: &Normal<'_>) -> Option<(String, i32)> {
     match item {
         Normal::Event(reply) => match &reply.body {
-            crate::messages::ReplyBody::Event(WatcherEvent { kind, path, .. }) => {
+            ReplyBody::Event(WatcherEvent { kind, path, .. }) => {
                 Some((path.clone().into_owned(), *kind))
             }
             _ => None,

@@ -18,7 +18,7 @@ pub(super) fn sequence(seed: u64, tuning: Tuning, operations: usize) -> Vec<Step
     let mut random = Random::new(seed);
     let flavour = match random.below(10) {
         0..5 => Flavour::Watches,
-        5..9 => Flavour::Access,
+        5..8 => Flavour::Access,
         _ => Flavour::Quota,
     };
     let watcher = random.chance(30).then(|| random.below(SLOTS));
@@ -59,6 +59,9 @@ impl Generator {
         let mut nodes = vec!["/L000000", "/L000000/a"];
         if self.requests.flavour == Flavour::Quota {
             nodes.extend(["/zookeeper/quota/L000000", "/zookeeper/quota/L000000/a"]);
+            let limits = "/zookeeper/quota/L000000/zookeeper_limits";
+            let deeper = "/zookeeper/quota/L000000/a/zookeeper_limits";
+            nodes.push(if self.random().chance(50) { limits } else { deeper });
         }
         steps.extend(nodes.into_iter().map(|path| send(0, vec![Requests::plain_create(path)])));
         steps

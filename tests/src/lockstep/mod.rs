@@ -22,7 +22,7 @@ mod tree;
 pub use compare::Tally;
 pub use server::{Kind, Tuning};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use play::{Divergence, Pair};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -52,8 +52,8 @@ pub struct Summary {
     pub operations: usize,
     /// Sequences played.
     pub sequences: usize,
-    /// Known differences met.
-    pub known: Tally,
+    /// What was met, shrinking included.
+    pub tally: Tally,
     /// One report per sequence that showed a difference.
     pub differences: Vec<String>,
 }
@@ -68,7 +68,9 @@ pub fn run(plan: &Plan, enough: usize) -> Result<Summary> {
     let mut seed = plan.seed;
     while summary.operations < plan.operations && summary.differences.len() < enough {
         let steps = generate::sequence(seed, plan.tuning, plan.length);
-        if let Some(found) = pair.play(&steps)? {
+        let played = pair.play(&steps);
+        let found = played.with_context(|| format!("seed {seed}\n{}", pair.log_tails()))?;
+        if let Some(found) = found {
             summary.differences.push(report(plan, &mut pair, seed, steps, found)?);
             pair.settle()?;
         }
@@ -76,7 +78,7 @@ pub fn run(plan: &Plan, enough: usize) -> Result<Summary> {
         summary.sequences += 1;
         seed = seed.wrapping_add(1);
     }
-    summary.known = pair.tally;
+    summary.tally = pair.tally;
     Ok(summary)
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Pair {
     apache: Side,
     ours: Side,
     sequences: u32,
-    /// Known differences met so far.
+    /// What was met so far.
     pub tally: Tally,
 }
 
@@ -38,7 +38,7 @@ impl Pair {
     pub(super) fn start(ours: &Kind, tuning: Tuning) -> Result<Self> {
         let kinds = [Kind::Apache, ours.clone()];
         let [apache, ours] = start_both(&kinds, tuning)?;
-        Ok(Self { kinds, tuning, apache, ours, sequences: 0, tally: Tally::new() })
+        Ok(Self { kinds, tuning, apache, ours, sequences: 0, tally: Tally::default() })
     }
 
     /// Plays a sequence under a top node of its own, up to the first difference.
@@ -50,8 +50,7 @@ impl Pair {
         self.apache.prepare(self.sequences)?;
         self.ours.prepare(self.sequences)?;
         for (at, step) in steps.iter().enumerate() {
-            let outcome = self.step(at, step);
-            let found = outcome.with_context(|| format!("{step}\n{}", self.log_tails()))?;
+            let found = self.step(at, step).with_context(|| step.to_string())?;
             if let Some(found) = found {
                 // Leave no session behind that could expire later.
                 self.apache.close_sessions()?;
@@ -89,7 +88,7 @@ impl Pair {
 
     /// The ends of both servers' logs.
     #[must_use]
-    fn log_tails(&self) -> String {
+    pub(super) fn log_tails(&self) -> String {
         format!("apache:\n{}\nours:\n{}", self.apache.log_tail(), self.ours.log_tail())
     }
 

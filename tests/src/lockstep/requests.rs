@@ -86,20 +86,21 @@ impl Requests {
     /// A create of an exact path with an ACL that lets everybody do everything.
     #[must_use]
     pub(super) fn plain_create(path: &'static str) -> Sent {
+        let limits = path.ends_with("zookeeper_limits").then_some(QUOTA);
         let body =
-            CreateRequest { path: path.into(), data: None, acl: vec![Acl::world(31)], flags: 0 };
+            CreateRequest { path: path.into(), data: limits, acl: vec![Acl::world(31)], flags: 0 };
         sent(1, OpCode::Create, body.into())
     }
 
     fn body(&mut self, client: usize) -> (OpCode, RequestBody<'static>) {
         match self.random.below(100) {
             0..24 => self.create(),
-            24..34 => (OpCode::Delete, self.delete().into()),
-            34..44 => (OpCode::SetData, self.set_data().into()),
-            44..50 => (OpCode::SetAcl, self.set_acl().into()),
-            50..60 => self.multi(),
-            60..86 => self.read(client),
-            86..96 => self.watch(client),
+            24..30 => (OpCode::Delete, self.delete().into()),
+            30..40 => (OpCode::SetData, self.set_data().into()),
+            40..45 => (OpCode::SetAcl, self.set_acl().into()),
+            45..55 => self.multi(),
+            55..77 => self.read(client),
+            77..96 => self.watch(client),
             _ => self.rare(),
         }
     }
@@ -123,9 +124,12 @@ impl Requests {
     }
 
     fn watch(&mut self, client: usize) -> (OpCode, RequestBody<'static>) {
-        let path = self.path();
+        let mut path = self.path();
+        if self.random.chance(60) {
+            path = self.random.of(WATCHED_PATHS).into();
+        }
         if !self.may_watch(client) {
-            return (OpCode::WhoAmI, RequestBody::Empty);
+            return self.read(client);
         }
         let one_shot = client.is_multiple_of(2);
         let kind = match (one_shot, self.random.chance(10)) {
@@ -203,18 +207,13 @@ impl Requests {
     }
 
     fn create_ttl(&mut self) -> CreateTtlRequest<'static> {
-        let flags = self.random.of(&[5, 5, 5, 6, 6, 0, 1, 2, 4, 9]);
+        let flags = self.random.of(&[5, 5, 5, 5, 6, 6, 6, 0, 1, 2, 4, 9]);
         // Long enough for nothing to be reaped.
-        let ttl = self.random.of(&[
-            3_600_000,
-            3_600_001,
-            (1 << 40) - 1,
-            1 << 40,
-            0,
-            -1,
-            i64::MIN,
-            i64::MAX,
-        ]);
+        let mut ttl = 3_600_000;
+        if self.random.chance(25) {
+            let unusual = [(1 << 40) - 1, 1 << 40, 0, -1, i64::MIN, i64::MAX];
+            ttl = self.random.of(&unusual);
+        }
         let is_ttl = CreateMode::from_flags(flags).is_some_and(CreateMode::is_ttl);
         let ttl = if is_ttl { ttl } else { ttl.max(0) };
         let path = self.create_path(flags);
@@ -244,7 +243,7 @@ impl Requests {
     }
 
     fn multi(&mut self) -> (OpCode, RequestBody<'static>) {
-        let count = self.random.of(&[0, 1, 1, 2, 2, 3, 3, 4, 6]);
+        let count = self.random.of(&[0, 1, 1, 1, 2, 2, 2, 3, 3, 5]);
         let mut parts: Vec<MultiPart<'static>> = (0..count).map(|_| self.part()).collect();
         if self.random.chance(4) {
             parts.extend(self.multi_read().parts);
@@ -356,7 +355,10 @@ impl Requests {
     }
 
     fn version(&mut self) -> i32 {
-        self.random.of(&[-1, -1, -1, -1, 0, 0, 1, 1, 2, 3, -2, i32::MAX, i32::MIN])
+        if self.random.chance(65) {
+            return -1;
+        }
+        self.random.of(&[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, -2, i32::MAX, i32::MIN])
     }
 
     /// Data for a node: a quota for the nodes that hold one.
@@ -369,12 +371,12 @@ impl Requests {
 
     /// A path: usually one of the key space, sometimes a special or a bad one.
     fn path(&mut self) -> Text {
-        if self.flavour == Flavour::Quota && self.random.chance(30) {
+        if self.flavour == Flavour::Quota && self.random.chance(15) {
             return self.random.of(QUOTA_PATHS).into();
         }
         match self.random.below(100) {
-            0..4 => self.random.of(BAD_PATHS).into(),
-            4..7 => self.random.of(SPECIAL_PATHS).into(),
+            0..3 => self.random.of(BAD_PATHS).into(),
+            3..5 => self.random.of(SPECIAL_PATHS).into(),
             _ => self.node().into(),
         }
     }
@@ -382,21 +384,21 @@ impl Requests {
     /// A node of the key space.
     fn node(&mut self) -> String {
         let mut path = PREFIX.to_owned();
-        for _ in 0..self.random.of(&[0, 1, 1, 1, 1, 2, 2, 2, 3]) {
-            if self.random.chance(15) {
-                path.push_str(&format!("/q{:010}", self.random.below(6)));
+        for _ in 0..self.random.of(&[0, 1, 1, 1, 1, 1, 2, 2, 2, 3]) {
+            if self.random.chance(10) {
+                path.push_str(&format!("/q{:010}", self.random.below(4)));
             } else {
-                path.push_str(self.random.of(&["/a", "/a", "/b", "/c"]));
+                path.push_str(self.random.of(&["/a", "/a", "/a", "/b", "/b", "/c"]));
             }
         }
         path
     }
 
     fn acl(&mut self) -> Vec<Acl<'static>> {
-        if self.random.chance(if self.flavour == Flavour::Access { 40 } else { 80 }) {
+        if self.random.chance(if self.flavour == Flavour::Access { 20 } else { 80 }) {
             return vec![Acl::world(31)];
         }
-        let count = self.random.of(&[0, 1, 1, 1, 2, 2, 3]);
+        let count = self.random.of(&[0, 1, 1, 1, 1, 2, 2, 2, 3, 3]);
         let mut list: Vec<Acl<'static>> = (0..count).map(|_| self.entry()).collect();
         if self.flavour != Flavour::Access {
             list.push(Acl::world(self.random.of(&[1, 1, 3, 31, 23])));
@@ -408,7 +410,7 @@ impl Requests {
     }
 
     fn entry(&mut self) -> Acl<'static> {
-        let good = self.random.chance(92);
+        let good = self.random.chance(95);
         let (scheme, id) = self.random.of(if good { GOOD_IDS } else { BAD_IDS });
         let perms = self.random.of(&[31, 31, 31, 1, 2, 4, 8, 16, 3, 5, 12, 30, 15, 0, 63, -1]);
         Acl { perms, id: Id { scheme: scheme.map(Into::into), id: id.map(Into::into) } }
@@ -460,6 +462,9 @@ const AUTHS: &[(&str, &[u8])] = &[
     ("digest", b"u:p"),
     ("digest", b"v:w"),
     ("digest", b"v:w"),
+    ("digest", b"u:p"),
+    ("digest", b"v:w"),
+    ("digest", b"v:wrong"),
     ("digest", b"super:test"),
     ("digest", b"super:wrong"),
     ("digest", b"nocolon"),
@@ -489,6 +494,7 @@ const BAD_PATHS: &[&str] = &[
 ];
 const SPECIAL_PATHS: &[&str] =
     &["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota", "/L000000", ""];
+const WATCHED_PATHS: &[&str] = &["/L000000", "/L000000/a", "/L000000/a", "/L000000/b"];
 const QUOTA_PATHS: &[&str] = &[
     "/zookeeper/quota/L000000",
     "/zookeeper/quota/L000000/zookeeper_limits",
@@ -497,6 +503,8 @@ const QUOTA_PATHS: &[&str] = &[
     "/zookeeper/quota/L000000/a/zookeeper_limits",
     "/zookeeper/quota/L000000/a/zookeeper_stats",
 ];
+/// Low enough to be met often.
+const QUOTA: &[u8] = b"count=-1,bytes=-1=;byteHardLimit=150;countHardLimit=5";
 const QUOTAS: &[&str] = &[
     "count=3,bytes=100",
     "count=-1,bytes=-1=;byteHardLimit=100;countHardLimit=4",

@@ -165,6 +165,8 @@ fn command(kind: &Kind, config: &Path, tuning: Tuning) -> Command {
             }
             let mut command = Command::new(binary);
             command.arg("server").arg("--config").arg(config);
+            let more = std::env::var("QUORATE_ARGS").unwrap_or_default();
+            command.args(more.split_whitespace());
             command
         }
         Kind::Apache => {
