@@ -140,7 +140,8 @@ impl Start {
     fn launch(self) -> Result<Server, ServerError> {
         let calls = Calls::new(Arc::clone(&self.waker));
         let now = self.clock.now();
-        let replica = Replica::new(self.settings.replica.clone(), &self.tree, now);
+        let replayed = self.storage.as_ref().map_or(0, |(_, report)| report.records);
+        let replica = Replica::new(self.settings.replica.clone(), &self.tree, replayed, now);
         let storage = self.storage.as_ref().map(|(storage, _)| Arc::clone(storage));
         let facts = Facts::new(&self.config, self.address, storage.clone());
         let words = Words::new(facts);

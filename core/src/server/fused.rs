@@ -4,7 +4,7 @@
 //! the order of the calls here is the whole of the driver's wisdom.
 
 use super::clock::Clock;
-use super::handle::{Control, ServerError};
+use super::handle::{Control, EndGuard, ServerError};
 use super::journal::{Journal, News};
 use super::links::{Core, Links, Stream, number_of};
 use super::listener::{LISTENER, Listener};
@@ -57,11 +57,11 @@ impl Core for Direct<'_> {
 impl Fused {
     /// Serves until told to stop, or until something makes it impossible.
     pub(super) fn run(mut self) -> Result<(), ServerError> {
+        let _end = EndGuard(Arc::clone(&self.control));
         let result = self.serve();
         self.links.close_all(&mut self.shard);
         drop(self.snapshotter.take());
         let closed = self.journal.close();
-        self.control.ended();
         result.and(closed.map_err(ServerError::from))
     }
 
@@ -176,6 +176,8 @@ impl Fused {
     }
 
     fn tick(&mut self, now: Now) -> Option<i64> {
+        // Whoever could not be accepted for want of descriptors causes no second event.
+        self.accept(now);
         let strangers = self.shard.tick(now.mono);
         let replica = self.replica.tick(&self.tree, now);
         strangers.into_iter().chain(replica).chain([now.mono.saturating_add(LONGEST_NAP)]).min()

@@ -65,8 +65,8 @@ pub(super) struct Control {
     end: Condvar,
     /// Wakes each thread that waits in a poll.
     wakers: Vec<Arc<Waker>>,
-    /// New in-process connections, for the first I/O thread.
-    visitors: Mutex<Vec<Arc<Pipe>>>,
+    /// New in-process connections, for the first I/O thread; `None` when nobody will take them up any more.
+    visitors: Mutex<Option<Vec<Arc<Pipe>>>>,
     /// Where in-process connections call.
     calls: Arc<Calls>,
 }
@@ -78,7 +78,7 @@ impl Control {
             ended: Mutex::new(false),
             end: Condvar::new(),
             wakers,
-            visitors: Mutex::default(),
+            visitors: Mutex::new(Some(Vec::new())),
             calls,
         })
     }
@@ -97,14 +97,35 @@ impl Control {
     }
 
     pub(super) fn visitors(&self) -> Vec<Arc<Pipe>> {
-        std::mem::take(&mut *self.visitors.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        visitors.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    fn visit(&self, pipe: Arc<Pipe>) {
+        match &mut *self.visitors.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(visitors) => visitors.push(pipe),
+            None => pipe.close(),
+        }
     }
 
     /// A thread of the server has ended, for whatever reason: so do the others.
-    pub(super) fn ended(&self) {
+    fn ended(&self) {
         self.stop();
+        let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for pipe in visitors.into_iter().flatten() {
+            pipe.close();
+        }
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.end.notify_all();
+    }
+}
+
+/// Held by each thread of a server: when it ends, be it by a panic, the whole server does.
+pub(super) struct EndGuard(pub(super) Arc<Control>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.ended();
     }
 }
 
@@ -125,7 +146,7 @@ impl Server {
     #[must_use]
     pub fn connect(&self) -> LocalStream {
         let (pipe, stream) = Pipe::new(Arc::clone(&self.control.calls));
-        self.control.visitors.lock().unwrap_or_else(PoisonError::into_inner).push(pipe);
+        self.control.visit(pipe);
         if let Some(waker) = self.control.wakers.first() {
             let _ = waker.wake();
         }

@@ -10,6 +10,7 @@ use mio::{Interest, Registry, Token};
 use quorate_engine::shard::{ConnKey, Flush, Shard, Submit};
 use quorate_engine::tree::Tree;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::sync::Arc;
 
 /// Where the bytes of a connection come from.
@@ -174,7 +175,12 @@ impl Links {
             }
             let bytes = match shard.flush(key) {
                 Flush::Nothing => return,
-                Flush::Close => return self.close(key, shard),
+                Flush::Close => {
+                    if let Stream::Tcp(socket, _) = &mut link.stream {
+                        part(socket, &mut self.buffer);
+                    }
+                    return self.close(key, shard);
+                }
                 Flush::Send(bytes) => bytes,
             };
             let result = match &mut link.stream {
@@ -226,6 +232,17 @@ impl Links {
     }
 }
 
+/// Closes a socket so that its peer can still read what was sent: unread input would turn the end into a reset.
+fn part(socket: &mut TcpStream, buffer: &mut [u8]) {
+    // A socket that is broken already needs no care.
+    let _ = socket.shutdown(Shutdown::Write);
+    for _ in 0..LAST_READS {
+        if !matches!(socket.read(buffer), Ok(1..)) {
+            return;
+        }
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum Reading {
     Done,
@@ -248,5 +265,7 @@ fn number(key: ConnKey) -> usize {
 
 /// Tokens below this belong to the listener and the waker.
 const FIRST_LINK: usize = 2;
+/// Reads of unwanted input before a connection is closed.
+const LAST_READS: usize = 16;
 /// Bytes read at once; shared by all connections of a thread.
 const READ_BUFFER: usize = 64 << 10;

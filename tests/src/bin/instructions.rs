@@ -59,7 +59,7 @@ impl Server {
             first_session: first_session_id(1, NOW.wall),
             outstanding_limit: 1000,
         };
-        let replica = Replica::new(config, &tree, NOW);
+        let replica = Replica::new(config, &tree, 0, NOW);
         let mut server = Self { tree, replica, shard: Shard::new(ShardConfig::default()) };
         let client = server.connect();
         for node in 0..NODES {

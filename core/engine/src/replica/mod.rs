@@ -104,23 +104,29 @@ enum Ready {
 
 impl Replica {
     /// A replica over a recovered (or fresh) tree. Sessions of the tree get their full timeout from now on.
+    /// `replayed` are the transactions since the last snapshot.
     #[must_use]
-    pub fn new(config: ReplicaConfig, tree: &Tree, now: Now) -> Self {
+    pub fn new(config: ReplicaConfig, tree: &Tree, replayed: u64, now: Now) -> Self {
         let mut sessions = Tracker::new(config.tick);
+        let mut next_session = config.first_session;
         for (id, timeout) in tree.sessions() {
             sessions.add(id, timeout, None, now.mono);
+            // Should the wall clock have gone back, no id is given out twice all the same.
+            if id >> 56 == next_session >> 56 {
+                next_session = next_session.max(id.wrapping_add(1));
+            }
         }
         Self {
             prep: Prep::new(config.prep, tree.last_zxid(), tree.digest()),
             sessions,
-            next_session: config.first_session,
+            next_session,
             open: Segment::default(),
             inflight: Inflight::default(),
             pending: VecDeque::new(),
             ready: Vec::new(),
             words: Vec::new(),
             reaper: Reaper::new(config.reaper, now.mono),
-            snapshots: SnapshotClock::new(config.snapshot, tree.last_zxid()),
+            snapshots: SnapshotClock::new(config.snapshot, tree.last_zxid(), replayed),
             digest_mismatches: 0,
             config,
         }

@@ -30,8 +30,8 @@ pub(super) struct SnapshotClock {
 }
 
 impl SnapshotClock {
-    pub(super) fn new(config: SnapshotConfig, last: Zxid) -> Self {
-        Self { config, count: 0, bytes: 0, spread: spread(config.seed, last) }
+    pub(super) fn new(config: SnapshotConfig, last: Zxid, count: u64) -> Self {
+        Self { config, count, bytes: 0, spread: spread(config.seed, last) }
     }
 
     pub(super) fn count(&mut self, bytes: usize) {
@@ -45,7 +45,7 @@ impl SnapshotClock {
         let due = self.count > after(self.config.count)
             || (self.config.bytes > 0 && self.bytes > after(self.config.bytes));
         if due {
-            *self = Self::new(self.config, last);
+            *self = Self::new(self.config, last, 0);
         }
         due
     }

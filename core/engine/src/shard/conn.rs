@@ -78,6 +78,8 @@ pub(super) enum Listed {
 pub(super) enum Waiting {
     /// The replica has it.
     Write {
+        /// The request's number.
+        xid: i32,
         /// The operation.
         op: OpCode,
         /// When it came, ms.

@@ -145,7 +145,7 @@ impl Shard {
                 self.output.mark_replied(conn);
             }
             (Route::Write, Some(op)) => {
-                conn.queue.push_back(Waiting::Write { op, since: now });
+                conn.queue.push_back(Waiting::Write { xid: header.xid, op, since: now });
                 conn.writes += 1;
                 let (session, identities) = (conn.session, &conn.identities);
                 core.submit(
@@ -158,7 +158,7 @@ impl Shard {
                 }
             }
             (Route::Sync, Some(op)) => {
-                conn.queue.push_back(Waiting::Write { op, since: now });
+                conn.queue.push_back(Waiting::Write { xid: header.xid, op, since: now });
                 conn.writes += 1;
                 core.submit(key, Submission::Sync { xid: header.xid, body });
             }

@@ -267,7 +267,10 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(index(key.slot)).filter(|c| c.key == key) else {
             return;
         };
-        let Some(Waiting::Write { op, since }) = conn.queue.pop_front() else { return };
+        let Some(Waiting::Write { xid: oldest, op, since }) = conn.queue.pop_front() else {
+            return;
+        };
+        debug_assert_eq!(oldest, xid, "replies come in the order of the requests");
         conn.writes = conn.writes.saturating_sub(1);
         let out = self.output.of(conn);
         let at = out.len();

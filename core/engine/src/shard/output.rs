@@ -52,9 +52,13 @@ impl Outputs {
     }
 
     pub(super) fn push_event(&mut self, conn: &mut Conn, frame: &[u8], limit: usize) {
+        if conn.state == State::Closing {
+            return;
+        }
         if conn.unsent().saturating_add(frame.len()) > limit {
             // A client that does not read its events is cut off; it will re-read everything anyway.
             conn.state = State::Closing;
+            conn.queue.clear();
             conn.out = Vec::new();
             conn.sent = 0;
         } else {

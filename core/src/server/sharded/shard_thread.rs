@@ -4,7 +4,7 @@ use super::inbox::Mail;
 use super::{Inbox, Shared};
 use crate::server::admission::Ticket;
 use crate::server::clock::Clock;
-use crate::server::handle::{Control, ServerError};
+use crate::server::handle::{Control, EndGuard, ServerError};
 use crate::server::links::{Core, Links, Stream, number_of};
 use crate::server::listener::{LISTENER, Listener};
 use crate::server::pipe::Calls;
@@ -83,12 +83,12 @@ impl Core for Outgoing<'_> {
 
 impl ShardThread {
     pub(super) fn run(mut self) -> Result<(), ServerError> {
+        let _end = EndGuard(Arc::clone(&self.control));
         let shared = Arc::clone(&self.shared);
         let result = self.serve(&shared);
         if let Some(mut shard) = shared.shard(self.number) {
             self.links.close_all(&mut shard);
         }
-        self.control.ended();
         result
     }
 
@@ -125,7 +125,9 @@ impl ShardThread {
     }
 
     fn deal_arrivals(&mut self, events: &Events) {
-        if !events.iter().any(|event| event.token() == LISTENER) {
+        // An empty round is a nap that ended: whoever could not be accepted for want of descriptors causes no
+        // second event.
+        if !events.is_empty() && !events.iter().any(|event| event.token() == LISTENER) {
             return;
         }
         let Some(listener) = &mut self.listener else { return };

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::inbox::Mail;
 use crate::server::clock::Clock;
-use crate::server::handle::{Control, ServerError};
+use crate::server::handle::{Control, EndGuard, ServerError};
 use crate::server::journal::{Journal, News};
 use crate::server::snapshotter::Snapshotter;
 use crate::server::words::Words;
@@ -29,11 +29,11 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn run(mut self) -> Result<(), ServerError> {
+        let _end = EndGuard(Arc::clone(&self.control));
         let shared = Arc::clone(&self.shared);
         let result = self.serve(&shared);
         drop(self.snapshotter.take());
         let closed = self.journal.close();
-        self.control.ended();
         result.and(closed.map_err(ServerError::from))
     }
 
@@ -94,6 +94,8 @@ impl Writer {
             (0..shared.shards.len()).filter_map(|number| shared.shard(number)).collect();
         let mut shards: Vec<&mut Shard> = guards.iter_mut().map(|guard| &mut **guard).collect();
         let mut tree = shared.tree.write().unwrap_or_else(PoisonError::into_inner);
+        // What is ready was submitted before anything that has become durable now.
+        self.replica.deliver(&tree, &mut shards, now);
         for news in news {
             match news {
                 News::Synced(zxid) => self.replica.synced(zxid, &mut tree, &mut shards, now)?,
@@ -105,7 +107,6 @@ impl Writer {
                 News::Failed(failure) => return Err(failure.into()),
             }
         }
-        self.replica.deliver(&tree, &mut shards, now);
         for word in self.replica.take_words() {
             self.words.answer(&word, &tree, &self.replica, &mut shards, now);
         }
