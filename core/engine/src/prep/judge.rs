@@ -30,6 +30,8 @@ pub(super) struct Judge<'a> {
     pub(super) zxid: Zxid,
     /// Wall clock, ms.
     pub(super) time: i64,
+    /// See [`Prep::take_create2_parts`](super::Prep::take_create2_parts).
+    pub(super) create2_parts: &'a mut Vec<usize>,
 }
 
 impl Judge<'_> {

@@ -113,6 +113,7 @@ pub struct Prep {
     overlay: Overlay,
     /// The final path of the create at hand, for its allocation.
     scratch: String,
+    create2_parts: Vec<usize>,
 }
 
 impl Default for PrepConfig {
@@ -136,7 +137,7 @@ impl Prep {
     #[must_use]
     pub fn new(config: PrepConfig, last_zxid: Zxid, digest: u64) -> Self {
         let overlay = Overlay::new(config.digest, digest, config.seed);
-        Self { config, last: last_zxid, overlay, scratch: String::new() }
+        Self { config, last: last_zxid, overlay, scratch: String::new(), create2_parts: Vec::new() }
     }
 
     /// Judges one write: takes the next zxid and appends exactly one encoded
@@ -166,6 +167,7 @@ impl Prep {
         };
         let at = out.len();
         header.write(out);
+        self.create2_parts.clear();
         let outcome = Judge {
             config: &self.config,
             overlay: &mut self.overlay,
@@ -175,6 +177,7 @@ impl Prep {
             open: sessions.is_open(request.session),
             zxid,
             time: wall_ms,
+            create2_parts: &mut self.create2_parts,
         }
         .run(request.ask, &mut self.scratch, out);
         if let Err(code) = outcome {
@@ -186,6 +189,12 @@ impl Prep {
             TxnDigest { version: DIGEST_VERSION, tree: self.overlay.digest() }.write(out);
         }
         Judged { zxid, error: outcome.err() }
+    }
+
+    /// Which parts of the multi judged last were create2: their replies carry the Stat, although the
+    /// transaction says create.
+    pub(crate) fn take_create2_parts(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.create2_parts)
     }
 
     /// The tree contains everything up to `zxid` now: what was in flight until then is forgotten.

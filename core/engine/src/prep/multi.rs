@@ -54,6 +54,9 @@ fn parts(
         if !can_be_judged(&part) {
             return Err(ErrorCode::MarshallingError);
         }
+        if matches!(part, MultiPart::Create(OpCode::Create2, _)) {
+            judge.create2_parts.push(usize::try_from(count).unwrap_or_default());
+        }
         let at = out.len();
         if matches!(verdict, Verdict::Failed) {
             write_error(ErrorCode::RuntimeInconsistency, out);
@@ -90,8 +93,8 @@ fn judge_part(
     out: &mut Vec<u8>,
 ) -> Result<(), ErrorCode> {
     match part {
-        MultiPart::Create(op, request) => {
-            let request = of_flags(op, request);
+        MultiPart::Create(_, request) => {
+            let request = of_flags(request);
             write_part(request.kind(), out, |out| create(judge, request, scratch, out))
         }
         MultiPart::CreateTtl(request) => {
@@ -111,11 +114,12 @@ fn judge_part(
     }
 }
 
-/// Inside a multi the container flag makes a container, whatever the opcode.
-fn of_flags(op: OpCode, request: CreateRequest<'_>) -> Create<'_> {
+/// Inside a multi the flags alone tell a container from a plain node; a create2 is logged as
+/// create, since Apache before 3.8.2 stops replaying a multi at a part of type create2.
+fn of_flags(request: CreateRequest<'_>) -> Create<'_> {
     match CreateMode::from_flags(request.flags) {
         Some(CreateMode::Container) => Create::new(OpCode::CreateContainer, request),
-        _ => Create::new(op, request),
+        _ => Create::new(OpCode::Create, request),
     }
 }
 
@@ -125,7 +129,7 @@ fn ttl_of_flags(request: CreateTtlRequest<'_>) -> Create<'_> {
         return Create::with_ttl(request);
     }
     let CreateTtlRequest { path, data, acl, flags, .. } = request;
-    of_flags(OpCode::Create, CreateRequest { path, data, acl, flags })
+    of_flags(CreateRequest { path, data, acl, flags })
 }
 
 /// Appends a part: type, length and the body that `write` produces.

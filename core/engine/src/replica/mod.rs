@@ -162,7 +162,12 @@ impl Replica {
             }
             Submission::Sync { xid, body } => {
                 let purpose = Purpose::Sync { xid, body: body.into() };
-                self.pending.push_back(Pending { zxid: None, conn: Some(conn), purpose });
+                self.pending.push_back(Pending {
+                    zxid: None,
+                    conn: Some(conn),
+                    purpose,
+                    create2_parts: Vec::new(),
+                });
             }
             Submission::NewSession { timeout } => self.new_session(conn, timeout, tree, now),
             Submission::Resume { session, password, timeout } => {
@@ -234,7 +239,8 @@ impl Replica {
             let judged = prep.judge(tree, &sessions, now.wall, request, out);
             debug_assert_eq!(judged.zxid, zxid, "one request, one transaction");
         });
-        self.pending.push_back(Pending { zxid: Some(zxid), conn, purpose });
+        let create2_parts = self.prep.take_create2_parts();
+        self.pending.push_back(Pending { zxid: Some(zxid), conn, purpose, create2_parts });
     }
 
     /// Everything judged since the last call, to be made durable. `None` when there is nothing.
@@ -306,7 +312,7 @@ impl Replica {
                 let err = reply::error_of(&record.txn);
                 if let Some(shard) = shards.get_mut(conn.shard) {
                     shard.reply(conn.conn, xid, zxid, err, now.mono, |out| {
-                        reply::write_body(op, record, outcome, out);
+                        reply::write_body(op, record, outcome, &pending.create2_parts, out);
                     });
                 }
                 if matches!(record.txn, Txn::CloseSession(_)) {

@@ -14,6 +14,8 @@ pub(super) struct Pending {
     /// Who is to be answered.
     pub(super) conn: Option<ConnRef>,
     pub(super) purpose: Purpose,
+    /// The parts of a multi that were create2, see `Prep::take_create2_parts`.
+    pub(super) create2_parts: Vec<usize>,
 }
 
 /// Why it was submitted.

@@ -14,13 +14,19 @@ pub(super) const fn error_of(txn: &Txn<'_>) -> i32 {
     }
 }
 
-/// Appends the reply's body.
-pub(super) fn write_body(op: OpCode, record: &TxnRecord<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
+/// Appends the reply's body. `create2_parts` are the parts of a multi that were create2.
+pub(super) fn write_body(
+    op: OpCode,
+    record: &TxnRecord<'_>,
+    outcome: &Outcome,
+    create2_parts: &[usize],
+    out: &mut Vec<u8>,
+) {
     match (&record.txn, outcome) {
         (Txn::Create(body), _) if op == OpCode::Create => write_str(&body.path, out),
         (Txn::Multi(multi), Outcome::Multi(outcomes)) => {
-            for (part, outcome) in multi.parts.iter().zip(outcomes) {
-                write_part(&part.txn, outcome, out);
+            for (n, (part, outcome)) in multi.parts.iter().zip(outcomes).enumerate() {
+                write_part(&part.txn, outcome, create2_parts.binary_search(&n).is_ok(), out);
             }
             MultiHeader::END.write(out);
         }
@@ -34,14 +40,14 @@ pub(super) fn write_body(op: OpCode, record: &TxnRecord<'_>, outcome: &Outcome, 
     }
 }
 
-fn write_part(txn: &Txn<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
+fn write_part(txn: &Txn<'_>, outcome: &Outcome, was_create2: bool, out: &mut Vec<u8>) {
     let header = |op: OpCode| MultiHeader { op: op.code(), done: false, err: 0 };
     match (txn, outcome) {
         (_, Outcome::Error(code)) => {
             MultiHeader { op: -1, done: false, err: *code }.write(out);
             code.write(out);
         }
-        (Txn::Create(body), _) => {
+        (Txn::Create(body), _) if !was_create2 => {
             header(OpCode::Create).write(out);
             write_str(&body.path, out);
         }

@@ -80,7 +80,8 @@ fn inside_a_multi_flags_decide_more() {
         ttl("/7", 4, -1),
     ];
     assert_eq!(w.ask(&multi(&parts)), None);
-    assert_eq!(kinds(&w), [1, 19, 15, 19, 21, 1, 19]);
+    assert_eq!(kinds(&w), [1, 19, 1, 1, 21, 1, 19]);
+    assert_eq!(w.prep.take_create2_parts(), [2], "answered with a Stat, logged as create");
     w.apply_all();
     assert_eq!(w.ask(&multi(&[part(OpCode::Create, "/8", 5)])), Some(ErrorCode::MarshallingError));
 }
