@@ -6,6 +6,7 @@ Apache recomputes the tree's digest for each transaction that it replays and com
 with the one in the log, so its own log tells whether the writer's digests are right.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -27,8 +28,8 @@ ENDS = ["stop", "kill"]
 class Directory:
     """A data directory and the two kinds of server that take turns on it."""
 
-    def __init__(self, compression: str) -> None:
-        settings = {**SETTINGS}
+    def __init__(self, compression: str, **changed: str) -> None:
+        settings = {**SETTINGS, **changed}
         if compression:
             settings["snapshot.compression.method"] = compression
         self.compression = compression
@@ -75,6 +76,19 @@ def test_handover(directory: Directory, writer: str, end: str) -> None:
     assert_zxid_goes_on(server, before)
     resume_and_close(server.port, kept)
     assert not directory.mismatches
+
+
+@pytest.mark.parametrize("writer", ["tested", "apache"])
+def test_replay(writer: str) -> None:
+    """Without a snapshot on the way the other has to replay every single transaction."""
+    with contextlib.closing(Directory("", snapCount="1000000")) as directory:
+        server = directory.open(writer == "tested")
+        populate(server.port, 1)
+        before = read_tree(server.port)
+        server.kill()
+        server = directory.open(writer != "tested")
+        assert not difference(before, read_tree(server.port))
+        assert not directory.mismatches
 
 
 @pytest.mark.parametrize("directory", COMPRESSIONS, indirect=True)
