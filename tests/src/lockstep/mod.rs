@@ -22,7 +22,7 @@ mod tree;
 pub use compare::Tally;
 pub use server::{Kind, Tuning};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use play::{Divergence, Pair};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -61,16 +61,14 @@ pub struct Summary {
 /// Plays sequences until the plan is done or `enough` differences have been found.
 ///
 /// # Errors
-/// When a server does not start or goes away.
+/// When a server does not start.
 pub fn run(plan: &Plan, enough: usize) -> Result<Summary> {
     let mut pair = Pair::start(&plan.ours, plan.tuning)?;
     let mut summary = Summary::default();
     let mut seed = plan.seed;
     while summary.operations < plan.operations && summary.differences.len() < enough {
         let steps = generate::sequence(seed, plan.tuning, plan.length);
-        let played = pair.play(&steps);
-        let found = played.with_context(|| format!("seed {seed}\n{}", pair.log_tails()))?;
-        if let Some(found) = found {
+        if let Some(found) = played(&mut pair, &steps) {
             summary.differences.push(report(plan, &mut pair, seed, steps, found)?);
             pair.settle()?;
         }
@@ -84,6 +82,14 @@ pub fn run(plan: &Plan, enough: usize) -> Result<Summary> {
 
 fn steps_operations(seed: u64, plan: &Plan) -> usize {
     generate::sequence(seed, plan.tuning, plan.length).iter().map(Step::operations).sum()
+}
+
+/// What differs; a server that goes away is a difference too.
+fn played(pair: &mut Pair, steps: &[Step]) -> Option<Divergence> {
+    pair.play(steps).unwrap_or_else(|error| {
+        let text = format!("{error:#}\n{}", pair.log_tails());
+        Some(Divergence { step: None, place: "a server does not answer".to_owned(), text })
+    })
 }
 
 /// Shrinks the sequence and tells what is left of it.
@@ -103,13 +109,11 @@ fn report(
         if pair.settle().is_err() {
             return false;
         }
-        match pair.play(candidate) {
-            Ok(Some(found)) => {
-                last = found;
-                true
-            }
-            _ => false,
+        let found = played(pair, candidate);
+        if let Some(found) = &found {
+            last.clone_from(found);
         }
+        found.is_some()
     });
     let mut text = String::new();
     writeln!(
