@@ -14,6 +14,7 @@ machine's. Exit code 1 with the reason at the first violation.
 
 import argparse
 import random
+import signal
 import sys
 import time
 from collections import deque
@@ -156,6 +157,8 @@ def main() -> int:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**31)
     print(f"crash loop: seed {seed}", flush=True)
+    # SIGTERM ends like Ctrl-C, so that the server does not outlive the loop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Server(kind_under_test(), SETTINGS) as server:
         loop = CrashLoop(server, seed, options.clients, options.depth)
         try:
