@@ -110,6 +110,29 @@ fn a_group_is_one_write_and_one_sync_and_a_new_name_is_synced_once() {
 }
 
 #[test]
+fn large_groups_are_written_onto_blank_blocks_and_small_ones_are_not() {
+    const BLANK: usize = 256 << 10;
+    let (dir, disk) = (tempdir().unwrap(), FaultyDisk::default());
+    let mut history = History::new();
+    let mut settings = settings(dir.path(), &disk);
+    settings.pre_allocate = 2 << 20;
+    let (storage, _, _) = Storage::open(settings).unwrap();
+    let mut log = storage.log_writer();
+    let blanks = || disk.get().writes.iter().filter(|&&w| w == BLANK).count();
+    for _ in 0..20 {
+        log.append(&[history.records(3)]).unwrap();
+    }
+    assert_eq!(blanks(), 0);
+    for _ in 0..40 {
+        log.append(&[history.sized(16 << 10)]).unwrap();
+    }
+    assert!((2..=4).contains(&blanks()), "{}", blanks());
+    log.sync().unwrap();
+    drop((log, storage));
+    assert_eq!(tree_of(dir.path()).digest(), history.tree.digest());
+}
+
+#[test]
 fn force_sync_off_never_syncs() {
     let (dir, disk) = (tempdir().unwrap(), FaultyDisk::default());
     let mut history = History::new();

@@ -210,7 +210,7 @@ impl LogWriter {
             self.file = None;
             self.disk.remove(path)
         } else {
-            file.size = file.end;
+            (file.size, file.blank) = (file.end, file.end);
             file.file.set_len(file.end).and_then(|()| file.file.sync_data())
         };
         match result {
@@ -244,6 +244,8 @@ struct OpenLog {
     end: u64,
     /// Length of the file.
     size: u64,
+    /// Up to where zeros have been written, not just reserved.
+    blank: u64,
     /// Whether its name is durable.
     named: bool,
     sums: Option<Sums>,
@@ -251,15 +253,22 @@ struct OpenLog {
 
 impl OpenLog {
     fn new(file: Box<dyn DiskFile>, path: PathBuf, sums: Option<Sums>) -> Self {
-        Self { file, path, end: 0, size: 0, named: false, sums }
+        Self { file, path, end: 0, size: 0, blank: 0, named: false, sums }
     }
 
     fn put(&mut self, bytes: &[u8], pre_allocate: u64) -> Result<(), Failed> {
-        let end = self.end.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let end = self.end.saturating_add(to_u64(bytes.len()));
         if pre_allocate > 0 && end.saturating_add(MARGIN) > self.size {
             self.reserve(end, pre_allocate).map_err(|e| ("extend", self.path.clone(), e))?;
         }
         self.file.write_at(bytes, self.end).map_err(|e| ("write", self.path.clone(), e))?;
+        let ahead = end.saturating_add(to_u64(BLANK.len()));
+        if bytes.len() >= BUSY && end > self.blank && ahead <= self.size {
+            // The first write to reserved blocks costs a commit of the file system's journal with each sync; this
+            // pays for the next groups at once. Single records are better off without.
+            self.file.write_at(BLANK, end).map_err(|e| ("write", self.path.clone(), e))?;
+            self.blank = ahead;
+        }
         self.end = end;
         self.size = self.size.max(end);
         Ok(())
@@ -280,6 +289,15 @@ impl OpenLog {
     }
 }
 
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// Groups of this many bytes show that more of the same will follow.
+const BUSY: usize = 8 << 10;
+/// What is written ahead of them. Measured on ext4 with 16 KiB and 64 KiB groups: a third less time per sync on average, half
+/// in the median.
+static BLANK: &[u8] = &[0; 256 << 10];
 /// Bytes of a file's header.
 #[expect(clippy::as_conversions, reason = "a constant that fits")]
 const HEADER: u64 = HEADER_LEN as u64;
