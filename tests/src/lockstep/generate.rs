@@ -110,8 +110,9 @@ impl Generator {
         let mut requests: Vec<Sent> = Vec::new();
         for _ in 0..count {
             requests.extend(self.requests.request(slot, true).0);
-            // What Apache judges behind a setACL that it has not applied yet is a matter of luck; see `known`.
-            if requests.last().is_some_and(|r| r.op() == OpCode::SetAcl.code()) {
+            // What Apache judges behind one of these before it is applied is a matter of luck; see `known`.
+            let racy = [OpCode::SetAcl.code(), OpCode::CreateContainer.code()];
+            if requests.last().is_some_and(|r| racy.contains(&r.op())) {
                 break;
             }
         }

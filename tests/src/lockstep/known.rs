@@ -104,6 +104,14 @@ pub(super) const KNOWN: &[Known] = &[
         handling: Handling::Avoided("nothing follows a setACL in the same write"),
     },
     Known {
+        what: "a container with an ephemeral's flags counts as an ephemeral in Apache until it is applied",
+        handling: Handling::Avoided("nothing follows a createContainer in the same write"),
+    },
+    Known {
+        what: "checkWatches of a path without a slash at its start is -121 (3.9), sometimes -5 before",
+        handling: Handling::Avoided("its path starts with a slash"),
+    },
+    Known {
         what: "IPv6 addresses are valid ACL ids (3.9.4)",
         handling: Handling::Avoided("not sent"),
     },

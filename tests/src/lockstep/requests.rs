@@ -138,7 +138,7 @@ impl Requests {
             (false, _) => 3,
         };
         match self.random.below(10) {
-            0 | 7 | 8 if self.watcher.is_some() => {
+            0 | 7 | 8 if self.watcher.is_some() && path.starts_with('/') => {
                 (OpCode::CheckWatches, WatchesRequest { path, kind }.into())
             }
             1 | 2 => (OpCode::RemoveWatches, WatchesRequest { path, kind }.into()),
