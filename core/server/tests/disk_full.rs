@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 mod client;
 
 use client::Client;
+use quorate_wire::ErrorCode;
 use quorate_wire::op::create::CreateMode;
-use quorate_wire::{ErrorCode, OpCode};
 
 /// Mounts, fills most of it, runs the server; a line on standard input removes the filler, the end of it stops all.
 const SCRIPT: &str = r#"
@@ -82,7 +82,7 @@ fn writes_are_refused_while_there_is_no_room_and_nothing_acknowledged_is_lost() 
     for path in &acknowledged {
         assert_eq!(client.get(path, false).unwrap().0.as_deref(), Some(&data[..]), "reads go on");
     }
-    client.call(OpCode::Ping, &[]).unwrap();
+    client.ping();
     // Room again: service returns by itself.
     let input = server.input.as_mut().unwrap();
     input.write_all(b"\n").unwrap();

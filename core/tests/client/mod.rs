@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use quorate_wire::event::WatcherEvent;
-use quorate_wire::frame::{ReplyHeader, RequestHeader, write_frame};
+use quorate_wire::frame::{PING_XID, ReplyHeader, RequestHeader, write_frame};
 use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
 use quorate_wire::op::create::{CreateMode, CreateRequest, CreateResponse};
 use quorate_wire::op::get_data::{GetDataRequest, GetDataResponse};
@@ -70,12 +70,21 @@ impl<S: Read + Write> Client<S> {
         let answer = read_frame(&mut stream).unwrap();
         let answer = ConnectResponse::from_bytes(&answer).unwrap();
         let (session, password) = (answer.session_id, answer.password.unwrap().to_vec());
-        Self { stream, session, password, next_xid: 1, events: Vec::new() }
+        Self { stream, session, password, next_xid: 0, events: Vec::new() }
+    }
+
+    pub(crate) fn ping(&mut self) {
+        self.send_as(PING_XID, OpCode::Ping, &[]);
+        let reply = self.receive();
+        assert_eq!((reply.xid, reply.err), (PING_XID, 0));
     }
 
     pub(crate) fn send(&mut self, op: OpCode, body: &[u8]) -> i32 {
-        let xid = self.next_xid;
         self.next_xid += 1;
+        self.send_as(self.next_xid, op, body)
+    }
+
+    fn send_as(&mut self, xid: i32, op: OpCode, body: &[u8]) -> i32 {
         let mut bytes = Vec::new();
         write_frame(&mut bytes, |out| {
             RequestHeader { xid, op: op.code() }.write(out);
