@@ -284,7 +284,11 @@ fn a_delay_gathers_a_group_and_a_maximum_splits_it() {
     let dir = tempdir().unwrap();
     let mut history = History::new();
     let (storage, _, _) = open(dir.path()).unwrap();
-    let group = GroupCommit { delay: Duration::from_secs(30), max_records: Some(50) };
+    let group = GroupCommit {
+        delay: Duration::from_secs(30),
+        max_records: Some(50),
+        ..GroupCommit::default()
+    };
     let (log, reports) = thread(storage.log_writer(), group);
     // The delay is far longer than this waits: the maximum must have ended the groups.
     for n in [50, 100, 150] {

@@ -151,8 +151,6 @@ pub struct RequestThrottle {
     pub stale_latency_check: bool,
     /// Whether losing its connection makes a request stale.
     pub stale_connection_check: bool,
-    /// Milliseconds the queue may take to drain at shutdown.
-    pub shutdown_timeout_ms: u32,
     /// Milliseconds in the queue from which a request is answered with `ThrottledOp`; 0 never.
     pub throttled_op_wait_time_ms: u32,
 }
@@ -307,7 +305,6 @@ impl Default for RequestThrottle {
             drop_stale: true,
             stale_latency_check: false,
             stale_connection_check: true,
-            shutdown_timeout_ms: 10_000,
             throttled_op_wait_time_ms: 0,
         }
     }

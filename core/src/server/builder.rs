@@ -268,12 +268,15 @@ fn storage_config(config: &ServerConfig, tree: TreeConfig) -> StorageConfig {
         group: GroupCommit {
             delay: Duration::from_millis(config.flush_delay_ms),
             max_records: usize::try_from(config.max_batch_size).ok().filter(|&most| most > 0),
+            idle: Some(Duration::from_millis(config.write_queue_poll_time_ms())),
+            slow: Some(Duration::from_millis(config.fsync_warning_threshold_ms)),
         },
         compression: match config.snapshot_compression {
             SnapshotCompression::None => Compression::Plain,
             SnapshotCompression::Gzip => Compression::Gzip,
             SnapshotCompression::Snappy => Compression::Snappy,
         },
+        last_processed: config.serialize_last_processed_zxid,
         retain: usize::try_from(config.auto_purge.snap_retain_count).unwrap_or(usize::MAX),
         max_payload: usize::try_from(longest).unwrap_or(usize::MAX),
         ..StorageConfig::new(&config.data_dir, tree)

@@ -88,7 +88,7 @@ impl Fused {
                 self.settle(now)?;
             } else {
                 // Only touches make deadlines later, and a deadline that is too early costs one idle round.
-                let next = self.replica.sessions().next_deadline();
+                let next = self.replica.next_deadline();
                 deadline = deadline.into_iter().chain(next).min();
             }
             self.snapshot();
@@ -112,6 +112,9 @@ impl Fused {
         for event in events {
             if let Some(number) = number_of(event.token()) {
                 let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                if event.is_read_closed() || event.is_error() {
+                    self.links.ended(number);
+                }
                 self.links.ready(number, readable, event.is_writable() || event.is_error());
             } else if event.token() == LISTENER {
                 self.accept(now);

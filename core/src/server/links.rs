@@ -45,6 +45,8 @@ struct Link {
     stream: Stream,
     listed: bool,
     blocked: bool,
+    /// The peer sends no more: there is an end to be read behind its last bytes.
+    ended: bool,
 }
 
 impl Links {
@@ -75,9 +77,17 @@ impl Links {
             self.links.resize_with(number + 1, || None);
         }
         if let Some(place) = self.links.get_mut(number) {
-            *place = Some(Link { key, stream, listed: false, blocked: false });
+            *place = Some(Link { key, stream, listed: false, blocked: false, ended: false });
         }
         Ok(())
+    }
+
+    /// Notes that the peer of the stream with this number has ended its sending. It is told only once, perhaps together
+    /// with its last bytes, so a short read must not be taken for the last one then.
+    pub(super) fn ended(&mut self, number: usize) {
+        if let Some(Some(link)) = self.links.get_mut(number) {
+            link.ended = true;
+        }
     }
 
     /// Notes that the stream with this number has news.
@@ -139,7 +149,7 @@ impl Links {
                 }
                 Ok(n) => {
                     shard.receive(key, self.buffer.get(..n).unwrap_or_default(), tree, now, core);
-                    if n < self.buffer.len() && matches!(self.stream(key), Some(Stream::Tcp(..))) {
+                    if n < self.buffer.len() && self.awaits_news(key) {
                         return Reading::Done;
                     }
                 }
@@ -206,8 +216,10 @@ impl Links {
         !self.writable.is_empty()
     }
 
-    fn stream(&self, key: ConnKey) -> Option<&Stream> {
-        self.links.get(number(key))?.as_ref().map(|link| &link.stream)
+    /// Whether a stream that has been read short will be announced when it has more.
+    fn awaits_news(&self, key: ConnKey) -> bool {
+        let link = self.links.get(number(key)).and_then(Option::as_ref);
+        link.is_some_and(|link| !link.ended && matches!(link.stream, Stream::Tcp(..)))
     }
 
     fn close(&mut self, key: ConnKey, shard: &mut Shard) {

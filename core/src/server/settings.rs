@@ -2,6 +2,10 @@
 
 use crate::config::{self, ServerConfig};
 use quorate_engine::access::{AccessConfig, DigestAlgorithm, Schemes};
+use quorate_engine::limits::Limits;
+use quorate_engine::limits::blue::BlueConfig;
+use quorate_engine::limits::large::LargeRequests;
+use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig, first_session_id};
 use quorate_engine::shard::ShardConfig;
@@ -43,6 +47,7 @@ fn shard(config: &ServerConfig, schemes: Schemes, seed: u64) -> ShardConfig {
             schemes,
         },
         required_schemes: required,
+        large: large(&config.large_requests),
         trace_mask: config.answers_word("stmk"),
         hash_seed: seed,
         ..ShardConfig::default()
@@ -75,6 +80,51 @@ fn replica(config: &ServerConfig, schemes: Schemes, seed: u64, wall: i64) -> Rep
         },
         first_session: first_session_id(STANDALONE_ID, wall),
         outstanding_limit: usize::try_from(config.global_outstanding_limit).unwrap_or(usize::MAX),
+        limits: Limits {
+            sessions: sessions(&config.connection_throttle, seed),
+            requests: requests(&config.request_throttle),
+        },
+    }
+}
+
+fn large(config: &config::LargeRequests) -> LargeRequests {
+    config.threshold.map_or_else(LargeRequests::unlimited, |threshold| {
+        let threshold = usize::try_from(threshold).unwrap_or(usize::MAX);
+        LargeRequests::new(threshold, u64::from(config.max_bytes))
+    })
+}
+
+/// With weights, the size and filling of the bucket are in new sessions, so they count their weight; nothing costs less
+/// than a local session. Source: `BlueThrottle`.
+fn sessions(config: &config::ConnectionThrottle, seed: u64) -> BlueConfig {
+    let local = config.local_session_weight;
+    let (new, resumed) = if config.weight_enabled {
+        (config.global_session_weight.max(local), config.renew_session_weight.max(local))
+    } else {
+        (1, 1)
+    };
+    BlueConfig {
+        tokens: config.tokens.saturating_mul(new),
+        fill_time: i64::from(config.fill_time_ms),
+        fill_count: config.fill_count.saturating_mul(new),
+        freeze_time: config.freeze_time_ms.map(i64::from),
+        increase: config.drop_increase,
+        decrease: config.drop_decrease,
+        decrease_ratio: config.decrease_ratio,
+        new_session: new,
+        resumed_session: resumed,
+        seed,
+    }
+}
+
+fn requests(config: &config::RequestThrottle) -> ThrottleConfig {
+    ThrottleConfig {
+        most: usize::try_from(config.max_requests).unwrap_or(usize::MAX),
+        stall: i64::from(config.stall_time_ms),
+        drop_stale: config.drop_stale,
+        stale_by_time: config.stale_latency_check,
+        stale_by_connection: config.stale_connection_check,
+        refuse_after: Some(i64::from(config.throttled_op_wait_time_ms)).filter(|&ms| ms > 0),
     }
 }
 

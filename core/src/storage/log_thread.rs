@@ -49,6 +49,10 @@ pub struct GroupCommit {
     pub delay: Duration,
     /// How many records end a group (`maxBatchSize`).
     pub max_records: Option<usize>,
+    /// How long nothing new may come before a group that is held open ends (`maxWriteQueuePollTime`).
+    pub idle: Option<Duration>,
+    /// A sync that takes longer is worth a warning (`fsync.warningthresholdms`).
+    pub slow: Option<Duration>,
 }
 
 /// A handle to the thread. Dropping it closes the log.
@@ -228,13 +232,18 @@ impl Worker {
         queue.closing
     }
 
-    /// Waits until the group is `flushDelay` old or has `maxBatchSize` segments.
+    /// Waits until the group is `flushDelay` old, has `maxBatchSize` segments, or nothing new has come for a while.
     fn hold_open<'a>(&self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
         let deadline = Instant::now() + self.group.delay;
+        let (mut newest, mut quiet_since) = (queue.items.len(), Instant::now());
         let enough = self.group.max_records.unwrap_or(usize::MAX);
         while !queue.closing && queue.items.len() < enough {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if newest != queue.items.len() {
+                (newest, quiet_since) = (queue.items.len(), Instant::now());
+            }
+            let is_quiet = self.group.idle.is_some_and(|idle| quiet_since.elapsed() >= idle);
+            if left.is_zero() || is_quiet {
                 break;
             }
             // Only the first segment of a group wakes the thread, so look again now and then.
@@ -281,7 +290,15 @@ impl Worker {
         let refusal = self.append(group)?;
         let appended = self.writer.appended();
         if appended != before {
+            let began = Instant::now();
             self.writer.sync()?;
+            let took = began.elapsed();
+            if self.group.slow.is_some_and(|slow| took > slow) {
+                tracing::warn!(
+                    "syncing the transaction log took {} ms: the device is slow, and so is every write",
+                    took.as_millis()
+                );
+            }
             (self.report)(LogReport::Synced(appended));
             self.writer.settle()?;
         }

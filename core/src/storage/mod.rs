@@ -39,7 +39,6 @@ use recovery::Rules;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How a data directory is opened and written.
 #[derive(Clone)]
@@ -67,6 +66,8 @@ pub struct StorageConfig {
     pub group: GroupCommit,
     /// How snapshots are compressed (`snapshot.compression.method`).
     pub compression: Compression,
+    /// Whether snapshots end with their zxid, as those of 3.9 do (`serializeLastProcessedZxid.enabled`).
+    pub last_processed: bool,
     /// How many snapshots [`Storage::purge`] keeps (`autopurge.snapRetainCount`).
     pub retain: usize,
     /// The longest transaction to expect in a log, bytes; `jute.maxbuffer` and its reserve.
@@ -89,8 +90,9 @@ impl StorageConfig {
             pre_allocate: 64 << 20,
             force_sync: true,
             log_size_limit: None,
-            group: GroupCommit { delay: Duration::ZERO, max_records: None },
+            group: GroupCommit::default(),
             compression: Compression::Plain,
+            last_processed: true,
             retain: 3,
             max_payload: DEFAULT_MAX_PAYLOAD,
             tree,
@@ -131,6 +133,7 @@ impl Storage {
             trust_empty: config.trust_empty,
             max_payload: config.max_payload,
             compression: config.compression,
+            last_processed: config.last_processed,
             tree: config.tree,
         };
         let (tree, report) = recovery::open(&layout, &rules)?;
@@ -174,7 +177,7 @@ impl Storage {
     /// What ends the snapshot of a frozen tree.
     #[must_use]
     pub fn trailer(&self, head: &FrozenHead) -> Trailer {
-        recovery::trailer(head.zxid, head.digest, self.config.tree.digest)
+        recovery::trailer(head, &self.rules)
     }
 
     /// Takes a snapshot in one go, on this thread.

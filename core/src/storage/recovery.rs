@@ -10,7 +10,7 @@ use super::layout::{Files, Layout};
 use super::replay::{Replay, ReplaySettings, Tail};
 use super::snapshot_load::{self, Rejected};
 use super::snapshot_writer::SnapshotWriter;
-use quorate_engine::tree::{Tree, TreeConfig, WalkState};
+use quorate_engine::tree::{FrozenHead, Tree, TreeConfig, WalkState};
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::HEADER_LEN;
 use quorate_wire::disk::names::Compression;
@@ -50,6 +50,8 @@ pub(crate) struct Rules {
     pub(crate) trust_empty: bool,
     pub(crate) max_payload: usize,
     pub(crate) compression: Compression,
+    /// `serializeLastProcessedZxid.enabled`.
+    pub(crate) last_processed: bool,
     pub(crate) tree: TreeConfig,
 }
 
@@ -98,15 +100,19 @@ pub(crate) fn write_snapshot(
         writer.write(&bytes)?;
         bytes.clear();
         if state == WalkState::Done {
-            return writer.finish(&trailer(head.zxid, head.digest, rules.tree.digest));
+            return writer.finish(&trailer(&head, rules));
         }
     }
 }
 
 /// The sections of an exact snapshot.
-pub(crate) fn trailer(zxid: Zxid, digest: u64, with_digest: bool) -> Trailer {
-    let digest = SnapshotDigest { zxid, version: DIGEST_VERSION, tree: digest };
-    Trailer { digest: with_digest.then_some(digest), last_processed: Some(zxid) }
+pub(crate) fn trailer(head: &FrozenHead, rules: &Rules) -> Trailer {
+    let zxid = head.zxid;
+    let digest = SnapshotDigest { zxid, version: DIGEST_VERSION, tree: head.digest };
+    Trailer {
+        digest: rules.tree.digest.then_some(digest),
+        last_processed: rules.last_processed.then_some(zxid),
+    }
 }
 
 /// The usual case: a snapshot, and the records after it.

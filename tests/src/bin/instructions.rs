@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a measurement may stop at the first surprise")]
 #![allow(clippy::panic, reason = "a wrong argument ends the program")]
 
+use quorate_engine::limits::Limits;
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::replica::{
     Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig, first_session_id,
@@ -58,6 +59,7 @@ impl Server {
             snapshot: SnapshotConfig::default(),
             first_session: first_session_id(1, NOW.wall),
             outstanding_limit: 1000,
+            limits: Limits::default(),
         };
         let replica = Replica::new(config, &tree, 0, NOW);
         let mut server = Self { tree, replica, shard: Shard::new(ShardConfig::default()) };

@@ -6,6 +6,7 @@
 //! given only in `synced`**, so nothing is acknowledged that is not durable. Replay of the log and
 //! live operation apply the same bytes with the same function.
 
+mod admission;
 mod pending;
 mod reaper;
 mod reply;
@@ -14,6 +15,9 @@ mod snapshots;
 pub use reaper::ReaperConfig;
 pub use snapshots::SnapshotConfig;
 
+use crate::limits::blue::Blue;
+use crate::limits::throttle::Throttle;
+use crate::limits::{LimitFigures, Limits};
 use crate::prep::{Ask, Prep, PrepConfig, Request, SessionView};
 use crate::segment::Segment;
 use crate::session::{ConnRef, Tracker};
@@ -43,6 +47,8 @@ pub struct ReplicaConfig {
     pub first_session: i64,
     /// Requests in flight above which the server is crowded (`globalOutstandingLimit`).
     pub outstanding_limit: usize,
+    /// Further limits, off by default.
+    pub limits: Limits,
 }
 
 /// Now, by both clocks.
@@ -92,6 +98,9 @@ pub struct Replica {
     reaper: Reaper,
     snapshots: SnapshotClock,
     digest_mismatches: u64,
+    sessions_throttle: Blue,
+    throttle: Throttle,
+    figures: LimitFigures,
 }
 
 #[derive(Debug)]
@@ -100,6 +109,7 @@ enum Ready {
     Gone(ConnRef),
     HangUp(ConnRef),
     Synced { conn: ConnRef, xid: i32, body: Box<[u8]> },
+    Throttled { conn: ConnRef, xid: i32 },
 }
 
 impl Replica {
@@ -128,6 +138,9 @@ impl Replica {
             reaper: Reaper::new(config.reaper, now.mono),
             snapshots: SnapshotClock::new(config.snapshot, tree.last_zxid(), replayed),
             digest_mismatches: 0,
+            sessions_throttle: Blue::new(config.limits.sessions, now.mono),
+            throttle: Throttle::new(config.limits.requests),
+            figures: LimitFigures::default(),
             config,
         }
     }
@@ -142,6 +155,13 @@ impl Replica {
         now: Now,
     ) {
         let conn = ConnRef { shard, conn };
+        if self.admits(conn, &submission, now) {
+            self.accept(conn, submission, tree, now);
+        }
+    }
+
+    #[inline]
+    fn accept(&mut self, conn: ConnRef, submission: Submission<'_>, tree: &Tree, now: Now) {
         match submission {
             Submission::Write { session, xid, op, body, identities } => {
                 let request =
@@ -221,7 +241,8 @@ impl Replica {
             let request = Request { session: 0, cxid: 0, identities: &identities, ask };
             self.judge(tree, now, &request, None, Purpose::Reap);
         }
-        self.sessions.next_deadline().into_iter().chain(self.reaper.next()).min()
+        self.throttle.tick(now.mono);
+        self.next_deadline().into_iter().chain(self.reaper.next()).min()
     }
 
     fn judge(
@@ -264,6 +285,7 @@ impl Replica {
         shards: &mut [&mut Shard],
         now: Now,
     ) -> Result<(), ApplyError> {
+        self.answer_ready(tree, shards, now);
         while let Some(pending) = self.pending.pop_front_if(|p| p.zxid.is_none_or(|z| z <= zxid)) {
             let_read(pending.conn, tree, shards, now);
             match pending.zxid {
@@ -344,19 +366,36 @@ impl Replica {
     }
 
     fn answer_marker(&self, pending: Pending, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
-        if let (Purpose::Sync { xid, body }, Some(conn)) = (pending.purpose, pending.conn) {
-            answer_sync(conn, xid, &body, tree, shards, now);
+        match (pending.purpose, pending.conn) {
+            (Purpose::Sync { xid, body }, Some(conn)) => {
+                answer_sync(conn, xid, &body, tree, shards, now);
+            }
+            (Purpose::Throttled { xid }, Some(conn)) => {
+                answer_throttled(conn, xid, tree, shards, now);
+            }
+            _ => {}
         }
     }
 
     /// Gives the answers that waited for no transaction. To be called after submissions and after [`synced`](Self::synced).
     pub fn deliver(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+        if !self.throttle.is_empty() {
+            self.release(tree, shards, now);
+        }
+        if !self.ready.is_empty() {
+            self.answer_ready(tree, shards, now);
+        }
+    }
+
+    /// What needs no transaction was asked before everything that is pending, and so is answered before it.
+    fn answer_ready(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
         for ready in self.ready.drain(..) {
             match ready {
                 Ready::Synced { conn, xid, body } => {
                     let_read(Some(conn), tree, shards, now);
                     answer_sync(conn, xid, &body, tree, shards, now);
                 }
+                Ready::Throttled { conn, xid } => answer_throttled(conn, xid, tree, shards, now),
                 Ready::Connected(conn, session) => {
                     if let Some(shard) = shards.get_mut(conn.shard) {
                         shard.connected(conn.conn, session);
@@ -381,10 +420,13 @@ impl Replica {
     pub fn refused(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
         self.open = Segment::default();
         self.inflight = Inflight::default();
+        self.answer_ready(tree, shards, now);
         for pending in std::mem::take(&mut self.pending) {
             let_read(pending.conn, tree, shards, now);
             match (&pending.purpose, pending.conn) {
-                (Purpose::Sync { .. }, _) => self.answer_marker(pending, tree, shards, now),
+                (Purpose::Sync { .. } | Purpose::Throttled { .. }, _) => {
+                    self.answer_marker(pending, tree, shards, now)
+                }
                 (&Purpose::Request { xid, op, session }, Some(conn)) => {
                     if op == quorate_wire::OpCode::CloseSession {
                         self.sessions.reopen(session, now.mono);
@@ -410,13 +452,13 @@ impl Replica {
     /// Whether connections with requests in flight should not be read.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.pending.len() > self.config.outstanding_limit
+        self.outstanding() > self.config.outstanding_limit
     }
 
     /// Requests that have not been answered.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.pending.len()
+        self.pending.len().saturating_add(self.throttle.len())
     }
 
     /// Whether it is time for a snapshot; the clock starts again when this says so.
@@ -432,13 +474,27 @@ impl Replica {
     /// Whether anything waits for [`deliver`](Self::deliver) or [`take_words`](Self::take_words).
     #[must_use]
     pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty() || !self.words.is_empty()
+        !self.ready.is_empty()
+            || !self.words.is_empty()
+            || self.throttle.is_ready(self.pending.len())
     }
 
     /// The sessions and their deadlines.
     #[must_use]
     pub const fn sessions(&self) -> &Tracker {
         &self.sessions
+    }
+
+    /// When a session ends or a waiting request is looked at, unless something happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<i64> {
+        self.sessions.next_deadline().into_iter().chain(self.throttle.next_deadline()).min()
+    }
+
+    /// Whether something judged has not been sealed.
+    #[must_use]
+    pub fn has_unsealed(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// Transactions after which the tree's digest was not the predicted one. Anything but 0 is a defect.
@@ -480,6 +536,13 @@ fn answer_sync(
             let err = ErrorCode::MarshallingError.code();
             shard.reply(conn.conn, xid, tree.last_zxid(), err, now.mono, |_| {});
         }
+    }
+}
+
+fn answer_throttled(conn: ConnRef, xid: i32, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+    if let Some(shard) = shards.get_mut(conn.shard) {
+        let err = ErrorCode::ThrottledOp.code();
+        shard.reply(conn.conn, xid, tree.last_zxid(), err, now.mono, |_| {});
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Purpose {
     Request { xid: i32, op: OpCode, session: i64 },
     /// A client's sync.
     Sync { xid: i32, body: Box<[u8]> },
+    /// A request that had waited too long: answered in its turn, done never.
+    Throttled { xid: i32 },
     /// A session begins.
     NewSession { session: i64 },
     /// A session has not been heard of for too long.

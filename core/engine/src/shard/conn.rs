@@ -2,6 +2,7 @@
 
 use super::stats::ConnStats;
 use crate::access::Identities;
+use crate::limits::large::Reserved;
 use quorate_wire::OpCode;
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -84,9 +85,12 @@ pub(super) enum Waiting {
         op: OpCode,
         /// When it came, ms.
         since: i64,
+        /// Its bytes, if it is large.
+        #[expect(dead_code, reason = "held for its drop")]
+        large: Option<Reserved>,
     },
     /// A request that has to see the writes before it: the whole frame.
-    Read(Box<[u8]>, i64),
+    Read(Box<[u8]>, i64, Option<Reserved>),
 }
 
 impl Conn {

@@ -7,6 +7,7 @@ use super::read::{self, ReadContext};
 use super::stats::ShardStats;
 use super::{Shard, ShardConfig, Submission, Submit, index};
 use crate::access;
+use crate::limits::large::TooLarge;
 use crate::tree::Tree;
 use quorate_wire::frame::{PING_XID, ReplyHeader, RequestHeader, Split, finish_frame, split};
 use quorate_wire::jute::{Jute, Reader};
@@ -95,13 +96,24 @@ impl Shard {
                 State::Open => {}
             }
             match split(rest, self.config.max_frame) {
-                Split::Incomplete(_) => break,
+                Split::Incomplete(total) => {
+                    let length = total.map(|total| total.saturating_sub(4));
+                    if length.is_some_and(|length| self.config.large.check(length).is_err()) {
+                        self.hang_up(key);
+                        return bytes.len();
+                    }
+                    break;
+                }
                 Split::Illegal(_) => {
                     self.hang_up(key);
                     return bytes.len();
                 }
                 Split::Frame { payload, consumed } => {
                     done += consumed;
+                    if self.config.large.check(payload.len()).is_err() {
+                        self.hang_up(key);
+                        return bytes.len();
+                    }
                     self.frame(key, payload, tree, now, core);
                 }
             }
@@ -145,7 +157,10 @@ impl Shard {
                 self.output.mark_replied(conn);
             }
             (Route::Write, Some(op)) => {
-                conn.queue.push_back(Waiting::Write { xid: header.xid, op, since: now });
+                let Ok(large) = self.config.large.admit(payload.len()) else {
+                    return self.hang_up(key);
+                };
+                conn.queue.push_back(Waiting::Write { xid: header.xid, op, since: now, large });
                 conn.writes += 1;
                 let (session, identities) = (conn.session, &conn.identities);
                 core.submit(
@@ -158,12 +173,18 @@ impl Shard {
                 }
             }
             (Route::Sync, Some(op)) => {
-                conn.queue.push_back(Waiting::Write { xid: header.xid, op, since: now });
+                let Ok(large) = self.config.large.admit(payload.len()) else {
+                    return self.hang_up(key);
+                };
+                conn.queue.push_back(Waiting::Write { xid: header.xid, op, since: now, large });
                 conn.writes += 1;
                 core.submit(key, Submission::Sync { xid: header.xid, body });
             }
             _ if conn.queue.is_empty() => self.answer(key, payload, tree, now, now),
-            _ => conn.queue.push_back(Waiting::Read(payload.into(), now)),
+            _ => match self.config.large.admit(payload.len()) {
+                Ok(large) => conn.queue.push_back(Waiting::Read(payload.into(), now, large)),
+                Err(TooLarge) => self.hang_up(key),
+            },
         }
     }
 
@@ -171,7 +192,9 @@ impl Shard {
     pub(super) fn drain_queue(&mut self, key: ConnKey, tree: &Tree, now: i64) {
         while let Some(conn) = self.conn_mut(key) {
             match conn.queue.pop_front() {
-                Some(Waiting::Read(payload, since)) => self.answer(key, &payload, tree, since, now),
+                Some(Waiting::Read(payload, since, _large)) => {
+                    self.answer(key, &payload, tree, since, now)
+                }
                 Some(write @ Waiting::Write { .. }) => return conn.queue.push_front(write),
                 None => return,
             }

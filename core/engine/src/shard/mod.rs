@@ -12,15 +12,18 @@
 mod conn;
 mod dispatch;
 mod handshake;
+mod letter;
 mod output;
 mod read;
 mod stats;
 
 pub use conn::{Conn, ConnKey, State};
+pub use letter::Letter;
 pub use output::Flush;
 pub use stats::{ConnStats, Latency, ShardStats, Sizes};
 
 use crate::access::{AccessConfig, Identities};
+use crate::limits::large::LargeRequests;
 use crate::tree::{Tree, TreeEvent};
 use crate::watch::{Slot, WatchTable};
 use conn::Waiting;
@@ -114,6 +117,8 @@ pub struct ShardConfig {
     pub output_pause: usize,
     /// Output of one connection above which it is closed.
     pub output_limit: usize,
+    /// Which requests are large, and how much of them there may be.
+    pub large: LargeRequests,
     /// Whether `stmk` is answered, so that it is worth waiting for the mask behind it.
     pub trace_mask: bool,
     /// Requests of one connection that may wait behind its writes.
@@ -135,6 +140,7 @@ impl Default for ShardConfig {
             required_schemes: Vec::new(),
             output_pause: 1 << 20,
             output_limit: 64 << 20,
+            large: LargeRequests::unlimited(),
             trace_mask: false,
             queue_limit: 4096,
             hash_seed: 0,
@@ -267,7 +273,7 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(index(key.slot)).filter(|c| c.key == key) else {
             return;
         };
-        let Some(Waiting::Write { xid: oldest, op, since }) = conn.queue.pop_front() else {
+        let Some(Waiting::Write { xid: oldest, op, since, .. }) = conn.queue.pop_front() else {
             return;
         };
         debug_assert_eq!(oldest, xid, "replies come in the order of the requests");
@@ -371,6 +377,12 @@ impl Shard {
         } else {
             self.stats = ShardStats::default();
         }
+    }
+
+    /// The limit for large requests, with its figures.
+    #[must_use]
+    pub const fn large_requests(&self) -> &LargeRequests {
+        &self.config.large
     }
 
     /// Whether the driver should go on reading from the connection. `crowded` says that the server has more

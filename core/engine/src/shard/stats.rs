@@ -36,48 +36,55 @@ impl Latency {
     }
 }
 
-/// Sizes of replies and notifications without their length field, bytes; -1 before the first.
+/// Sizes of replies without their length field, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// The last one.
-    pub last: i64,
-    /// The smallest.
-    pub min: i64,
-    /// The largest.
-    pub max: i64,
+    last: u64,
+    /// Larger than `max` before the first.
+    min: u64,
+    max: u64,
     /// When the last one was made, ms of the driver's clock.
-    pub at: i64,
-    /// Sum of all.
-    pub sum: u64,
+    at: i64,
+    sum: u64,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { last: -1, min: -1, max: -1, at: i64::MIN, sum: 0 }
+        Self { last: 0, min: u64::MAX, max: 0, at: i64::MIN, sum: 0 }
     }
 }
 
 impl Sizes {
+    #[inline]
     fn add(&mut self, bytes: usize, now: i64) {
-        let size = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let size = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.last = size;
-        self.min = if self.min < 0 { size } else { self.min.min(size) };
+        self.min = self.min.min(size);
         self.max = self.max.max(size);
         self.at = now;
-        self.sum = self.sum.saturating_add(size.cast_unsigned());
+        self.sum = self.sum.wrapping_add(size);
     }
 
     /// Adds what another has seen; the last is that of the later one.
     pub fn merge(&mut self, other: &Self) {
-        if other.last < 0 {
-            return;
-        }
         if other.at >= self.at {
             (self.last, self.at) = (other.last, other.at);
         }
-        self.min = if self.min < 0 { other.min } else { self.min.min(other.min) };
+        self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
-        self.sum = self.sum.saturating_add(other.sum);
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
+    /// The last, the smallest and the largest; `None` before the first.
+    #[must_use]
+    pub fn seen(&self) -> Option<(u64, u64, u64)> {
+        (self.min <= self.max).then_some((self.last, self.min, self.max))
+    }
+
+    /// Sum of all.
+    #[must_use]
+    pub const fn sum(&self) -> u64 {
+        self.sum
     }
 }
 
@@ -162,6 +169,7 @@ impl ShardStats {
     }
 
     /// Notes the size of a reply or notification: a whole frame, from which the length field is taken off.
+    #[inline]
     pub(super) fn responded(&mut self, frame: usize, now: i64) {
         self.responses.add(frame.saturating_sub(4), now);
     }
@@ -255,8 +263,8 @@ mod tests {
         let empty = ShardStats::default();
         a.merge(&empty);
         a.merge(&b);
-        assert_eq!((a.responses.min, a.responses.max, a.responses.last), (16, 100, 100));
+        assert_eq!(a.responses.seen(), Some((100, 16, 100)));
         assert_eq!(a.latency(), Latency { count: 2, sum: 6, min: 2, max: 4 });
-        assert_eq!(empty.responses.last, -1);
+        assert_eq!((empty.responses.seen(), a.responses.sum()), (None, 136));
     }
 }

@@ -1,6 +1,6 @@
 //! Keys that slow down or refuse clients under load.
 
-use crate::config::key::Disposition::Honoured;
+use crate::config::key::Disposition::{Honoured, Warned};
 use crate::config::key::{Key, Kind, Section, Slot};
 
 use super::{named, property};
@@ -65,7 +65,10 @@ pub(super) const THROTTLING: &[Key] = &[
         property("request_throttler.shutdownTimeout", Section::Throttling),
         Kind::int(0, "milliseconds"),
         "10000",
-        Honoured(Slot::U32(|config| &mut config.request_throttle.shutdown_timeout_ms)),
+        Warned(
+            "has no effect: requests that wait for others when the server stops are dropped at once, \
+             unanswered",
+        ),
         "Time the queue of requests may take to drain at shutdown",
     ),
     Key::new(

@@ -188,3 +188,46 @@ const COLUMNS: &str = "\
 | key | values | default | here | meaning |
 |---|---|---|---|---|
 ";
+
+/// A key that is honoured must do something: each field of the configuration is read outside of this module, itself
+/// or through the method that completes it.
+#[test]
+fn every_field_is_read_by_the_server() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut readers = String::new();
+    for folder in ["server", "server/sharded", "server/words"] {
+        for entry in std::fs::read_dir(sources.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                readers += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let config = std::fs::read_to_string(sources.join("config/server_config.rs")).unwrap();
+    let fields = config.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
+        (!name.contains(' ')).then_some(name)
+    });
+    let mut count = 0;
+    for field in fields {
+        let reader =
+            READ_BY_METHOD.iter().find(|(name, _)| *name == field).map_or(field, |(_, by)| by);
+        let is_read = readers.match_indices(&format!(".{reader}")).any(|(at, text)| {
+            let next = readers[at + text.len()..].chars().next();
+            next.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+        });
+        assert!(is_read, "nothing reads `{field}`: honour its key or warn about it");
+        count += 1;
+    }
+    assert!(count > 60, "{count} fields found");
+}
+
+/// Fields with a method that answers in their place.
+const READ_BY_METHOD: &[(&str, &str)] = &[
+    ("min_session_timeout_ms", "min_session_timeout"),
+    ("max_session_timeout_ms", "max_session_timeout"),
+    ("max_write_queue_poll_time_ms", "write_queue_poll_time_ms"),
+    ("jute_max_buffer_extra", "jute_extra_bytes"),
+    ("four_letter_words", "answers_word"),
+    ("read_only_mode", "answers_word"),
+];

@@ -1,10 +1,7 @@
 //! Submissions on their way from the shards to the writer.
 
 use mio::Waker;
-use quorate_engine::access::Identities;
-use quorate_engine::shard::{ConnKey, Submission};
-use quorate_wire::OpCode;
-use quorate_wire::four_letter::FourLetterWord;
+use quorate_engine::shard::{ConnKey, Letter, Submission};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,52 +13,13 @@ pub(super) struct Mail {
     letter: Letter,
 }
 
-#[derive(Debug)]
-enum Letter {
-    Write { session: i64, xid: i32, op: OpCode, body: Box<[u8]>, identities: Identities },
-    Sync { xid: i32, body: Box<[u8]> },
-    NewSession { timeout: i32 },
-    Resume { session: i64, password: Box<[u8]>, timeout: i32 },
-    Touch { session: i64, timeout: i32 },
-    Word { word: FourLetterWord, rest: Box<[u8]> },
-}
-
 impl Mail {
     pub(super) fn new(shard: usize, conn: ConnKey, submission: Submission<'_>) -> Self {
-        let letter = match submission {
-            Submission::Write { session, xid, op, body, identities } => Letter::Write {
-                session,
-                xid,
-                op,
-                body: body.into(),
-                identities: identities.clone(),
-            },
-            Submission::Sync { xid, body } => Letter::Sync { xid, body: body.into() },
-            Submission::NewSession { timeout } => Letter::NewSession { timeout },
-            Submission::Resume { session, password, timeout } => {
-                Letter::Resume { session, password: password.into(), timeout }
-            }
-            Submission::Touch { session, timeout } => Letter::Touch { session, timeout },
-            Submission::FourLetter { word, rest } => Letter::Word { word, rest: rest.into() },
-        };
-        Self { shard, conn, letter }
+        Self { shard, conn, letter: submission.into() }
     }
 
     pub(super) fn submission(&self) -> Submission<'_> {
-        match &self.letter {
-            Letter::Write { session, xid, op, body, identities } => {
-                Submission::Write { session: *session, xid: *xid, op: *op, body, identities }
-            }
-            Letter::Sync { xid, body } => Submission::Sync { xid: *xid, body },
-            Letter::NewSession { timeout } => Submission::NewSession { timeout: *timeout },
-            Letter::Resume { session, password, timeout } => {
-                Submission::Resume { session: *session, password, timeout: *timeout }
-            }
-            Letter::Touch { session, timeout } => {
-                Submission::Touch { session: *session, timeout: *timeout }
-            }
-            Letter::Word { word, rest } => Submission::FourLetter { word: *word, rest },
-        }
+        self.letter.submission()
     }
 }
 

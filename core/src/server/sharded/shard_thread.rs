@@ -141,6 +141,9 @@ impl ShardThread {
         for event in events {
             if let Some(number) = number_of(event.token()) {
                 let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                if event.is_read_closed() || event.is_error() {
+                    self.links.ended(number);
+                }
                 self.links.ready(number, readable, event.is_writable() || event.is_error());
             }
         }

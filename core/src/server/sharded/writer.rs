@@ -58,7 +58,7 @@ impl Writer {
                 let next = self.replica.tick(&tree, now);
                 deadline = next.into_iter().chain([now.mono.saturating_add(LONGEST_NAP)]).min();
             } else {
-                let next = self.replica.sessions().next_deadline();
+                let next = self.replica.next_deadline();
                 deadline = deadline.into_iter().chain(next).min();
             }
             let durable = self.replica.seal().and_then(|segment| self.journal.append(segment));
@@ -70,7 +70,8 @@ impl Writer {
     }
 
     fn timeout(&self, deadline: Option<i64>) -> Option<Duration> {
-        if self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk) {
+        let walks = self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
+        if walks || self.replica.has_unsealed() || self.replica.has_ready() {
             return Some(Duration::ZERO);
         }
         let wait = deadline?.saturating_sub(self.clock.now().mono).max(0);

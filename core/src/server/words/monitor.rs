@@ -42,19 +42,35 @@ impl View<'_> {
         line(out, "packets_received", stats.received)?;
         line(out, "packets_sent", stats.sent)?;
         line(out, "bytes_received_count", stats.bytes_received)?;
-        line(out, "response_bytes", stats.responses.sum)?;
-        line(out, "last_client_response_size", stats.responses.last)?;
-        line(out, "min_client_response_size", stats.responses.min)?;
-        line(out, "max_client_response_size", stats.responses.max)?;
+        line(out, "response_bytes", stats.responses.sum())?;
+        let seen = stats.responses.seen().map(|(last, min, max)| [last, min, max]);
+        for (at, key) in ["last", "min", "max"].into_iter().enumerate() {
+            let size = seen.and_then(|seen| seen.get(at).copied());
+            let size = size.map_or_else(|| "-1".to_owned(), |size| size.to_string());
+            line(out, &format!("{key}_client_response_size"), size)?;
+        }
         line(out, "num_alive_connections", self.conns().count())?;
         line(out, "outstanding_requests", self.replica.outstanding())?;
         line(out, "connection_request_count", stats.handshakes)?;
         line(out, "connection_revalidate_count", stats.resumed)?;
         line(out, "sessionless_connections_expired", stats.strangers_expired)?;
         line(out, "auth_failed_count", stats.auth_failed)?;
-        line(out, "connection_drop_probability", "0.0")?;
+        self.of_limits(out)?;
         summary(out, "readlatency", &stats.reads)?;
         summary(out, "updatelatency", &stats.updates)
+    }
+
+    fn of_limits(&self, out: &mut String) -> fmt::Result {
+        let figures = self.replica.limit_figures();
+        // Debug, unlike Display, writes 0 as 0.0, as Java does.
+        writeln!(out, "zk_connection_drop_probability\t{:?}", figures.drop_probability)?;
+        line(out, "connection_drop_count", figures.sessions_refused)?;
+        line(out, "request_throttle_wait_count", figures.requests_held)?;
+        line(out, "stale_requests_dropped", figures.stale_dropped)?;
+        line(out, "throttled_ops", figures.throttled)?;
+        // The budget is common to all shards.
+        let rejected = self.shards.first().map_or(0, |shard| shard.large_requests().rejected());
+        line(out, "large_requests_rejected", rejected)
     }
 
     fn of_process(&self, out: &mut String) -> fmt::Result {
