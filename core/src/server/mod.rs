@@ -3,8 +3,8 @@
 //! [`Server::builder`] starts one: on a given port, a free one or none at all, with its data in a directory or in
 //! memory only. Everything that decides is in `quorate-engine`; here are the threads, sockets and the clock.
 //!
-//! Two drivers run the same engines. [`fused`] has one thread for connections and state, which is fastest on small
-//! machines; [`sharded`] has several I/O threads beside the one that writes. The log and snapshots have
+//! Two drivers run the same engines. `fused` has one thread for connections and state, which is fastest on small
+//! machines; `sharded` has several I/O threads beside the one that writes. The log and snapshots have
 //! threads of their own in both.
 
 mod admission;

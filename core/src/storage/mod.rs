@@ -3,7 +3,7 @@
 //! [`Storage::open`] locks the directories, builds the tree and says what it found. Writing goes on through
 //! [`LogThread`] (or [`LogWriter`] where threads are unwanted) and [`SnapshotJob`]. All files are Apache's, so a
 //! directory moves between Apache and us in both directions; what is ours alone (`sum.*`, the lock) Apache ignores.
-//! Everything touches files through [`Disk`](disk::Disk). The server's drivers and the simulator call this.
+//! Everything touches files through [`disk::Disk`]. The server's drivers and the simulator call this.
 
 pub mod disk;
 mod epochs;

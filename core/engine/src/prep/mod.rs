@@ -1,6 +1,6 @@
 //! Request preparation: every write is judged once, in order, and becomes one transaction.
 //!
-//! The verdict looks at the tree plus everything still in flight ([`overlay`]) and is written with absolute
+//! The verdict looks at the tree plus everything still in flight (`overlay`) and is written with absolute
 //! values (final path, new version), so that replicas apply it blindly. A refused write becomes an error
 //! transaction and takes a zxid like any other. One file per operation holds its checks in Apache's order.
 //! Called by the server's write path; reads never come here. No I/O and no clock: the caller
