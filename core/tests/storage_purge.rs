@@ -123,7 +123,9 @@ fn the_table_of_cases() {
             files.insert(path(&format!("snapshot.{zxid}")), bytes);
         }
         for zxid in case.logs {
-            files.insert(path(&format!("log.{zxid}")), Vec::new());
+            // Some are so large that they are given back in steps.
+            let len = if *zxid == "1" { 9 << 20 } else { 0 };
+            files.insert(path(&format!("log.{zxid}")), vec![0; len]);
             files.insert(path(&format!("sum.{zxid}")), Vec::new());
         }
         files.insert(path("currentEpoch"), b"0".to_vec());

@@ -105,8 +105,9 @@ def throughput(bench, found):
          "5 x Apache", times(5))
 
 
-def latency(bench, found):
-    """One client alone, against the limit of loopback and disk."""
+def latency(bench, home):
+    """One client alone, against the limit of loopback and disk, taken in the same minute."""
+    found = limits(bench, home)
     loopback = found["pingpong_64B_p50"]
     sync = found["fdatasync_256B_preallocated_p50"]
     write = bench.alternate("mix --reads 0 --clients 1", *bench.span)

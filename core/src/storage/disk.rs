@@ -109,6 +109,9 @@ pub trait DiskFile: Send {
     /// # Errors
     /// When the device fails. What of the unsynced data is on the device is then unknown, for good.
     fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Suggests that this range, just written, be brought to the device soon, without waiting. Promises nothing.
+    fn write_soon(&mut self, _offset: u64, _len: u64) {}
 }
 
 /// A file in a directory.

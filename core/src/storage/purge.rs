@@ -5,10 +5,12 @@
 //! usable snapshots count (ZOOKEEPER-3231).
 
 use super::error::StorageError;
-use super::layout::{Files, Layout, SnapshotFile};
+use super::layout::{Files, Layout, LogFile, SnapshotFile};
 use quorate_wire::Zxid;
 use quorate_wire::disk::snapshot::is_complete;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,12 +29,17 @@ pub(crate) fn purge(layout: &Layout, retain: usize) -> Result<Purged, StorageErr
     let mut purged = Purged::default();
     for file in files.snapshots.iter().rev().filter(|file| file.zxid < oldest.zxid) {
         let path = layout.snapshot_path(file);
+        shrink(layout, &path, file.len);
         layout.remove(&path)?;
         purged.files.push(path);
     }
-    for zxid in obsolete_logs(&files, oldest.zxid) {
-        layout.remove_log(zxid)?;
-        purged.files.push(layout.log_path(zxid));
+    for log in obsolete_logs(&files, oldest.zxid) {
+        let path = layout.log_path(log.zxid);
+        // The sidecar first, lest it speak of records that are lost.
+        layout.remove(&layout.sums_path(log.zxid))?;
+        shrink(layout, &path, log.len);
+        layout.remove_log(log.zxid)?;
+        purged.files.push(path);
     }
     Ok(purged)
 }
@@ -50,11 +57,30 @@ pub(crate) fn looks_complete(layout: &Layout, file: &SnapshotFile) -> bool {
 
 /// The logs that end before `oldest`, the zxid of the oldest snapshot to start from. The newest log that begins
 /// at or before it may hold later records.
-fn obsolete_logs(files: &Files, oldest: Zxid) -> impl Iterator<Item = Zxid> {
+fn obsolete_logs(files: &Files, oldest: Zxid) -> impl Iterator<Item = &LogFile> {
     let needed = files.logs.iter().rev().map(|log| log.zxid).find(|&zxid| zxid <= oldest);
-    let logs = files.logs.iter().map(|log| log.zxid);
-    logs.filter(move |&zxid| needed.is_some_and(|needed| zxid < needed))
+    files.logs.iter().filter(move |log| needed.is_some_and(|needed| log.zxid < needed))
+}
+
+/// Gives the space of a large file back in steps. Freed at once, it would hold up the log's next sync: 20 to 30 ms for
+/// 200 MB on ext4, against 2 ms in steps. A file that is left behind shortened is one that nothing needs.
+fn shrink(layout: &Layout, path: &Path, mut len: u64) {
+    if len <= STEP {
+        return;
+    }
+    let Ok(mut file) = layout.disk.open(path) else { return };
+    while len > STEP {
+        len -= STEP;
+        if file.set_len(len).is_err() {
+            return;
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// `autopurge.snapRetainCount` cannot be less.
 const MIN_RETAIN: usize = 3;
+/// How much of a file is given back at once, bytes.
+const STEP: u64 = 4 << 20;
+/// Time for the log's syncs between two steps.
+const PAUSE: Duration = Duration::from_millis(1);

@@ -121,6 +121,14 @@ impl DiskFile for RealFile {
     fn sync_data(&mut self) -> io::Result<()> {
         self.0.sync_data()
     }
+
+    #[cfg(target_os = "linux")]
+    fn write_soon(&mut self, offset: u64, len: u64) {
+        // For dirty pages this advice begins to write them, and does not commit the file system's journal as a
+        // sync would.
+        let len = std::num::NonZeroU64::new(len);
+        let _ = rustix::fs::fadvise(&self.0, offset, len, rustix::fs::Advice::DontNeed);
+    }
 }
 
 #[cfg(target_os = "linux")]

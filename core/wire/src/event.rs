@@ -75,3 +75,30 @@ pub fn write_notification(event: EventType, path: &str, zxid: i64, out: &mut Vec
     SYNC_CONNECTED.write(out);
     write_str(path, out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Split, split};
+    use crate::jute::Reader;
+
+    #[test]
+    fn a_notification_is_a_frame_of_header_and_event() {
+        let mut out = Vec::new();
+        for (at, kind) in (1..=4).enumerate() {
+            let event = EventType::from_code(kind).unwrap();
+            assert_eq!(event.code(), kind);
+            out.clear();
+            write_notification(event, "/a\u{e9}", 7, &mut out);
+            let Split::Frame { payload, consumed } = split(&out, 100) else { panic!("{at}") };
+            assert_eq!(consumed, out.len());
+            let mut r = Reader::new(payload);
+            let header: ReplyHeader = r.get().unwrap();
+            assert_eq!((header.xid, header.zxid, header.err), (-1, 7, 0));
+            let path = "/a\u{e9}".into();
+            assert_eq!(r.get(), Ok(WatcherEvent { kind, state: SYNC_CONNECTED, path }));
+            assert!(r.rest().is_empty());
+        }
+        assert_eq!(EventType::from_code(-1), None, "session events are made by clients");
+    }
+}

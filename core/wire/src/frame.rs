@@ -93,3 +93,33 @@ pub fn split(input: &[u8], max_frame: usize) -> Split<'_> {
         _ => Split::Illegal(announced),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_found_when_its_last_byte_is_there() {
+        let mut stream = Vec::new();
+        write_frame(&mut stream, |out| out.extend_from_slice(b"first"));
+        write_frame(&mut stream, |_| {});
+        for cut in 0..9 {
+            let wanted = (cut >= 4).then_some(9);
+            assert_eq!(split(&stream[..cut], 100), Split::Incomplete(wanted), "cut at {cut}");
+        }
+        assert_eq!(split(&stream, 100), Split::Frame { payload: b"first", consumed: 9 });
+        assert_eq!(split(&stream[9..], 100), Split::Frame { payload: b"", consumed: 4 });
+    }
+
+    #[test]
+    fn a_length_is_judged_before_the_payload_comes() {
+        let head = |n: i32| n.to_be_bytes();
+        assert_eq!(split(&head(101), 100), Split::Illegal(101));
+        assert_eq!(split(&head(100), 100), Split::Incomplete(Some(104)));
+        assert_eq!(split(&head(-1), 100), Split::Illegal(-1));
+        assert_eq!(split(&head(i32::MIN), usize::MAX), Split::Illegal(i32::MIN));
+        // Apache's default limit, from both sides.
+        assert_eq!(split(&head(0x10_0000), DEFAULT_MAX_FRAME), Split::Illegal(0x10_0000));
+        assert!(matches!(split(&head(0xF_FFFF), DEFAULT_MAX_FRAME), Split::Incomplete(_)));
+    }
+}

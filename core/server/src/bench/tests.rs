@@ -3,11 +3,16 @@
 //! They check that requests, replies, clearing away and figures fit together, not how fast anything is.
 
 use super::canned::Canned;
+use super::load::{Extent, Job, Next, drive};
 use super::metric::Outcome;
-use super::options::Context;
+use super::options::{Context, Load};
 use super::stop::Stop;
 use super::work::Workload;
 use clap::Parser;
+use quorate_wire::Jute;
+use quorate_wire::frame::write_frame;
+use quorate_wire::op::connect::ConnectResponse;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 #[derive(Parser)]
@@ -57,6 +62,69 @@ fn an_open_loop_keeps_to_its_rate() {
     let line = "mix --clients 2 --threads 2 --rate 500 --keys 10 --seconds 1 --warmup 0.1";
     let outcome = run(line, &Stop::default()).unwrap();
     assert!((value(&outcome, "rate") - 500.0).abs() <= 4.0, "{outcome:?}");
+}
+
+/// Answers requests of one connection, the first one only after a long stall.
+fn stalling(listener: &std::net::TcpListener, stall: Duration) -> std::io::Result<()> {
+    let (mut stream, _) = listener.accept()?;
+    let mut frame = |first: &mut bool| -> std::io::Result<()> {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let mut payload = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap_or(0)];
+        stream.read_exact(&mut payload)?;
+        let handshake = payload.len() > 40;
+        if !handshake && std::mem::take(first) {
+            std::thread::sleep(stall);
+        }
+        let mut reply = Vec::new();
+        write_frame(&mut reply, |out| match handshake {
+            true => ConnectResponse {
+                protocol_version: 0,
+                timeout: 30_000,
+                session_id: 1,
+                password: None,
+                read_only: None,
+            }
+            .write(out),
+            false => {
+                out.extend_from_slice(payload.first_chunk::<4>().unwrap_or(&[0; 4]));
+                out.extend_from_slice(&[0; 12]);
+            }
+        });
+        stream.write_all(&reply)
+    };
+    let mut first = true;
+    while frame(&mut first).is_ok() {}
+    Ok(())
+}
+
+struct Pings;
+
+impl Job for Pings {
+    fn next(&mut self, xid: i32, out: &mut Vec<u8>) -> Next {
+        super::request::ping().push(xid, out);
+        Next::Sent(0)
+    }
+}
+
+#[test]
+fn a_stall_counts_for_every_request_that_should_have_been_sent_during_it() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = listener.local_addr().unwrap();
+    let stop = Stop::default();
+    let context = Context { server, process: None, keep: false, stop };
+    // One request in flight: the others can only wait on this side.
+    let load = Load { clients: 1, outstanding: Some(1), rate: Some(100.0), threads: 1 };
+    let measured = Duration::from_secs(1);
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| stalling(&listener, Duration::from_millis(500)));
+        let extent = Extent::Time { warmup: Duration::ZERO, measured };
+        drive(&context, "stall", &load, extent, 1, |_, _| Pings).unwrap()
+    });
+    // Intended every 10 ms, the first 50 of them within the stall: a quarter waited 250 ms and more.
+    let latency = &run.tally.latency[0];
+    assert!(latency.value_at_quantile(0.80) > 200_000_000);
+    assert_eq!(run.tally.done, 100);
 }
 
 #[test]

@@ -90,3 +90,20 @@ opcodes! {
     AddWatch = 106, "addWatch";
     WhoAmI = 107, "whoAmI";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_found_by_its_number() {
+        assert!(OpCode::ALL.is_sorted_by_key(|op| op.code()));
+        for &op in OpCode::ALL {
+            assert_eq!(OpCode::from_code(op.code()), Some(op));
+        }
+        // 0 is a notification, 10 was never given out.
+        for code in [-1, 0, 10, 23, 99, 108, 999] {
+            assert_eq!(OpCode::from_code(code), None);
+        }
+    }
+}

@@ -143,7 +143,13 @@ impl<'a, J: Job> Worker<'a, J> {
 
     /// Whether no more requests shall be sent.
     fn is_over(&self, now: u64) -> bool {
-        self.exhausted || now >= self.shared.until || self.shared.stop.requested()
+        let until = self.shared.until;
+        let over = match &self.schedule {
+            // What was meant to be sent within the window is sent, however late.
+            Some(schedule) => schedule.next() >= until || now >= until.saturating_add(DRAIN),
+            None => now >= until,
+        };
+        self.exhausted || over || self.shared.stop.requested()
     }
 
     fn is_quiet(&self) -> bool {
@@ -212,7 +218,7 @@ impl<'a, J: Job> Worker<'a, J> {
         }
         let lanes = self.lanes.len();
         let mut touched = Vec::new();
-        while schedule.next() <= now {
+        while schedule.next() <= now && schedule.next() < self.shared.until {
             // The connection whose turn it is, or the next that has room and lives.
             let free = (0..lanes)
                 .map(|step| self.turn.wrapping_add(step).checked_rem(lanes).unwrap_or(0))
