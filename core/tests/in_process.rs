@@ -176,3 +176,23 @@ fn a_thousand_pipelined_requests_are_answered_in_order() {
         }
     });
 }
+
+#[test]
+fn connections_that_were_not_read_for_the_crowd_go_on_by_themselves() {
+    both(|builder| {
+        let dir = tempfile::tempdir().unwrap();
+        let builder = builder.configure(|config| config.global_outstanding_limit = 2);
+        let server = builder.data_dir(dir.path()).free_port().start().unwrap();
+        let address = server.address().unwrap();
+        Client::connect(address).create("/c", b"", CreateMode::Persistent).unwrap();
+        // A pause that nobody ends lasts until the server's thread looks after itself, a second later; this is
+        // read in some fifty pieces, with a pause after each.
+        let (mut client, data) = (Client::connect(address), [b'x'; 1000]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let xids: Vec<i32> = (0..3000).map(|_| client.send_set("/c", &data)).collect();
+        for xid in xids {
+            assert_eq!(client.receive().xid, xid);
+            assert!(Instant::now() < deadline, "the connection was left alone");
+        }
+    });
+}

@@ -211,9 +211,11 @@ impl Links {
         }
     }
 
-    /// Whether something can be read or written without waiting for the system.
-    pub(super) fn has_writable(&self) -> bool {
+    /// Whether something can be read or written without waiting for the system. A paused connection causes no event
+    /// when it may go on, so whoever waits for events has to ask here before.
+    pub(super) fn has_work(&self, shard: &Shard, crowded: bool) -> bool {
         !self.writable.is_empty()
+            || self.readable.iter().any(|&key| shard.wants_input(key, crowded))
     }
 
     /// Whether a stream that has been read short will be announced when it has more.

@@ -54,11 +54,12 @@ impl Inbox {
         std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn set_crowded(&self, crowded: bool) {
-        self.crowded.store(crowded, Ordering::Relaxed);
+    /// Notes whether too much is in flight; returns whether that has just ended.
+    pub(super) fn set_crowded(&self, crowded: bool) -> bool {
+        self.crowded.swap(crowded, Ordering::AcqRel) && !crowded
     }
 
     pub(super) fn is_crowded(&self) -> bool {
-        self.crowded.load(Ordering::Relaxed)
+        self.crowded.load(Ordering::Acquire)
     }
 }

@@ -64,7 +64,10 @@ impl Writer {
             let durable = self.replica.seal().and_then(|segment| self.journal.append(segment));
             let news = durable.map(News::Synced).into_iter().chain(self.journal.news()).collect();
             self.write(shared, news, now)?;
-            shared.inbox.set_crowded(self.replica.is_crowded());
+            if shared.inbox.set_crowded(self.replica.is_crowded()) {
+                // Connections that were paused for the crowd cause no event by themselves.
+                (0..shared.shards.len()).for_each(|number| shared.wake(number));
+            }
         }
         Ok(())
     }
