@@ -98,7 +98,7 @@ impl Fused {
     }
 
     fn timeout(&self, deadline: Option<i64>) -> Option<Duration> {
-        let busy = self.shard.has_notified()
+        let busy = self.shard.has_work()
             || self.links.has_work(&self.shard, self.replica.is_crowded())
             || self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
         if busy {

@@ -49,6 +49,15 @@ struct Link {
     ended: bool,
 }
 
+impl Drop for Link {
+    /// Dropping a socket takes it out of the poll and closes it; a pipe has to be told, also when a panic ends its thread.
+    fn drop(&mut self) {
+        if let Stream::Local(pipe) = &self.stream {
+            pipe.close();
+        }
+    }
+}
+
 impl Links {
     pub(super) fn new() -> Self {
         let buffer = vec![0; READ_BUFFER].into_boxed_slice();
@@ -180,11 +189,12 @@ impl Links {
     fn write(&mut self, key: ConnKey, shard: &mut Shard) {
         loop {
             let Some(Some(link)) = self.links.get_mut(number(key)) else { return };
-            if link.key != key || link.blocked {
+            if link.key != key {
                 return;
             }
             let bytes = match shard.flush(key) {
                 Flush::Nothing => return,
+                Flush::Send(_) if link.blocked => return,
                 Flush::Close => {
                     if let Stream::Tcp(socket, _) = &mut link.stream {
                         part(socket, &mut self.buffer);
@@ -227,12 +237,8 @@ impl Links {
     fn close(&mut self, key: ConnKey, shard: &mut Shard) {
         if let Some(place) = self.links.get_mut(number(key))
             && place.as_ref().is_some_and(|link| link.key == key)
-            && let Some(link) = place.take()
         {
-            // Dropping a socket takes it out of the poll and closes it.
-            if let Stream::Local(pipe) = &link.stream {
-                pipe.close();
-            }
+            *place = None;
         }
         shard.close(key);
     }

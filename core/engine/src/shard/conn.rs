@@ -52,8 +52,11 @@ pub struct Conn {
     pub(super) out: Vec<u8>,
     /// How many of `out` have been sent.
     pub(super) sent: usize,
-    /// Unanswered requests, in order; the first is always a write.
+    /// Unanswered requests, in order. The first is a write, unless so much waits to be sent already that reads
+    /// have to wait, too.
     pub(super) queue: VecDeque<Waiting>,
+    /// Bytes of the reads in `queue`.
+    pub(super) queued: usize,
     /// Unanswered writes.
     pub(super) writes: u32,
     /// Which tick the session was last touched for.
@@ -109,6 +112,7 @@ impl Conn {
             out: Vec::new(),
             sent: 0,
             queue: VecDeque::new(),
+            queued: 0,
             writes: 0,
             touched: i64::MIN,
             knows_read_only: true,
@@ -134,6 +138,12 @@ impl Conn {
         let first = self.stats.established.saturating_add(self.timeout as i64);
         let known = self.session != 0;
         known.then_some(if self.touched > first { self.touched } else { first })
+    }
+
+    /// Whether it could go on without the replica: a read is next, or there is input.
+    pub(super) fn has_more_to_do(&self) -> bool {
+        matches!(self.queue.front(), Some(Waiting::Read(..)))
+            || (self.state == State::Open && !self.input.is_empty())
     }
 
     /// Bytes that wait to be sent.

@@ -13,6 +13,7 @@ use quorate_wire::frame::{PING_XID, ReplyHeader, RequestHeader, Split, finish_fr
 use quorate_wire::jute::{Jute, Reader};
 use quorate_wire::op::auth::AuthPacket;
 use quorate_wire::{ErrorCode, OpCode, Zxid};
+use std::collections::VecDeque;
 
 /// Who has to act on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,7 @@ impl Shard {
                     Heard::Part => break,
                     Heard::Frame => {}
                 },
+                State::Open if self.has_enough(key) => break,
                 State::Open => {}
             }
             match split(rest, self.config.max_frame) {
@@ -148,14 +150,7 @@ impl Shard {
         }
         match (route, op) {
             (Route::Auth, _) => self.authenticate(key, header.xid, body),
-            (Route::Sasl, _) => {
-                // Without a login section Apache answers any token with success and no token.
-                write_reply(self.output.of(conn), header.xid, Zxid::ZERO, 0, |out| {
-                    None::<&[u8]>.write(out);
-                });
-                self.stats.notified(conn);
-                self.output.mark_replied(conn);
-            }
+            (Route::Sasl, _) => self.answer_token(key, header.xid),
             (Route::Write, Some(op)) => {
                 let Ok(large) = self.config.large.admit(payload.len()) else {
                     return self.hang_up(key);
@@ -182,23 +177,40 @@ impl Shard {
             }
             _ if conn.queue.is_empty() => self.answer(key, payload, tree, now, now),
             _ => match self.config.large.admit(payload.len()) {
-                Ok(large) => conn.queue.push_back(Waiting::Read(payload.into(), now, large)),
+                Ok(large) => {
+                    conn.queued += payload.len();
+                    conn.queue.push_back(Waiting::Read(payload.into(), now, large));
+                }
                 Err(TooLarge) => self.hang_up(key),
             },
         }
     }
 
-    /// Answers the reads at the head of the queue.
-    pub(super) fn drain_queue(&mut self, key: ConnKey, tree: &Tree, now: i64) {
-        while let Some(conn) = self.conn_mut(key) {
+    /// Answers the reads at the head of the queue. Those that `may_wait` do so when much waits to be sent already.
+    pub(super) fn drain_queue(&mut self, key: ConnKey, tree: &Tree, now: i64, may_wait: bool) {
+        while !(may_wait && self.has_enough(key))
+            && let Some(conn) = self.conn_mut(key)
+        {
             match conn.queue.pop_front() {
                 Some(Waiting::Read(payload, since, _large)) => {
-                    self.answer(key, &payload, tree, since, now)
+                    conn.queued = conn.queued.saturating_sub(payload.len());
+                    self.answer(key, &payload, tree, since, now);
                 }
                 Some(write @ Waiting::Write { .. }) => return conn.queue.push_front(write),
-                None => return,
+                None => {
+                    if conn.queue.capacity() > QUEUE_KEPT {
+                        conn.queue = VecDeque::new();
+                    }
+                    return;
+                }
             }
         }
+    }
+
+    /// Whether so much waits to be sent to a connection that its requests have to wait. Once all is sent,
+    /// [`sent`](Self::sent) lets it go on.
+    fn has_enough(&self, key: ConnKey) -> bool {
+        self.conn(key).is_some_and(|conn| conn.out.len() >= self.config.output_pause)
     }
 
     /// Answers a request of [`Route::Read`] or [`Route::Unknown`].
@@ -228,6 +240,10 @@ impl Shard {
         finish(&mut out, context.frame_at, result.err());
         self.stats.responded(out.len().saturating_sub(context.frame_at), now);
         conn.out = out;
+        if conn.unsent() > self.config.output_limit {
+            // Only reads between two writes come here, which cannot wait: they must not see the second one.
+            return self.output.cut_off(conn);
+        }
         Self::account(&mut self.stats, &mut self.output, conn, op, header.xid, tree, since, now);
     }
 
@@ -247,6 +263,14 @@ impl Shard {
     ) {
         stats.answered(conn, op, xid, tree.last_zxid(), since, now);
         output.mark_replied(conn);
+    }
+
+    /// Without a login section Apache answers any SASL token with success and no token.
+    fn answer_token(&mut self, key: ConnKey, xid: i32) {
+        let Some(conn) = self.conns.get_mut(index(key.slot)) else { return };
+        write_reply(self.output.of(conn), xid, Zxid::ZERO, 0, |out| None::<&[u8]>.write(out));
+        self.stats.notified(conn);
+        self.output.mark_replied(conn);
     }
 
     /// auth acts at once, so that what is pipelined behind it has the identity already.
@@ -298,6 +322,9 @@ pub(super) fn write_reply(
     body(out);
     finish_frame(out, at);
 }
+
+/// Room for unanswered requests that a connection keeps while it has none.
+const QUEUE_KEPT: usize = 32;
 
 /// Completes the frame at `at`: sets its length, or turns it into a bare error.
 fn finish(out: &mut Vec<u8>, at: usize, error: Option<read::Refusal>) {

@@ -113,7 +113,7 @@ pub struct ShardConfig {
     pub access: AccessConfig,
     /// When not empty, requests are refused until an identity of one of these schemes is there.
     pub required_schemes: Vec<String>,
-    /// Output of one connection above which no more of its requests are read.
+    /// Output of one connection above which no more of its requests are read or answered.
     pub output_pause: usize,
     /// Output of one connection above which it is closed.
     pub output_limit: usize,
@@ -123,6 +123,8 @@ pub struct ShardConfig {
     pub trace_mask: bool,
     /// Requests of one connection that may wait behind its writes.
     pub queue_limit: usize,
+    /// Bytes of such requests.
+    pub queue_bytes: usize,
     /// Seed of the watch index.
     pub hash_seed: u64,
 }
@@ -143,6 +145,7 @@ impl Default for ShardConfig {
             large: LargeRequests::unlimited(),
             trace_mask: false,
             queue_limit: 4096,
+            queue_bytes: 1 << 20,
             hash_seed: 0,
         }
     }
@@ -157,6 +160,10 @@ pub struct Shard {
     watches: WatchTable,
     /// Connections that wait for a handshake, by the time they are given up.
     strangers: VecDeque<(i64, ConnKey)>,
+    /// Connections that have been hung up since the last tick.
+    parting: Vec<ConnKey>,
+    /// Those before, by the time their peers must have taken what is left for them.
+    parted: VecDeque<(i64, ConnKey)>,
     /// Connections whose queue or input can go on.
     resumable: Vec<ConnKey>,
     output: output::Outputs,
@@ -174,6 +181,8 @@ impl Shard {
             generation: 0,
             watches,
             strangers: VecDeque::new(),
+            parting: Vec::new(),
+            parted: VecDeque::new(),
             resumable: Vec::new(),
             output: output::Outputs::default(),
             stats: ShardStats::default(),
@@ -227,7 +236,7 @@ impl Shard {
     /// may be read.
     pub fn resume(&mut self, tree: &Tree, now: i64, core: &mut impl Submit) {
         while let Some(key) = self.resumable.pop() {
-            self.drain_queue(key, tree, now);
+            self.drain_queue(key, tree, now, true);
             self.process_input(key, tree, now, core);
         }
     }
@@ -238,8 +247,21 @@ impl Shard {
         !self.resumable.is_empty()
     }
 
-    /// Gives up connections without a handshake. Returns when to be called again.
+    /// Gives up connections without a handshake, and those that have been hung up and do not read what is left
+    /// for them. Returns when to be called again.
     pub fn tick(&mut self, now: i64) -> Option<i64> {
+        let until = now.saturating_add(self.config.handshake_timeout);
+        self.parted.extend(self.parting.drain(..).map(|key| (until, key)));
+        while let Some((_, key)) = self.parted.pop_front_if(|&mut (until, _)| until <= now) {
+            if let Some(conn) = self.conns.get_mut(index(key.slot)).filter(|c| c.key == key) {
+                self.output.cut_off(conn);
+            }
+        }
+        let strangers = self.give_up_strangers(now);
+        strangers.into_iter().chain(self.parted.front().map(|&(until, _)| until)).min()
+    }
+
+    fn give_up_strangers(&mut self, now: i64) -> Option<i64> {
         while let Some(&(deadline, key)) = self.strangers.front() {
             let waiting = self.conn(key).is_some_and(|conn| conn.state == State::Stranger);
             if waiting && deadline > now {
@@ -257,7 +279,7 @@ impl Shard {
     /// Answers the reads that no write is ahead of any more. To be called before each [`reply`](Self::reply)
     /// to that connection, and before the change it is about.
     pub fn catch_up(&mut self, key: ConnKey, tree: &Tree, now: i64) {
-        self.drain_queue(key, tree, now);
+        self.drain_queue(key, tree, now, false);
     }
 
     /// Answers the oldest unanswered write (or sync) of a connection. `write` appends the body of the reply.
@@ -285,6 +307,7 @@ impl Shard {
         self.stats.answered(conn, op, xid, zxid, since, now);
         if op == OpCode::CloseSession {
             conn.state = State::Closing;
+            self.parting.push(key);
         }
         self.output.mark_replied(conn);
         if !conn.queue.is_empty() || !conn.input.is_empty() {
@@ -323,6 +346,7 @@ impl Shard {
             conn.state = State::Closing;
             conn.queue.clear();
             self.output.mark_replied(conn);
+            self.parting.push(key);
         }
     }
 
@@ -393,6 +417,7 @@ impl Shard {
             conn.state != State::Closing
                 && conn.out.len() < self.config.output_pause
                 && conn.queue.len() < self.config.queue_limit
+                && conn.queued < self.config.queue_bytes
                 && conn.input.len() <= self.config.max_frame.saturating_add(4)
                 && !(crowded && conn.writes > 0)
         })
@@ -423,3 +448,6 @@ const fn acl_of<'a>(event: &TreeEvent<'a>, kind: EventType) -> &'a [Acl<'static>
 fn index(slot: Slot) -> usize {
     usize::try_from(slot).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,16 +51,22 @@ impl Outputs {
         }
     }
 
+    /// Closes a connection without sending what is left for it.
+    pub(super) fn cut_off(&mut self, conn: &mut Conn) {
+        conn.state = State::Closing;
+        conn.queue = VecDeque::new();
+        conn.out = Vec::new();
+        conn.sent = 0;
+        self.mark_replied(conn);
+    }
+
     pub(super) fn push_event(&mut self, conn: &mut Conn, frame: &[u8], limit: usize) {
         if conn.state == State::Closing {
             return;
         }
         if conn.unsent().saturating_add(frame.len()) > limit {
-            // A client that does not read its events is cut off; it will re-read everything anyway.
-            conn.state = State::Closing;
-            conn.queue.clear();
-            conn.out = Vec::new();
-            conn.sent = 0;
+            // A client that does not read its events will re-read everything anyway.
+            self.cut_off(conn);
         } else {
             self.of(conn).extend_from_slice(frame);
         }
@@ -123,6 +129,9 @@ impl Shard {
             conn.sent = 0;
             let buffer = std::mem::take(&mut conn.out);
             self.output.recycle(buffer);
+            if conn.has_more_to_do() {
+                self.resumable.push(key);
+            }
             return false;
         }
         if conn.sent > conn.out.len() / 2 {

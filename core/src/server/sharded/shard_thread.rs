@@ -119,7 +119,7 @@ impl ShardThread {
             let next = shard.tick(now).map_or(LONGEST_NAP, |at| at.saturating_sub(now).max(0));
             nap = Some(Duration::from_millis(u64::try_from(next.min(LONGEST_NAP)).unwrap_or(0)));
             self.links.flush(&mut shard, EVENT_SLICE);
-            busy = shard.has_notified() || self.links.has_work(&shard, shared.inbox.is_crowded());
+            busy = shard.has_work() || self.links.has_work(&shard, shared.inbox.is_crowded());
         }
         Ok(())
     }

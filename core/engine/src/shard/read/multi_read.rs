@@ -15,6 +15,10 @@ pub(super) fn execute(body: &[u8], context: &ReadContext<'_>, out: &mut Vec<u8>)
     }
     for part in &parts {
         let at = out.len();
+        if at.saturating_sub(context.frame_at) > context.config.output_limit {
+            // A request of a megabyte can ask for the same megabyte very often.
+            return Err(ErrorCode::SystemError.into());
+        }
         if let Err(code) = read(part, context, out) {
             out.truncate(at);
             MultiHeader { op: -1, done: false, err: code.code() }.write(out);
