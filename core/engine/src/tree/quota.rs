@@ -8,7 +8,8 @@
 use super::apply::signed_len;
 use super::{NodeId, Tree, digest};
 use quorate_wire::path;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// What a quota allows. Negative or absent values in the node are no limit, `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,12 +164,12 @@ pub(super) fn stats_path(path: &str) -> String {
 /// Reading is lenient where Apache would fail: what is no `key=number` is skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StatsTrack {
-    pairs: Vec<(String, i64)>,
+    pairs: BTreeMap<String, i64>,
 }
 
 impl StatsTrack {
     pub(super) fn new(count: i64, bytes: i64) -> Self {
-        Self { pairs: vec![("count".into(), count), ("bytes".into(), bytes)] }
+        Self { pairs: [("count".into(), count), ("bytes".into(), bytes)].into() }
     }
 
     pub(super) fn parse(data: Option<&[u8]>) -> Self {
@@ -187,7 +188,7 @@ impl StatsTrack {
 
     /// -1 when absent.
     pub(super) fn get(&self, key: &str) -> i64 {
-        self.pairs.iter().find(|(k, _)| k == key).map_or(-1, |(_, value)| *value)
+        self.pairs.get(key).copied().unwrap_or(-1)
     }
 
     /// Adds to both totals.
@@ -209,22 +210,19 @@ impl StatsTrack {
     /// The node's text. The odd `=` keeps parsers of before 3.7 from reading on.
     pub(super) fn text(&self) -> String {
         let mut text = format!("count={},bytes={}", self.get("count"), self.get("bytes"));
-        let others = self.pairs.iter().filter(|(key, _)| key != "count" && key != "bytes");
-        let mut others: Vec<_> = others.collect();
-        others.sort();
-        if !others.is_empty() {
-            text.push('=');
-        }
-        for (key, value) in others {
-            text.push_str(&format!(";{key}={value}"));
+        let others = self.pairs.iter().filter(|(key, _)| *key != "count" && *key != "bytes");
+        for (n, (key, value)) in others.enumerate() {
+            let odd = if n == 0 { "=" } else { "" };
+            // Writing to a string does not fail.
+            let _ = write!(text, "{odd};{key}={value}");
         }
         text
     }
 
     fn set(&mut self, key: &str, value: i64) {
-        match self.pairs.iter_mut().find(|(k, _)| k == key) {
-            Some((_, old)) => *old = value,
-            None => self.pairs.push((key.to_owned(), value)),
+        match self.pairs.get_mut(key) {
+            Some(old) => *old = value,
+            None => _ = self.pairs.insert(key.to_owned(), value),
         }
     }
 }
@@ -252,6 +250,10 @@ mod tests {
         assert_eq!(
             StatsTrack::parse(Some(b"bytes=,,;x;count=zz;count=7")).text(),
             "count=7,bytes=-1"
+        );
+        assert_eq!(
+            StatsTrack::parse(Some(b"z=1;b=2;count=3;z=4")).text(),
+            "count=3,bytes=-1=;b=2;z=4"
         );
     }
 
