@@ -395,7 +395,10 @@ impl Replica {
                     let_read(Some(conn), tree, shards, now);
                     answer_sync(conn, xid, &body, tree, shards, now);
                 }
-                Ready::Throttled { conn, xid } => answer_throttled(conn, xid, tree, shards, now),
+                Ready::Throttled { conn, xid } => {
+                    let_read(Some(conn), tree, shards, now);
+                    answer_throttled(conn, xid, tree, shards, now);
+                }
                 Ready::Connected(conn, session) => {
                     if let Some(shard) = shards.get_mut(conn.shard) {
                         shard.connected(conn.conn, session);
