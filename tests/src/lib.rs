@@ -7,4 +7,5 @@ pub mod fuzz;
 pub mod lockstep;
 pub mod messages;
 pub mod replay;
+pub mod sim;
 pub mod vectors;

@@ -11,8 +11,9 @@
 //! the thread looks for room and reports [`LogReport::Room`] when it finds some; trying without waiting for it
 //! is fine too.
 
-use super::error::{AppendError, LogFailure};
-use super::log_writer::{GROUP_LIMIT, LogWriter};
+use super::error::LogFailure;
+use super::group_writer::{GroupWriter, LogItem};
+use super::log_writer::LogWriter;
 use quorate_engine::segment::Segment;
 use quorate_wire::Zxid;
 use std::collections::VecDeque;
@@ -73,14 +74,8 @@ impl LogThread {
         report: impl Fn(LogReport) + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            writer,
-            group,
-            report: Box::new(report),
-            refused: None,
-            looking_for_room: false,
-        };
+        let log = GroupWriter::new(writer, group);
+        let worker = Worker { shared: Arc::clone(&shared), log, group, report: Box::new(report) };
         let thread =
             thread::Builder::new().name("quorate-log".into()).spawn(move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
@@ -88,12 +83,12 @@ impl LogThread {
 
     /// Hands over a segment of the given generation. Never blocks; [`queued`](Self::queued) tells how much waits.
     pub fn append(&self, generation: u64, segment: Arc<Segment>) {
-        self.shared.push(Item::Append(generation, segment));
+        self.shared.push(LogItem::Append(generation, segment));
     }
 
     /// Ends the current file after what has been handed over: the next segment begins a new one.
     pub fn roll(&self) {
-        self.shared.push(Item::Roll);
+        self.shared.push(LogItem::Roll);
     }
 
     /// Bytes handed over and not yet taken up. Whoever judges requests should stop when this grows beyond a limit.
@@ -129,14 +124,9 @@ impl Drop for LogThread {
     }
 }
 
-enum Item {
-    Append(u64, Arc<Segment>),
-    Roll,
-}
-
 #[derive(Default)]
 struct Queue {
-    items: VecDeque<Item>,
+    items: VecDeque<LogItem>,
     /// Of the segments in `items`.
     bytes: usize,
     closing: bool,
@@ -155,9 +145,9 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, item: Item) {
+    fn push(&self, item: LogItem) {
         let mut queue = self.lock();
-        if let Item::Append(_, segment) = &item {
+        if let LogItem::Append(_, segment) = &item {
             queue.bytes += segment.bytes().len();
         }
         queue.items.push_back(item);
@@ -172,12 +162,9 @@ impl Shared {
 
 struct Worker {
     shared: Arc<Shared>,
-    writer: LogWriter,
+    log: GroupWriter,
     group: GroupCommit,
     report: Box<dyn Fn(LogReport) + Send>,
-    /// Segments of this generation and older ones are dropped.
-    refused: Option<u64>,
-    looking_for_room: bool,
 }
 
 impl Worker {
@@ -195,17 +182,17 @@ impl Worker {
         loop {
             let closing = self.take(&mut items);
             if closing && items.is_empty() {
-                return self.writer.roll();
+                return self.log.finish();
             }
-            self.handle(&mut items)?;
+            self.log.handle(&mut items, &mut |report| (self.report)(report))?;
         }
     }
 
     /// Waits for work and takes all of it. Returns whether the log is to be closed.
-    fn take(&mut self, items: &mut VecDeque<Item>) -> bool {
+    fn take(&mut self, items: &mut VecDeque<LogItem>) -> bool {
         let mut queue = self.shared.lock();
         while queue.items.is_empty() && !queue.closing {
-            if !self.looking_for_room {
+            if !self.log.wants_room() {
                 queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -217,10 +204,7 @@ impl Worker {
             queue = guard;
             if wait.timed_out() && queue.items.is_empty() {
                 drop(queue);
-                if self.writer.has_room() {
-                    self.looking_for_room = false;
-                    (self.report)(LogReport::Room);
-                }
+                self.log.look_for_room(&mut |report| (self.report)(report));
                 queue = self.shared.lock();
             }
         }
@@ -252,84 +236,6 @@ impl Worker {
                 self.shared.wake.wait_timeout(queue, nap).unwrap_or_else(PoisonError::into_inner).0;
         }
         queue
-    }
-
-    /// Writes `items` in groups that end at a roll or at a limit.
-    fn handle(&mut self, items: &mut VecDeque<Item>) -> Result<(), LogFailure> {
-        let enough = self.group.max_records.unwrap_or(usize::MAX);
-        let mut group = Vec::new();
-        let (mut newest, mut bytes, mut records) = (0, 0, 0);
-        while let Some(item) = items.pop_front() {
-            match item {
-                Item::Append(generation, _) if self.refused.is_some_and(|r| generation <= r) => {}
-                Item::Append(generation, segment) => {
-                    newest = generation;
-                    bytes += segment.bytes().len();
-                    records += segment.records().len();
-                    group.push(segment);
-                }
-                Item::Roll => {
-                    self.commit(newest, &mut group)?;
-                    self.writer.roll()?;
-                }
-            }
-            if bytes >= GROUP_LIMIT || records >= enough {
-                self.commit(newest, &mut group)?;
-                (bytes, records) = (0, 0);
-            }
-        }
-        self.commit(newest, &mut group)
-    }
-
-    /// Makes a group durable, or as much of it as there is room for, and reports.
-    fn commit(&mut self, generation: u64, group: &mut Vec<Arc<Segment>>) -> Result<(), LogFailure> {
-        if group.is_empty() {
-            return Ok(());
-        }
-        let before = self.writer.appended();
-        let refusal = self.append(group)?;
-        let appended = self.writer.appended();
-        if appended != before {
-            let began = Instant::now();
-            self.writer.sync()?;
-            let took = began.elapsed();
-            if self.group.slow.is_some_and(|slow| took > slow) {
-                tracing::warn!(
-                    "syncing the transaction log took {} ms: the device is slow, and so is every write",
-                    took.as_millis()
-                );
-            }
-            (self.report)(LogReport::Synced(appended));
-            self.writer.settle()?;
-        }
-        self.looking_for_room = refusal.is_some();
-        if let Some((from, reason)) = refusal {
-            self.refused = Some(generation);
-            (self.report)(LogReport::Refused { generation, from, reason });
-        }
-        group.clear();
-        Ok(())
-    }
-
-    /// Appends the group in one piece; where there is no room for that, segment by segment. Returns the first
-    /// transaction that found no room, and why.
-    fn append(&mut self, group: &[Arc<Segment>]) -> Result<Option<(Zxid, String)>, LogFailure> {
-        match self.writer.append(group) {
-            Ok(()) => return Ok(None),
-            Err(AppendError::Failed(failure)) => return Err(failure),
-            Err(AppendError::Full { .. }) => {}
-        }
-        for segment in group {
-            match self.writer.append(std::slice::from_ref(segment)) {
-                Ok(()) => {}
-                Err(AppendError::Failed(failure)) => return Err(failure),
-                Err(full @ AppendError::Full { .. }) => {
-                    let from = segment.records().first().map_or(Zxid::ZERO, |r| r.zxid);
-                    return Ok(Some((from, full.to_string())));
-                }
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod disk;
 mod epochs;
 mod error;
+mod group_writer;
 mod layout;
 mod log_thread;
 mod log_writer;
@@ -21,6 +22,7 @@ mod sums;
 
 pub use epochs::Epochs;
 pub use error::{AppendError, LogFailure, StorageError};
+pub use group_writer::{GroupWriter, LogItem};
 pub use log_thread::{GroupCommit, LogReport, LogThread};
 pub use log_writer::{LogConfig, LogWriter};
 pub use purge::Purged;

@@ -73,6 +73,7 @@ pub(crate) fn open(layout: &Layout, rules: &Rules) -> Result<(Tree, Report), Sto
     for tail in &tails {
         clean_end(layout, tail)?;
     }
+    sync_dirs(layout)?;
     for name in &files.leftovers {
         layout.remove(&layout.snapshots.join(name))?;
     }
@@ -197,24 +198,30 @@ fn check_lost_logs(layout: &Layout, files: &Files, last: Zxid) -> Result<(), Sto
 
 /// Makes a log end with a whole record, so that Apache can read on from there, and gives back the space that
 /// was reserved. A log without records goes.
+///
+/// What the log of a process that was killed holds may be in the page cache only. It is state from now on, and
+/// clients will see it, so it is made durable first.
 fn clean_end(layout: &Layout, tail: &Tail) -> Result<(), StorageError> {
     let path = layout.log_path(tail.file.zxid);
     if tail.end <= HEADER {
-        layout.remove_log(tail.file.zxid)?;
-        return layout.disk.sync_dir(&layout.logs).map_err(StorageError::io("sync", &layout.logs));
+        return layout.remove_log(tail.file.zxid);
     }
-    if tail.file.len <= tail.end {
-        return Ok(());
+    let mut file = layout.disk.open(&path).map_err(StorageError::io("open", &path))?;
+    if tail.file.len > tail.end {
+        match file.set_len(tail.end) {
+            Err(e) if tail.torn => return Err(StorageError::io("shorten", &path)(e)),
+            // Padding is as good as an end.
+            _ => {}
+        }
     }
-    let cut = layout.disk.open(&path).and_then(|mut file| {
-        file.set_len(tail.end)?;
-        // Padding may come back after a crash; a bad record may not.
-        if tail.torn { file.sync_data() } else { Ok(()) }
-    });
-    match cut {
-        Err(e) if tail.torn => Err(StorageError::io("shorten", &path)(e)),
-        _ => Ok(()),
-    }
+    file.sync_data().map_err(StorageError::io("sync", &path))
+}
+
+/// Makes the names of what was read durable.
+fn sync_dirs(layout: &Layout) -> Result<(), StorageError> {
+    let sync = |dir| layout.disk.sync_dir(dir).map_err(StorageError::io("sync", dir));
+    sync(&layout.logs)?;
+    if layout.snapshots == layout.logs { Ok(()) } else { sync(&layout.snapshots) }
 }
 
 /// A standalone server does not need these files: what is wrong with them is only said.

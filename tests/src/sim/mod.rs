@@ -1,0 +1,123 @@
+//! The deterministic simulator: a world of servers, disks, links and clients in which everything that happens follows
+//! from a seed.
+//!
+//! The engines are the product's; the drivers around them ([`server`]) make the same calls in the same order, with
+//! events in place of threads. Network ([`net`]) and disk ([`disk`]) do what the worst of their kind may do. Clients ([`client`]) and
+//! the [`history`] check everything that comes back. `docs/testing.md` tells how to run it.
+
+pub mod client;
+pub mod disk;
+pub mod env;
+pub mod faults;
+pub mod history;
+mod inode;
+mod judge;
+pub mod model;
+pub mod net;
+pub mod plan;
+pub mod random;
+mod reads;
+pub mod server;
+pub mod trace;
+pub mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use trace::Trace;
+use world::World;
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Hash of everything that happened.
+    pub hash: u64,
+    /// Events.
+    pub steps: u64,
+    /// Virtual time, us.
+    pub time: u64,
+    /// Transactions.
+    pub transactions: u64,
+    /// Replies and notifications that were checked.
+    pub replies: u64,
+    /// See `replies`.
+    pub notices: u64,
+    /// Starts of servers, deaths, refusals to start.
+    pub starts: u64,
+    /// See `starts`.
+    pub crashes: u64,
+    /// See `starts`.
+    pub refusals: u64,
+    /// Sessions that expired.
+    pub expired: u64,
+    /// How often the log had no room.
+    pub full: u64,
+}
+
+/// A run in which a property did not hold.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Its seed.
+    pub seed: u64,
+    /// After how many events.
+    pub step: u64,
+    /// What did not hold.
+    pub what: String,
+    /// The last that happened.
+    pub trace: Vec<String>,
+}
+
+/// Runs the world of a seed for so many events, then to its end. With `echo` everything that happens is written to standard
+/// error.
+///
+/// # Errors
+/// When a property does not hold, or something panics.
+pub fn run(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
+    let trace = Trace::new(echo);
+    let mut world = World::new(seed, &trace);
+    let result = catch_unwind(AssertUnwindSafe(|| world.run(steps)));
+    let what = match result {
+        Ok(Ok(())) => return Ok(summary(&world, &trace)),
+        Ok(Err(violation)) => violation.0,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            format!("panic: {}", text.unwrap_or_default())
+        }
+    };
+    Err(Box::new(Failure { seed, step: world.steps, what, trace: trace.tail() }))
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        let Self { seed, step, what, .. } = self;
+        writeln!(f, "seed {seed}, event {step}: {what}")?;
+        write!(
+            f,
+            "again with: cargo run --release -p quorate-tests --bin sim -- --seed {seed}"
+        )
+    }
+}
+
+fn summary(world: &World, trace: &Trace) -> Summary {
+    let mut summary = Summary {
+        hash: trace.hash(),
+        steps: world.steps,
+        time: world.env.now,
+        transactions: world.env.history.durable().unsigned_abs(),
+        expired: world.env.history.expired,
+        full: world.env.history.refusals,
+        ..Summary::default()
+    };
+    for client in &world.clients {
+        summary.replies += client.replies;
+        summary.notices += client.notices;
+    }
+    for server in &world.servers {
+        summary.starts += server.counts.starts;
+        summary.crashes += server.counts.crashes;
+        summary.refusals += server.counts.refusals;
+    }
+    summary
+}

@@ -1,0 +1,202 @@
+//! The rules of one run, all chosen by its seed: sizes, limits, delays, which faults there are.
+//!
+//! Every run leaves out some faults and exaggerates others, so that rare combinations come up.
+
+use super::net::Weather;
+use super::random::Random;
+use quorate_engine::access::AccessConfig;
+use quorate_engine::prep::PrepConfig;
+use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
+use quorate_engine::shard::ShardConfig;
+use quorate_engine::tree::TreeConfig;
+use quorate_wire::disk::names::Compression;
+
+/// The rules of a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// I/O shards; 1 is the fused driver.
+    pub shards: usize,
+    /// Clients.
+    pub clients: usize,
+    /// How often each fault comes, relative to the others; 0 is never.
+    pub faults: Weights,
+    /// us between faults.
+    pub fault_gap: (u64, u64),
+    /// us that a client waits between actions.
+    pub client_gap: (u64, u64),
+    /// Most requests that a client sends at once.
+    pub burst: u64,
+    /// Session timeouts that clients ask for, ms.
+    pub timeouts: (u64, u64),
+    /// Names on each level of the tree that clients use.
+    pub names: u64,
+    /// How much data a node gets at most, bytes.
+    pub data: u64,
+    /// us that the disk takes for a group.
+    pub disk_delay: (u64, u64),
+    /// us from the cause of a round to the round.
+    pub round_delay: (u64, u64),
+    /// Bytes that a server reads at once.
+    pub read_buffer: usize,
+    /// Nodes looked at, bytes handed over in one step of a snapshot.
+    pub walk: (usize, usize),
+    /// Reserved ahead by the log, bytes.
+    pub pre_allocate: u64,
+    /// A log file that is longer is followed by another one.
+    pub log_size_limit: Option<u64>,
+    /// How snapshots are compressed.
+    pub compression: Compression,
+    /// Whether logs have a directory of their own.
+    pub own_log_dir: bool,
+    /// The network.
+    pub weather: Weather,
+    /// For the engines.
+    pub engine: Engine,
+}
+
+/// The configuration of the engines.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// The tree.
+    pub tree: TreeConfig,
+    /// A shard.
+    pub shard: ShardConfig,
+    /// The replica; its first session is set at each start.
+    pub replica: ReplicaConfig,
+}
+
+/// How often each fault comes.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "each is described where it happens, in `faults`")]
+pub struct Weights {
+    pub kill: u64,
+    pub power: u64,
+    pub fuse: u64,
+    pub stop: u64,
+    pub full: u64,
+    pub sync_error: u64,
+    pub slow_disk: u64,
+    pub hang_up: u64,
+    pub half_open: u64,
+    pub deaf: u64,
+    pub silent: u64,
+    pub wall: u64,
+    pub flip: u64,
+    pub purge: u64,
+    pub inspect: u64,
+}
+
+impl Plan {
+    /// The rules of a seed's run.
+    #[must_use]
+    pub fn new(random: &mut Random) -> Self {
+        let faults = Weights::new(random);
+        let small = random.chance(300);
+        Self {
+            shards: usize::try_from(random.of(1, &[1, 2, 3])).unwrap_or(1),
+            clients: usize::try_from(random.between(1, 6)).unwrap_or(1),
+            faults,
+            fault_gap: random.of((50_000, 2_000_000), &[(1_000, 200_000), (500_000, 20_000_000)]),
+            client_gap: random.of((100, 20_000), &[(10, 1_000), (1_000, 1_000_000)]),
+            burst: random.of(4, &[1, 16, 64]),
+            timeouts: random.of((1_000, 10_000), &[(500, 2_000), (4_000, 30_000)]),
+            names: random.between(1, 4),
+            data: random.of(30, &[0, 2_000, 20_000]),
+            disk_delay: random.of((50, 500), &[(1, 20), (1_000, 20_000)]),
+            round_delay: random.of((1, 30), &[(1, 2_000)]),
+            read_buffer: usize::try_from(random.of(65_536, &[512, 4_096])).unwrap_or(512),
+            walk: random.of((2, 64), &[(128, 4096), (1, 1)]),
+            pre_allocate: random.of(16 << 10, &[0, 4 << 10, 128 << 10]),
+            log_size_limit: random.of(None, &[None, Some(4 << 10), Some(40 << 10)]),
+            compression: random
+                .of(Compression::Plain, &[Compression::Gzip, Compression::Snappy]),
+            own_log_dir: random.chance(300),
+            weather: Weather {
+                delay: random.of((10, 500), &[(1, 10), (1_000, 50_000)]),
+                slow_per_mille: random.of(0, &[2, 20]),
+                chunk: random.of(2_000, &[1, 40, 100_000]),
+                buffer: usize::try_from(random.of(200_000, &[600, 8_000])).unwrap_or(600),
+            },
+            engine: Engine::new(random, small),
+        }
+    }
+}
+
+impl Weights {
+    fn new(random: &mut Random) -> Self {
+        let mut weight = |usual: u64| if random.chance(350) { 0 } else { random.below(usual) + 1 };
+        Self {
+            kill: weight(10),
+            power: weight(10),
+            fuse: weight(20),
+            stop: weight(4),
+            full: weight(6),
+            sync_error: weight(2),
+            slow_disk: weight(4),
+            hang_up: weight(20),
+            half_open: weight(10),
+            deaf: weight(10),
+            silent: weight(10),
+            wall: weight(4),
+            flip: weight(6),
+            purge: weight(10),
+            inspect: weight(10),
+        }
+    }
+
+    /// All of them, in the order of the fields.
+    #[must_use]
+    pub const fn all(&self) -> [u64; 15] {
+        [
+            self.kill,
+            self.power,
+            self.fuse,
+            self.stop,
+            self.full,
+            self.sync_error,
+            self.slow_disk,
+            self.hang_up,
+            self.half_open,
+            self.deaf,
+            self.silent,
+            self.wall,
+            self.flip,
+            self.purge,
+            self.inspect,
+        ]
+    }
+}
+
+impl Engine {
+    fn new(random: &mut Random, small: bool) -> Self {
+        let tick = random.of(500, &[100, 2_000]);
+        let seed = random.number();
+        let shard = ShardConfig {
+            max_frame: if small { 40_000 } else { 1 << 20 },
+            tick,
+            min_session_timeout: 2 * tick,
+            max_session_timeout: 20_000,
+            handshake_timeout: 5_000,
+            access: AccessConfig::default(),
+            output_pause: if small { 2_000 } else { 1 << 20 },
+            output_limit: if small { 60_000 } else { 8 << 20 },
+            queue_limit: if small { 8 } else { 4_096 },
+            hash_seed: seed,
+            ..ShardConfig::default()
+        };
+        let interval = i64::try_from(random.of(2_000, &[500, 60_000])).unwrap_or(2_000);
+        let replica = ReplicaConfig {
+            prep: PrepConfig { seed, ..PrepConfig::default() },
+            tick,
+            reaper: ReaperConfig { interval, max_per_minute: 10_000, max_never_used: 0 },
+            snapshot: SnapshotConfig {
+                count: random.of(100, &[20, 400, 100_000]),
+                bytes: 4 << 30,
+                seed,
+            },
+            first_session: 0,
+            outstanding_limit: usize::try_from(random.of(1_000, &[3, 30])).unwrap_or(3),
+        };
+        Self { tree: TreeConfig { hash_seed: seed, digest: true }, shard, replica }
+    }
+}

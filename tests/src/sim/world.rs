@@ -1,0 +1,172 @@
+//! The world: servers, clients, and the loop that lets one event happen after another.
+
+use super::client::{Client, Farewell};
+use super::disk::SimDisk;
+use super::env::{Checked, Env, Event, ensure};
+use super::faults;
+use super::net::End;
+use super::plan::Plan;
+use super::random::Random;
+use super::server::Server;
+use super::trace::{Trace, note};
+
+/// Everything there is.
+pub struct World {
+    /// What is shared.
+    pub env: Env,
+    /// The servers; one, until there are ensembles.
+    pub servers: Vec<Server>,
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// How fast the disk is when nothing is wrong, us.
+    pub usual_disk: (u64, u64),
+    /// Events so far.
+    pub steps: u64,
+}
+
+impl World {
+    /// The world of a seed.
+    #[must_use]
+    pub fn new(seed: u64, trace: &Trace) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::new(&mut random);
+        note!(trace, "{plan:?}");
+        let usual_disk = plan.disk_delay;
+        let clients = plan.clients;
+        let disk = SimDisk::new(u64::MAX, random.fork(), trace.clone());
+        let mut env = Env::new(plan, random, trace.clone());
+        let clients = (0..clients).map(|number| Client::new(number, &mut env)).collect();
+        Self { env, servers: vec![Server::new(0, disk)], clients, usual_disk, steps: 0 }
+    }
+
+    /// Runs for so many events with faults, then without, until everything that was begun has ended.
+    pub fn run(&mut self, steps: u64) -> Checked {
+        self.env.at(0, Event::Start { server: 0 });
+        for client in 0..self.clients.len() {
+            let delay = self.env.random.below(10_000);
+            self.env.after(delay, Event::Act { client });
+        }
+        let (low, high) = self.env.plan.fault_gap;
+        let delay = self.env.random.skewed(low, high);
+        self.env.after(delay, Event::Fault);
+        while self.steps < steps && self.step(true)? {}
+        self.calm_down()
+    }
+
+    /// The next event. Returns whether there was one.
+    fn step(&mut self, faulty: bool) -> Checked<bool> {
+        let Some(event) = self.env.next() else { return Ok(false) };
+        self.steps += 1;
+        match event {
+            Event::Fault if faulty => faults::strike(self)?,
+            Event::Fault => {}
+            Event::Relief(relief) => faults::relieve(self, relief),
+            Event::Start { server } => {
+                if let Some(server) = self.servers.get_mut(server) {
+                    server.start(&mut self.env)?;
+                }
+            }
+            Event::Act { client } => self.act(client)?,
+            Event::Arrive(arrival) => {
+                let (link, to) = (arrival.link, arrival.to);
+                if self.env.links.arrive(arrival) {
+                    self.arrived(link, to)?;
+                }
+            }
+            Event::Round { server, .. }
+            | Event::Log { server }
+            | Event::Logged { server, .. }
+            | Event::Room { server }
+            | Event::Snapshot { server } => {
+                if let Some(place) = self.servers.get_mut(server.0) {
+                    place.event(&mut self.env, server.1, event)?;
+                }
+            }
+        }
+        if self.steps.is_multiple_of(256) && self.servers.iter().all(Server::is_up) {
+            let tick = i64::from(self.env.plan.engine.shard.tick);
+            self.env.history.check_overdue(self.env.now_ms(), tick)?;
+        }
+        Ok(true)
+    }
+
+    fn act(&mut self, number: usize) -> Checked {
+        let server = self.servers.first_mut();
+        if let (Some(client), Some(server)) = (self.clients.get_mut(number), server) {
+            let link = client.link();
+            client.act(&mut self.env, server)?;
+            self.taken(link);
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, id: u64, to: End) -> Checked {
+        let Some(link) = self.env.links.get(id) else { return Ok(()) };
+        let (client, conn) = (link.client, link.conn);
+        match to {
+            End::Client => {
+                if let Some(client) = self.clients.get_mut(client).filter(|c| c.link() == Some(id))
+                {
+                    client.read(&mut self.env)?;
+                    self.taken(Some(id));
+                }
+            }
+            End::Server => {
+                if let (Some(server), Some(conn)) = (self.servers.first_mut(), conn) {
+                    server.ready(&mut self.env, conn, true, false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The client has made room in the buffers.
+    fn taken(&mut self, link: Option<u64>) {
+        let conn = link.and_then(|link| self.env.links.get(link)).and_then(|link| link.conn);
+        if let (Some(server), Some(conn)) = (self.servers.first_mut(), conn) {
+            server.ready(&mut self.env, conn, false, true);
+        }
+    }
+
+    /// No more faults: everything that was begun must come to its end, and every session with it.
+    fn calm_down(&mut self) -> Checked {
+        note!(self.env.trace, "world: calm");
+        for server in &self.servers {
+            server.disk.set_capacity(u64::MAX);
+            server.disk.set_failing(false);
+            server.disk.disarm();
+        }
+        self.env.plan.disk_delay = self.usual_disk;
+        for client in &mut self.clients {
+            let farewell = self.env.random.of(Farewell::Close, &[Farewell::Vanish]);
+            client.calm_down(farewell);
+        }
+        let began = self.env.now;
+        let patience = 120_000_000 + self.env.plan.timeouts.1 * 3_000;
+        while !self.has_ended() {
+            ensure!(
+                self.env.now - began < patience && self.step(false)?,
+                "after {} s of calm something has not ended: clients left {:?}, sessions {:x?}",
+                (self.env.now - began) / 1_000_000,
+                self.clients.iter().map(Client::has_left).collect::<Vec<_>>(),
+                self.env.history.model.sessions
+            );
+        }
+        let settle = self.env.now + 1_000_000;
+        while self.env.now < settle && self.step(false)? {}
+        for server in &mut self.servers {
+            server.check_idle(&self.env)?;
+            server.inspect(&self.env)?;
+            server.stop(&mut self.env);
+        }
+        while !self.servers.iter().all(Server::is_up) && self.step(false)? {}
+        self.servers.iter().try_for_each(|server| server.check_idle(&self.env))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.servers.iter().all(Server::is_up)
+            && self.clients.iter().all(Client::has_left)
+            && self.env.history.model.sessions.is_empty()
+            && self.env.history.proposed() == self.env.history.durable()
+    }
+}
