@@ -141,7 +141,7 @@ impl Env {
     }
 
     /// The next event; the clock goes on to its time.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn pop(&mut self) -> Option<Event> {
         let ((time, ..), event) = self.queue.pop_first()?;
         self.now = time;
         self.trace.at(time);

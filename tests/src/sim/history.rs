@@ -90,20 +90,14 @@ impl History {
     }
 
     /// Checks the reply to a write.
-    pub fn check_write(
-        &self,
-        session: i64,
-        xid: i32,
-        zxid: i64,
-        err: i32,
-        body: &[u8],
-    ) -> Checked {
+    pub fn check_write(&self, session: i64, xid: i32, zxid: i64, err: i32, body: &[u8]) -> Checked {
         ensure!(
             zxid <= self.durable(),
             "request {xid} of {session:#x} was acknowledged as {zxid:#x}, but only {:#x} is durable",
             self.durable()
         );
-        let entry = self.entry(zxid).ok_or_else(|| Violation(format!("no transaction {zxid:#x}")))?;
+        let entry =
+            self.entry(zxid).ok_or_else(|| Violation(format!("no transaction {zxid:#x}")))?;
         ensure!(
             (entry.session, entry.cxid) == (session, xid),
             "request {xid} of {session:#x} was acknowledged as {zxid:#x}, which is request {} of {:#x}",
@@ -122,7 +116,8 @@ impl History {
     pub fn propose(&mut self, segment: &Segment, now: i64, tick: i64) -> Checked {
         for (n, record) in segment.records().iter().enumerate() {
             let payload = segment.payload(n).unwrap_or_default();
-            let header: TxnHeader = Reader::new(payload).get().map_err(|e| {
+            let mut reader = Reader::new(payload);
+            let header: TxnHeader = reader.get().map_err(|e| {
                 Violation(format!("the header of {} cannot be read: {e}", record.zxid))
             })?;
             ensure!(
@@ -131,7 +126,8 @@ impl History {
                 header.zxid,
                 self.proposed()
             );
-            self.session_txn(&header, now, tick)?;
+            let timeout = reader.get::<i32>().unwrap_or(0);
+            self.session_txn(&header, timeout, now, tick)?;
             self.entries.push(Entry {
                 payload: payload.to_vec(),
                 session: header.client_id,
@@ -143,11 +139,17 @@ impl History {
         Ok(())
     }
 
-    /// A session must not end by itself before its time, nor much later.
-    fn session_txn(&mut self, header: &TxnHeader, now: i64, tick: i64) -> Checked {
+    /// A session must not end by itself before its time, nor much later. `timeout` is a new one's.
+    fn session_txn(&mut self, header: &TxnHeader, timeout: i32, now: i64, tick: i64) -> Checked {
         match (header.kind, header.cxid) {
             (quorate_wire::txn::TxnType::CREATE_SESSION, _) => {
-                let session = Session { timeout: i64::MAX / 4, heard: now, maybe: now, ending: false, doubtful: false };
+                let session = Session {
+                    timeout: timeout.into(),
+                    heard: now,
+                    maybe: now,
+                    ending: false,
+                    doubtful: false,
+                };
                 self.sessions.insert(header.client_id, session);
             }
             (quorate_wire::txn::TxnType::CLOSE_SESSION, cxid) => {
@@ -256,7 +258,8 @@ impl History {
             ensure!(self.done.insert(key), "request {key:x?} is in the history twice ({zxid:#x})");
             ensure!(!self.refused.contains(&key), "request {key:x?} was refused, yet is {zxid:#x}");
         }
-        entry.reply = self.model.apply(&header, &record.txn, asked.map(|(op, _)| *op));
+        entry.reply =
+            self.model.apply(&header, &record.txn, asked.map(|(op, body)| (*op, body.as_slice())));
         entry.changes = std::mem::take(&mut self.model.changes);
         if matches!(record.txn, Txn::CloseSession(_)) {
             self.sessions.remove(&header.client_id);

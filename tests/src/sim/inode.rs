@@ -63,7 +63,11 @@ impl Inode {
 
     /// Loses what was not synced, or part of it. What is left is on the device. Returns the bits that were flipped
     /// in surviving sectors.
-    pub(super) fn lose(&mut self, random: &mut Random, flip_per_mille: u64) -> Vec<(usize, u8, u8)> {
+    pub(super) fn lose(
+        &mut self,
+        random: &mut Random,
+        flip_per_mille: u64,
+    ) -> Vec<(usize, u8, u8)> {
         let mut flips = Vec::new();
         let dirty: Vec<usize> = self.before.keys().copied().collect();
         // All, nothing, each sector by itself, or everything up to some byte.

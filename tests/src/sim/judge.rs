@@ -17,7 +17,12 @@ use quorate_wire::txn::{
 use quorate_wire::{ErrorCode, Jute, OpCode};
 
 /// The transaction that a client's request has to become. The model is left as it was.
-pub(super) fn judge<'a>(model: &mut Model, header: &TxnHeader, op: OpCode, body: &'a [u8]) -> Txn<'a> {
+pub(super) fn judge<'a>(
+    model: &mut Model,
+    header: &TxnHeader,
+    op: OpCode,
+    body: &'a [u8],
+) -> Txn<'a> {
     if op == OpCode::CloseSession {
         return close(model, header);
     }
@@ -77,6 +82,13 @@ fn multi<'a>(model: &mut Model, header: &TxnHeader, body: &'a [u8], open: bool) 
     let mut parts = Vec::new();
     let mut failed = false;
     for part in MultiParts::new(body).map_while(Result::ok) {
+        // A create2 is logged as create, and only its answer differs.
+        let part = match part {
+            MultiPart::Create(OpCode::Create2, request) => {
+                MultiPart::Create(OpCode::Create, request)
+            }
+            part => part,
+        };
         let verdict = if failed {
             Err(ErrorCode::RuntimeInconsistency)
         } else {
@@ -95,11 +107,7 @@ fn multi<'a>(model: &mut Model, header: &TxnHeader, body: &'a [u8], open: bool) 
     Txn::Multi(MultiTxn { parts })
 }
 
-fn one<'a>(
-    model: &Model,
-    ask: Ask<'a>,
-    open: bool,
-) -> Result<Txn<'a>, ErrorCode> {
+fn one<'a>(model: &Model, ask: Ask<'a>, open: bool) -> Result<Txn<'a>, ErrorCode> {
     if !open {
         return Err(ErrorCode::SessionExpired);
     }
@@ -169,7 +177,9 @@ fn create<'a>(
         OpCode::CreateContainer => {
             Txn::CreateContainer(CreateContainerBody { path, data, acl, parent_cversion })
         }
-        OpCode::CreateTtl => Txn::CreateTtl(CreateTtlBody { path, data, acl, parent_cversion, ttl }),
+        OpCode::CreateTtl => {
+            Txn::CreateTtl(CreateTtlBody { path, data, acl, parent_cversion, ttl })
+        }
         op => {
             let parent_cversion = Some(parent_cversion);
             let body = CreateBody { path, data, acl, ephemeral, parent_cversion };

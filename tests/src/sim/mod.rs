@@ -93,10 +93,7 @@ impl std::fmt::Display for Failure {
         }
         let Self { seed, step, what, .. } = self;
         writeln!(f, "seed {seed}, event {step}: {what}")?;
-        write!(
-            f,
-            "again with: cargo run --release -p quorate-tests --bin sim -- --seed {seed}"
-        )
+        write!(f, "again with: cargo run --release -p quorate-tests --bin sim -- --seed {seed}")
     }
 }
 

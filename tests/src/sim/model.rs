@@ -5,6 +5,7 @@
 
 use quorate_wire::op::OpCode;
 use quorate_wire::op::create::{Create2Response, CreateResponse};
+use quorate_wire::op::multi::MultiParts;
 use quorate_wire::op::multi_result::{MultiResponse, MultiResult};
 use quorate_wire::stat::{CONTAINER_OWNER, Owner};
 use quorate_wire::txn::{Txn, TxnHeader};
@@ -142,8 +143,13 @@ impl Model {
         self.changes.clear();
     }
 
-    /// Applies a whole transaction. Returns the error and the body of the reply to the operation that it came from.
-    pub fn apply(&mut self, header: &TxnHeader, txn: &Txn<'_>, op: Option<OpCode>) -> (i32, Vec<u8>) {
+    /// Applies a whole transaction. Returns the error and the body of the reply to the request that it came from.
+    pub fn apply(
+        &mut self,
+        header: &TxnHeader,
+        txn: &Txn<'_>,
+        asked: Option<(OpCode, &[u8])>,
+    ) -> (i32, Vec<u8>) {
         self.changes.clear();
         self.touched.clear();
         let reply = match txn {
@@ -151,7 +157,10 @@ impl Model {
             Txn::Multi(multi) => {
                 let failed = multi.failed();
                 let mut broken = false;
-                let results = multi.parts.iter().map(|part| match &part.txn {
+                let ops = MultiParts::new(asked.map_or(&[], |(_, body)| body));
+                let ops = ops.map(|part| part.map_or(OpCode::Multi, |part| part.op()));
+                let parts = multi.parts.iter().zip(ops);
+                let results = parts.map(|(part, op)| match &part.txn {
                     Txn::Error(code) => {
                         broken = true;
                         MultiResult::Error(*code)
@@ -160,7 +169,7 @@ impl Model {
                     _ if failed => MultiResult::Error(0),
                     txn => {
                         let stat = self.apply_part(header, txn);
-                        result(txn, stat)
+                        result(txn, op, stat)
                     }
                 });
                 let results = results.collect();
@@ -168,7 +177,7 @@ impl Model {
             }
             txn => {
                 let stat = self.apply_part(header, txn);
-                (0, body(txn, op, stat))
+                (0, body(txn, asked.map(|(op, _)| op), stat))
             }
         };
         self.zxid = header.zxid.0;
@@ -323,9 +332,11 @@ fn body(txn: &Txn<'_>, op: Option<OpCode>, stat: Stat) -> Vec<u8> {
     }
 }
 
-fn result<'a>(txn: &'a Txn<'_>, stat: Stat) -> MultiResult<'a> {
+fn result<'a>(txn: &'a Txn<'_>, op: OpCode, stat: Stat) -> MultiResult<'a> {
     match (created(txn), txn) {
-        (Some(path), Txn::Create(_)) => MultiResult::Create(CreateResponse { path: path.into() }),
+        (Some(path), Txn::Create(_)) if op == OpCode::Create => {
+            MultiResult::Create(CreateResponse { path: path.into() })
+        }
         (Some(path), _) => MultiResult::Create2(Create2Response { path: path.into(), stat }),
         (None, Txn::SetData(_)) => MultiResult::SetData(stat),
         (None, Txn::Delete(_)) => MultiResult::Delete,

@@ -108,13 +108,12 @@ impl Plan {
             walk: random.of((2, 64), &[(128, 4096), (1, 1)]),
             pre_allocate: random.of(16 << 10, &[0, 4 << 10, 128 << 10]),
             log_size_limit: random.of(None, &[None, Some(4 << 10), Some(40 << 10)]),
-            compression: random
-                .of(Compression::Plain, &[Compression::Gzip, Compression::Snappy]),
+            compression: random.of(Compression::Plain, &[Compression::Gzip, Compression::Snappy]),
             own_log_dir: random.chance(300),
             weather: Weather {
                 delay: random.of((10, 500), &[(1, 10), (1_000, 50_000)]),
                 slow_per_mille: random.of(0, &[2, 20]),
-                chunk: random.of(2_000, &[1, 40, 100_000]),
+                chunk: random.of(2_000, &[8, 60, 100_000]),
                 buffer: usize::try_from(random.of(200_000, &[600, 8_000])).unwrap_or(600),
             },
             engine: Engine::new(random, small),
@@ -184,7 +183,7 @@ impl Engine {
             hash_seed: seed,
             ..ShardConfig::default()
         };
-        let interval = i64::try_from(random.of(2_000, &[500, 60_000])).unwrap_or(2_000);
+        let interval = i64::from(random.of(2_000, &[500, 60_000]));
         let replica = ReplicaConfig {
             prep: PrepConfig { seed, ..PrepConfig::default() },
             tick,

@@ -20,7 +20,7 @@ pub struct World {
     pub clients: Vec<Client>,
     /// How fast the disk is when nothing is wrong, us.
     pub usual_disk: (u64, u64),
-    /// Events so far.
+    /// Events so far, arrivals not counted.
     pub steps: u64,
 }
 
@@ -55,8 +55,8 @@ impl World {
 
     /// The next event. Returns whether there was one.
     fn step(&mut self, faulty: bool) -> Checked<bool> {
-        let Some(event) = self.env.next() else { return Ok(false) };
-        self.steps += 1;
+        let Some(event) = self.env.pop() else { return Ok(false) };
+        self.steps += u64::from(!matches!(event, Event::Arrive(_)));
         match event {
             Event::Fault if faulty => faults::strike(self)?,
             Event::Fault => {}
@@ -153,13 +153,13 @@ impl World {
             );
         }
         let settle = self.env.now + 1_000_000;
-        while self.env.now < settle && self.step(false)? {}
+        while (self.env.now < settle || !self.has_ended()) && self.step(false)? {}
         for server in &mut self.servers {
             server.check_idle(&self.env)?;
             server.inspect(&self.env)?;
             server.stop(&mut self.env);
         }
-        while !self.servers.iter().all(Server::is_up) && self.step(false)? {}
+        while !self.has_ended() && self.step(false)? {}
         self.servers.iter().try_for_each(|server| server.check_idle(&self.env))
     }
 

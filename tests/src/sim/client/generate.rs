@@ -21,7 +21,12 @@ use quorate_wire::op::sync::SyncRequest;
 use quorate_wire::{Acl, Jute, OpCode, acl};
 
 /// Appends the body of a request. `known` are paths that were made by others, sequential ones among them.
-pub(super) fn generate(random: &mut Random, plan: &Plan, known: &[String], out: &mut Vec<u8>) -> OpCode {
+pub(super) fn generate(
+    random: &mut Random,
+    plan: &Plan,
+    known: &[String],
+    out: &mut Vec<u8>,
+) -> OpCode {
     let data = data(random, plan);
     let target = target(random, plan, known);
     let path = || target.as_str().into();

@@ -97,7 +97,9 @@ impl Client {
         );
         self.last_zxid = zxid;
         if self.resumes() {
-            return Err(Violation(format!("client {number}: {notice:?} before the watches are set")));
+            return Err(Violation(format!(
+                "client {number}: {notice:?} before the watches are set"
+            )));
         }
         self.advance(env, zxid);
         let expected = self.expected.pop_front();

@@ -72,7 +72,7 @@ impl Server {
                 env.history.recovered(&tree, now)?;
                 self.disk.mend();
                 let server = (self.number, self.life);
-                self.process = Some(Process::new(env, server, storage, tree));
+                self.process = Some(Process::new(env, server, storage, tree, report.records));
                 Ok(())
             }
             Err(error) if self.disk.is_dead() => {
@@ -83,9 +83,8 @@ impl Server {
             Err(error) => {
                 note!(env.trace, "server {}: refuses to start: {error}", self.number);
                 self.counts.refusals += 1;
-                let excused = damaged
-                    || self.disk.is_failing()
-                    || super::faults::is_want_of_room(&error);
+                let excused =
+                    damaged || self.disk.is_failing() || super::faults::is_want_of_room(&error);
                 ensure!(excused, "the server does not start: {error}");
                 self.disk.mend();
                 self.disk.set_failing(false);
@@ -118,10 +117,8 @@ impl Server {
                 process.journal.look_for_room(env);
                 process.wake(env, process.writer());
             }
-            Event::Snapshot { .. } => {
-                if process.snapshots.write(env, &mut process.tree) {
-                    process.wake(env, process.writer());
-                }
+            Event::Snapshot { .. } if process.snapshots.write(env, &mut process.tree) => {
+                process.wake(env, process.writer());
             }
             _ => {}
         }

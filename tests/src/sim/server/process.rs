@@ -52,7 +52,13 @@ pub(super) enum Fate {
 }
 
 impl Process {
-    pub(super) fn new(env: &mut Env, server: (usize, u64), storage: Storage, tree: Tree) -> Self {
+    pub(super) fn new(
+        env: &mut Env,
+        server: (usize, u64),
+        storage: Storage,
+        tree: Tree,
+        replayed: u64,
+    ) -> Self {
         let engine = &env.plan.engine;
         let mut config = engine.replica.clone();
         config.first_session = first_session_id(1, env.wall());
@@ -67,7 +73,7 @@ impl Process {
         let mut process = Self {
             server,
             started: env.now,
-            replica: Replica::new(config, &tree, now),
+            replica: Replica::new(config, &tree, replayed, now),
             tree,
             threads,
             inbox: Vec::new(),
@@ -235,11 +241,13 @@ impl Process {
             self.deadline = self.deadline.into_iter().chain(next).min();
         }
         self.seal(env)?;
-        let fate = self.take_reports(env, now)?;
         {
-            let mut shards: Vec<&mut Shard> = self.threads.iter_mut().map(|t| &mut t.shard).collect();
+            // What is ready was submitted before anything that has become durable now.
+            let mut shards: Vec<&mut Shard> =
+                self.threads.iter_mut().map(|t| &mut t.shard).collect();
             self.replica.deliver(&self.tree, &mut shards, now);
         }
+        let fate = self.take_reports(env, now)?;
         self.snapshot(env);
         for number in 0..self.threads.len() {
             if self.threads.get(number).is_some_and(|thread| thread.shard.has_work()) {
@@ -267,7 +275,8 @@ impl Process {
 
     fn take_reports(&mut self, env: &mut Env, now: Now) -> Checked<Fate> {
         for report in self.journal.news() {
-            let mut shards: Vec<&mut Shard> = self.threads.iter_mut().map(|t| &mut t.shard).collect();
+            let mut shards: Vec<&mut Shard> =
+                self.threads.iter_mut().map(|t| &mut t.shard).collect();
             match report {
                 LogReport::Synced(zxid) => {
                     env.history.commit(zxid.0)?;

@@ -1,0 +1,47 @@
+//! The simulator, briefly: a fixed number of seeds, and that a seed means the same run every time.
+//!
+//! For longer: `cargo run --release -p quorate-tests --bin sim -- --forever`.
+
+use quorate_tests::sim;
+use std::thread;
+
+/// Seeds in a test run.
+const SEEDS: u64 = 60;
+/// Events with faults in each.
+const STEPS: u64 = 4_000;
+
+#[test]
+fn every_property_holds_in_every_world() {
+    let halves = [0, 1].map(|half| {
+        thread::spawn(move || {
+            (1..=SEEDS).filter(|seed| seed % 2 == half).map(run).collect::<Option<Vec<_>>>()
+        })
+    });
+    let runs = halves.map(|half| half.join().unwrap().expect("the failure is told above")).concat();
+    let sum = |of: fn(&sim::Summary) -> u64| runs.iter().map(of).sum::<u64>();
+    // Worlds in which nothing happens would pass as well.
+    assert!(sum(|run| run.transactions) > 10_000, "{runs:?}");
+    assert!(sum(|run| run.replies) > 10_000, "{runs:?}");
+    assert!(sum(|run| run.notices) > 1_000, "{runs:?}");
+    assert!(sum(|run| run.crashes) > 50, "{runs:?}");
+    assert!(sum(|run| run.expired) > 20, "{runs:?}");
+    assert!(sum(|run| run.full) > 5, "{runs:?}");
+    assert!(sum(|run| run.refusals) > 0, "{runs:?}");
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    for seed in [7, 8, 9] {
+        assert_eq!(
+            run(seed).expect("the failure is told above"),
+            run(seed).unwrap(),
+            "seed {seed}"
+        );
+    }
+    assert_ne!(run(7).unwrap().hash, run(8).unwrap().hash);
+}
+
+/// Tells a failure and returns nothing then.
+fn run(seed: u64) -> Option<sim::Summary> {
+    sim::run(seed, STEPS, false).inspect_err(|failure| eprintln!("{failure} --steps {STEPS}")).ok()
+}
