@@ -201,6 +201,10 @@ fn part_check_body(path: &str) -> Vec<u8> {
 #[test]
 fn delete_container_in_order() {
     let mut world = world(PrepConfig::default());
+    world.done(&(OpCode::CreateContainer, create("/a/c", 4).1));
+    world.done(&create_ttl("/a/old", 5, 1000));
+    world.now += 1000;
+    world.done(&create_ttl("/a/new", 5, 1000));
     for (path, expected) in [
         ("/", Some(BadArguments)),
         ("/zookeeper/quota", Some(BadArguments)),
@@ -208,15 +212,21 @@ fn delete_container_in_order() {
         ("/missing/x", Some(NoNode)),
         ("/a", Some(NotEmpty)),
         ("/e", Some(BadVersion)),
-        ("/locked/x", None),
-        ("/a/b", None),
-        ("/a", None),
+        ("/a/b", Some(BadVersion)),
+        ("/a/new", Some(BadVersion)),
+        ("/a/c", None),
+        ("/a/old", None),
     ] {
         assert_eq!(world.judge(0, Ask::DeleteContainer { path }).error, expected, "{path}");
         let header = world.last().header;
         assert_eq!((header.client_id, header.cxid), (0, 3));
         world.apply_all();
     }
+    // The reaper saw a container, and an ordinary node has taken its place.
+    world.done(&(OpCode::CreateContainer, create("/a/c", 4).1));
+    assert_eq!((world.ask(&delete("/a/c", -1)), world.ask(&create("/a/c", 0))), (None, None));
+    assert_eq!(world.judge(0, Ask::DeleteContainer { path: "/a/c" }).error, Some(BadVersion));
+    world.apply_all();
     let (op, body) = (OpCode::DeleteContainer, b"\0\0\0\x02/e".as_slice());
     assert_eq!(world.ask_as(S, (op, body)), Some(BadArguments), "not for clients");
 }
