@@ -243,7 +243,7 @@ impl History {
                 Txn::CreateSession(*timeout)
             }
             (Txn::CloseSession(_), None) => judge::close(&self.model, &header),
-            (Txn::DeleteContainer(path), None) => judge::reap(&self.model, path),
+            (Txn::DeleteContainer(path), None) => judge::reap(&self.model, path, header.time),
             (txn @ Txn::Error(_), None) if header.client_id == 0 => txn.clone(),
             (txn, None) => {
                 return Err(Violation(format!("nobody asked for {zxid:#x}: {header:?} {txn:?}")));

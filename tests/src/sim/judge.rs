@@ -42,12 +42,13 @@ pub(super) fn close(model: &Model, header: &TxnHeader) -> Txn<'static> {
 
 /// The transaction that the removal of a container or TTL node has to be.
 #[must_use]
-pub(super) fn reap(model: &Model, path: &str) -> Txn<'static> {
+pub(super) fn reap(model: &Model, path: &str, time: i64) -> Txn<'static> {
     let code = match model.get(path) {
         None => ErrorCode::NoNode,
         Some(node) if node.children > 0 => ErrorCode::NotEmpty,
         Some(node) => match Owner::of(node.stat.ephemeral_owner) {
-            Owner::Container | Owner::Ttl(_) => {
+            Owner::Container => return Txn::DeleteContainer(path.to_owned().into()),
+            Owner::Ttl(ttl) if time - node.stat.mtime > ttl => {
                 return Txn::DeleteContainer(path.to_owned().into());
             }
             _ => ErrorCode::BadVersion,

@@ -5,6 +5,7 @@
 use super::net::Weather;
 use super::random::Random;
 use quorate_engine::access::AccessConfig;
+use quorate_engine::limits::Limits;
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::ShardConfig;
@@ -194,6 +195,7 @@ impl Engine {
                 seed,
             },
             first_session: 0,
+            limits: Limits::default(),
             outstanding_limit: usize::try_from(random.of(1_000, &[3, 30])).unwrap_or(3),
         };
         Self { tree: TreeConfig { hash_seed: seed, digest: true }, shard, replica }

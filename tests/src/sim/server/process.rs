@@ -10,7 +10,7 @@ use super::sockets::Sockets;
 use crate::sim::env::{Checked, Env, Event, Violation, ensure};
 use crate::sim::net::LinkId;
 use crate::sim::trace::note;
-use quorate::storage::{GroupWriter, LogReport, Storage};
+use quorate::storage::{GroupCommit, GroupWriter, LogReport, Storage};
 use quorate_engine::replica::{Now, Replica, first_session_id};
 use quorate_engine::shard::{ConnKey, Shard};
 use quorate_engine::tree::Tree;
@@ -80,7 +80,10 @@ impl Process {
             crowded: false,
             deadline: Some(0),
             rounds,
-            journal: Journal::new(GroupWriter::new(storage.log_writer(), None), server),
+            journal: Journal::new(
+                GroupWriter::new(storage.log_writer(), GroupCommit::default()),
+                server,
+            ),
             snapshots: Snapshots::new(server),
             commits: 0,
             dealt: 0,
@@ -171,7 +174,7 @@ impl Process {
             self.deadline = strangers.into_iter().chain(replica).chain([nap]).min();
             self.settle(env, now)?;
         } else {
-            let next = self.replica.sessions().next_deadline();
+            let next = self.replica.next_deadline();
             self.deadline = self.deadline.into_iter().chain(next).min();
         }
         self.snapshot(env);
@@ -237,7 +240,7 @@ impl Process {
             let next = self.replica.tick(&self.tree, now);
             self.deadline = next.into_iter().chain([now.mono + LONGEST_NAP]).min();
         } else {
-            let next = self.replica.sessions().next_deadline();
+            let next = self.replica.next_deadline();
             self.deadline = self.deadline.into_iter().chain(next).min();
         }
         self.seal(env)?;
@@ -351,8 +354,10 @@ impl Process {
             let most = config.output_limit + config.output_pause + LONGEST_REPLY * batch;
             ensure!(conn.unsent() <= most, "a connection has {} bytes unsent", conn.unsent());
         }
+        // A connection without requests in flight may always send a batch, also when it is a new one in place of one
+        // that has gone.
         let limit = env.plan.engine.replica.outstanding_limit;
-        let most = limit + (conns().count() + 2) * (batch + config.queue_limit.min(batch) + 2);
+        let most = limit + (self.dealt + 2) * (batch + 1);
         let outstanding = self.replica.outstanding();
         ensure!(outstanding <= most, "{outstanding} requests are in flight, limit {limit}");
         Ok(())
