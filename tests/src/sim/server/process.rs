@@ -357,7 +357,7 @@ impl Process {
         // A connection without requests in flight may always send a batch, also when it is a new one in place of one
         // that has gone.
         let limit = env.plan.engine.replica.outstanding_limit;
-        let most = limit + (self.dealt + 2) * (batch + 1);
+        let most = limit + (self.dealt + 2) * (config.queue_limit + batch);
         let outstanding = self.replica.outstanding();
         ensure!(outstanding <= most, "{outstanding} requests are in flight, limit {limit}");
         Ok(())
