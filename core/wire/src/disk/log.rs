@@ -159,8 +159,8 @@ pub struct LogScan<'a> {
 
 impl<'a> LogScan<'a> {
     /// Starts at the header of a file whose bytes are `file`. A record longer than `max_payload` bytes is
-    /// taken for damage: it should be at least what the writer was allowed
-    /// ([`DEFAULT_MAX_PAYLOAD`] if that is unknown).
+    /// taken for damage unless it is intact: the end of a session with very many ephemerals is longer than
+    /// any request. It should be at least what the writer was allowed ([`DEFAULT_MAX_PAYLOAD`] if that is unknown).
     #[must_use]
     pub fn new(file: &'a [u8], max_payload: usize) -> Self {
         let mut scan = Self { file, at: HEADER_LEN, max_payload, end: None };
@@ -192,7 +192,12 @@ impl<'a> LogScan<'a> {
         let len = match usize::try_from(length) {
             Ok(0) => return Err(Bad::Empty),
             Ok(len) if len <= self.max_payload => len,
-            _ => return Err(Bad::Is(Fault::Length(length), at + PREFIX_LEN)),
+            Ok(len) if is_intact(rest, len, stored) => len,
+            Ok(len) => {
+                let end = at.saturating_add(RECORD_OVERHEAD).saturating_add(len);
+                return Err(Bad::Is(Fault::Length(length), end));
+            }
+            Err(_) => return Err(Bad::Is(Fault::Length(length), at + PREFIX_LEN)),
         };
         let (Ok(payload), Ok(mark)) = (r.take(len), r.get::<u8>()) else {
             return Err(Bad::Cut { needed: len + RECORD_OVERHEAD });
@@ -233,7 +238,11 @@ impl<'a> LogScan<'a> {
             // The checksum made it to the disk and nothing else.
             Bad::Empty => (Fault::Blank, self.is_blank(self.at + PREFIX_LEN)),
             Bad::Cut { needed } => (Fault::Cut { needed, left }, true),
-            Bad::Is(why @ Fault::Length(_), _) => (why, false),
+            // Also a very long record may be written in part: then there is room for it, and it ends with zeros.
+            Bad::Is(why @ Fault::Length(length), end) => {
+                let has_room = length > 0 && end <= self.file.len();
+                (why, has_room && self.is_blank(end.saturating_sub(1)))
+            }
             Bad::Is(why, end) => (why, self.is_blank(end)),
         };
         // A flipped bit in a length can make a record swallow its successors: look inside as well.
@@ -305,6 +314,14 @@ enum Bad {
     Cut { needed: usize },
     /// A fault, and where the record would end.
     Is(Fault, usize),
+}
+
+/// Whether the record at the start of `rest` is whole, with its end mark and its checksum.
+fn is_intact(rest: &[u8], len: usize, stored: i64) -> bool {
+    let record = rest.get(PREFIX_LEN..).and_then(|rest| rest.split_at_checked(len));
+    record.is_some_and(|(payload, after)| {
+        after.first() == Some(&RECORD_END) && adler32(payload) == stored
+    })
 }
 
 /// Adler-32 in the low half of a long, as the file carries it.
@@ -452,6 +469,31 @@ mod tests {
         assert_eq!(
             end(&file),
             LogEnd::Damage { offset: 0, why: Fault::Magic, next_valid: Some(offset(at[0])) }
+        );
+    }
+
+    #[test]
+    fn a_record_longer_than_any_request_counts_when_it_is_whole() {
+        let (mut file, at) = log(0);
+        let long = vec![7; LIMIT + 100];
+        write_record(&long, &mut file);
+        let end_of_it = file.len();
+        file.resize(end_of_it + 200, 0);
+        assert_eq!(end(&file), LogEnd::CleanEnd { offset: offset(end_of_it) });
+        for written in [20, 300, LIMIT] {
+            let mut torn = file.clone();
+            torn[at[3] + written..].fill(0);
+            let verdict = end(&torn);
+            let last = offset(at[3]);
+            assert!(
+                matches!(verdict, LogEnd::TornTail { offset, .. } if offset == last),
+                "{written}: {verdict:?}"
+            );
+        }
+        file[at[3] + 200] ^= 1;
+        assert!(
+            matches!(end(&file), LogEnd::Damage { .. }),
+            "nothing was cut off, but a byte is bad"
         );
     }
 
