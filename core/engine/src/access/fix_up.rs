@@ -14,7 +14,8 @@ use quorate_wire::error::ErrorCode;
 ///
 /// # Errors
 /// [`ErrorCode::InvalidAcl`] for an empty list, a null scheme, an `auth` entry of a caller without
-/// authenticated identity, an unknown scheme or an id that its scheme does not accept;
+/// authenticated identity, an unknown scheme or an id that its scheme does not accept, or when `auth` entries,
+/// each of which stands for all identities, make megabytes of it;
 /// [`ErrorCode::MarshallingError`] for a null id where the id matters.
 pub fn fix_up(
     acl: Vec<Acl<'_>>,
@@ -44,11 +45,18 @@ pub fn fix_up_borrowed<'a>(
         return Err(ErrorCode::InvalidAcl);
     }
     let mut fixed = Vec::with_capacity(unique.len());
+    let mut expanded = 0;
     for entry in unique {
         if is_anyone(&entry.id)? {
             fixed.push(entry);
         } else if entry.id.scheme() == "auth" {
+            let at = fixed.len();
             expand(entry.perms, identities, schemes, &mut fixed)?;
+            let gained = fixed.get(at..).unwrap_or_default().iter();
+            expanded += gained.map(|entry| PER_ENTRY + entry.id.id().len()).sum::<usize>();
+            if expanded > MOST_EXPANDED {
+                return Err(ErrorCode::InvalidAcl);
+            }
         } else {
             let provider = schemes.find(entry.id.scheme()).ok_or(ErrorCode::InvalidAcl)?;
             let id = entry.id.id.as_deref().ok_or(ErrorCode::MarshallingError)?;
@@ -138,5 +146,8 @@ fn expand<'a>(
     if fixed.len() == before { Err(ErrorCode::InvalidAcl) } else { Ok(()) }
 }
 
+/// The most bytes that `auth` entries may become, and what an entry takes beside its id.
+const MOST_EXPANDED: usize = 4 << 20;
+const PER_ENTRY: usize = 20;
 /// Up to here, comparing every pair is cheaper than sorting.
 const FEW: usize = 32;

@@ -77,6 +77,12 @@ impl Identities {
         self.0.ids.iter()
     }
 
+    /// Whether one more, proven by that many bytes, would be more than anybody needs. Apache has no limit.
+    fn are_too_many(&self, more: usize) -> bool {
+        let bytes = self.iter().map(|id| id.id().len()).fold(more, usize::saturating_add);
+        self.0.ids.len() >= MOST_IDENTITIES || bytes > MOST_BYTES
+    }
+
     fn of(ids: Box<[Id<'static>]>) -> Self {
         let is_super = ids.iter().any(|id| id.scheme() == "super");
         Self(Arc::new(Set { ids, is_super }))
@@ -98,8 +104,8 @@ pub fn check(identities: &Identities, acl: &[Acl<'_>], needed: i32, skip_acl: bo
 /// Answers an auth packet: the identities afterwards.
 ///
 /// # Errors
-/// [`ErrorCode::AuthFailed`] when the scheme has no provider or its provider refuses; the
-/// connection must be closed after the reply.
+/// [`ErrorCode::AuthFailed`] when the scheme has no provider or its provider refuses, or when the
+/// connection has a thousand identities already; it must be closed after the reply.
 pub fn authenticate(
     config: &AccessConfig,
     scheme: Option<&str>,
@@ -111,6 +117,9 @@ pub fn authenticate(
         // The provider adds the peer's address, which every connection has from the start.
         (Some(Scheme::Ip), _) => Ok(identities.clone()),
         (Some(Scheme::Digest), Some(auth)) => {
+            if identities.are_too_many(auth.len()) {
+                return Err(ErrorCode::AuthFailed);
+            }
             let text = String::from_utf8_lossy(auth);
             let digest = config.digest_alg.identity(&text);
             let is_super = config.super_digest.as_deref() == Some(digest.as_str());
@@ -193,6 +202,10 @@ fn masked(id: &str) -> String {
     }
     out
 }
+
+/// Identities of one connection, and the bytes of their names. Each `auth` entry of an ACL stands for all of them.
+const MOST_IDENTITIES: usize = 1000;
+const MOST_BYTES: usize = 2 << 20;
 
 #[cfg(test)]
 mod tests;

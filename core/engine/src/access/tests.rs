@@ -296,3 +296,30 @@ fn readers_without_admin_see_no_hashes() {
     ];
     assert_eq!(masked_for_reader(&list), expected);
 }
+
+#[test]
+fn identities_are_limited_in_number_and_size() {
+    let config = AccessConfig::default();
+    let add =
+        |ids: &Identities, text: &[u8]| authenticate(&config, Some("digest"), Some(text), ids);
+    let mut many = Identities::none();
+    for n in 0..MOST_IDENTITIES {
+        many = add(&many, format!("u{n}:p").as_bytes()).unwrap();
+    }
+    assert_eq!(add(&many, b"one:more"), Err(ErrorCode::AuthFailed));
+    let long = |c: u8| [vec![c; 900_000], b":p".to_vec()].concat();
+    let two = add(&add(&Identities::none(), &long(b'a')).unwrap(), &long(b'b')).unwrap();
+    assert_eq!(add(&two, &long(b'c')), Err(ErrorCode::AuthFailed));
+    assert!(add(&two, b"short:p").is_ok());
+}
+
+#[test]
+fn auth_entries_are_limited_in_what_they_become() {
+    let auth = [b"u".repeat(500_000), b":p".to_vec()].concat();
+    let who =
+        authenticate(&AccessConfig::default(), Some("digest"), Some(&auth), &Identities::none());
+    let who = who.unwrap();
+    let list = |n| (1..=n).map(|perms| Acl { perms, id: Id::new("auth", "") }).collect();
+    assert_eq!(fix_up(list(8), &who, Schemes::default()).unwrap().len(), 8);
+    assert_eq!(fix_up(list(9), &who, Schemes::default()), Err(ErrorCode::InvalidAcl));
+}

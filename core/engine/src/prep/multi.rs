@@ -69,6 +69,9 @@ fn parts(
             verdict = Verdict::Failed;
         }
         count = count.saturating_add(1);
+        if out.len().saturating_sub(count_at) > LONGEST {
+            return Err(ErrorCode::MarshallingError);
+        }
     }
     if let Some(slot) = out.get_mut(count_at..).and_then(|b| b.first_chunk_mut::<4>()) {
         *slot = count.to_be_bytes();
@@ -151,3 +154,7 @@ fn write_error(code: ErrorCode, out: &mut Vec<u8>) {
     4i32.write(out);
     code.code().write(out);
 }
+
+/// The most bytes of one transaction. A request of a megabyte can ask for far more, by ACLs of the scheme `auth`,
+/// each of which stands for all identities of the caller.
+const LONGEST: usize = 16 << 20;

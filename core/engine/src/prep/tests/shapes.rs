@@ -168,3 +168,17 @@ fn a_check_carries_the_next_version() {
     let Txn::Multi(txn) = w.last().txn else { panic!("no multi") };
     assert_eq!(txn.parts[0].txn, Txn::Check("/zookeeper".into(), 1));
 }
+
+#[test]
+fn a_multi_whose_transaction_would_be_huge_is_refused_as_a_whole() {
+    let mut w = world();
+    w.who = user(&format!("{}:p", "u".repeat(1_000_000)));
+    let paths: Vec<String> = (0..18).map(|n| format!("/n{n}")).collect();
+    let parts = |n: usize| -> Vec<MultiPart<'_>> {
+        let part = |path| create_request(path, 0, only_auth(ALL));
+        paths[..n].iter().map(|p| MultiPart::Create(OpCode::Create, part(p))).collect()
+    };
+    assert_eq!(w.ask(&multi(&parts(18))), Some(ErrorCode::MarshallingError));
+    w.apply_all();
+    w.done(&multi(&parts(10)));
+}
