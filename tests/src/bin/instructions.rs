@@ -1,4 +1,4 @@
-//! One of three loops through the engines, for counting its instructions: `instructions <read|write|notification> <n>`.
+//! One of four loops through the engines, for counting its instructions: `instructions <read|write|create|notification> <n>`.
 //!
 //! `tests/instructions` runs it under callgrind with two values of `n`; the difference, divided, is what one
 //! operation costs from received bytes to bytes to send. Nothing is measured here.
@@ -17,6 +17,7 @@ use quorate_wire::frame::{RequestHeader, write_frame};
 use quorate_wire::op::connect::ConnectRequest;
 use quorate_wire::op::create::CreateRequest;
 use quorate_wire::op::get_data::GetDataRequest;
+use quorate_wire::op::multi::{MultiHeader, MultiPart, write_part};
 use quorate_wire::op::set_data::SetDataRequest;
 use quorate_wire::{Acl, Jute, OpCode};
 use std::hint::black_box;
@@ -29,8 +30,9 @@ fn main() {
     match what.as_str() {
         "read" => server.read(n),
         "write" => server.write(n),
+        "create" => server.create(n),
         "notification" => server.notify(n),
-        other => panic!("read, write or notification, not {other}"),
+        other => panic!("read, write, create or notification, not {other}"),
     }
 }
 
@@ -122,6 +124,31 @@ impl Server {
         self.pipeline(n, |node| set(path(node)));
     }
 
+    /// Creates `n` nodes, ten to a directory of their own, in multis of a hundred.
+    fn create(&mut self, n: usize) {
+        let client = self.connect();
+        for batch in 0..n / CREATED {
+            let mut bytes = Vec::with_capacity(CREATED * 200);
+            write_frame(&mut bytes, |out| {
+                RequestHeader { xid: 1, op: OpCode::Multi.code() }.write(out);
+                for i in 0..CREATED {
+                    let node = batch * CREATED + i;
+                    let acl = vec![Acl::world(quorate_wire::acl::ALL)];
+                    let path = if node % 10 == 0 {
+                        format!("/dir-{:07}", node / 10)
+                    } else {
+                        format!("/dir-{:07}/node-{node:08}", node / 10)
+                    };
+                    let create =
+                        CreateRequest { path: path.into(), data: Some(&DATA), acl, flags: 0 };
+                    write_part(&MultiPart::Create(OpCode::Create, create), out);
+                }
+                MultiHeader::END.write(out);
+            });
+            self.send(client, &bytes);
+        }
+    }
+
     /// Sends `n` requests in batches that have been made beforehand.
     fn pipeline(&mut self, n: usize, request: impl Fn(usize) -> Vec<u8>) {
         let client = self.connect();
@@ -175,3 +202,4 @@ const DATA: [u8; 100] = [b'd'; 100];
 const NODES: usize = 1000;
 const PIPELINED: usize = 32;
 const WATCHERS: usize = 500;
+const CREATED: usize = 100;
