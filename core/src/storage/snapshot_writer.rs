@@ -12,6 +12,7 @@ use quorate_wire::disk::names::{Compression, FileName};
 use quorate_wire::disk::snappy_frame;
 use quorate_wire::disk::snapshot::{Sealer, Trailer};
 use std::io::{self, Write};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -124,10 +125,13 @@ impl SnapshotJob {
         let (chunks, inbox) = sync_channel(QUEUE);
         let trailer = Arc::new(OnceLock::new());
         let end = Arc::clone(&trailer);
-        let work = move || match write_all(writer, &inbox, &end, &report) {
-            Ok(Some(path)) => report(SnapshotReport::Written(path)),
-            Ok(None) => {}
-            Err(error) => report(SnapshotReport::Failed(error)),
+        let work = move || {
+            let write = AssertUnwindSafe(|| write_all(writer, &inbox, &end, &report));
+            match std::panic::catch_unwind(write).unwrap_or_else(|_| Err(crashed())) {
+                Ok(Some(path)) => report(SnapshotReport::Written(path)),
+                Ok(None) => {}
+                Err(error) => report(SnapshotReport::Failed(error)),
+            }
         };
         let thread = thread::Builder::new().name("quorate-snap".into()).spawn(work)?;
         Ok(Self { chunks: Some(chunks), trailer, thread: Some(thread) })
@@ -173,6 +177,12 @@ impl Drop for SnapshotJob {
     fn drop(&mut self) {
         self.join();
     }
+}
+
+/// Whoever waits for a report must get one, or there would never be another snapshot.
+fn crashed() -> StorageError {
+    let source = io::Error::other("the snapshot thread crashed");
+    StorageError::Io { action: "go on writing", path: "the snapshot".into(), source }
 }
 
 fn write_all(
