@@ -21,8 +21,8 @@ pub(super) fn run(shell: &mut Shell) -> anyhow::Result<u8> {
         .history_ignore_dups(true)?
         .max_history_size(HISTORY_LINES)?
         .build();
-    let mut editor: Editor<Assistant, FileHistory> = Editor::with_config(config)?;
-    editor.set_helper(Some(Assistant { link: shell.link() }));
+    let mut editor: Editor<Completions, FileHistory> = Editor::with_config(config)?;
+    editor.set_helper(Some(Completions { link: shell.link() }));
     let history = history_file();
     if let Some(file) = &history {
         let _ = editor.load_history(file);
@@ -73,11 +73,11 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// Completes verbs, options and paths.
-struct Assistant {
+struct Completions {
     link: Link,
 }
 
-impl Completer for Assistant {
+impl Completer for Completions {
     type Candidate = Pair;
 
     fn complete(
@@ -105,7 +105,7 @@ impl Completer for Assistant {
     }
 }
 
-impl Assistant {
+impl Completions {
     /// Nodes whose path begins with `typed`, asked of the server.
     fn paths(&self, typed: &str) -> Vec<Pair> {
         let Some((parent, begun)) = typed.rsplit_once('/') else { return Vec::new() };
@@ -151,10 +151,10 @@ fn options(verb: &str, begun: &str) -> Vec<Pair> {
         .collect()
 }
 
-impl Helper for Assistant {}
-impl Highlighter for Assistant {}
-impl Validator for Assistant {}
-impl Hinter for Assistant {
+impl Helper for Completions {}
+impl Highlighter for Completions {}
+impl Validator for Completions {}
+impl Hinter for Completions {
     type Hint = String;
 }
 
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn verbs_and_options_are_completed_and_paths_only_when_connected() {
-        let assistant = Assistant { link: Link::default() };
+        let completions = Completions { link: Link::default() };
         let history = MemHistory::new();
         for (line, start, expected) in [
             ("getA", 0, &["getAcl ", "getAllChildrenNumber "][..]),
@@ -180,7 +180,7 @@ mod tests {
             ("bogus -", 6, &[]),
         ] {
             let context = Context::new(&history);
-            let (at, found) = assistant.complete(line, line.len(), &context).unwrap();
+            let (at, found) = completions.complete(line, line.len(), &context).unwrap();
             let found: Vec<_> = found.iter().map(|pair| pair.replacement.as_str()).collect();
             assert_eq!((at, &found[..]), (start, expected), "{line:?}");
         }

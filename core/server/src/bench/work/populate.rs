@@ -1,6 +1,6 @@
 //! `populate`: a large tree as fast as the server takes it, and `memory`: what that tree costs.
 //!
-//! Nodes lie in folders of a thousand (`/root/f000000012/n000012345`), made by transactions of a hundred
+//! Nodes lie in folders of a thousand (`/top/f000000012/n000012345`), made by transactions of a hundred
 //! creates. `memory` populates and divides the growth of the server's resident memory by the nodes.
 
 use super::Load;
