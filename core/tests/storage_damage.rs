@@ -367,3 +367,21 @@ fn lost_sectors_of_the_last_write_are_a_torn_tail_unless_it_was_synced() {
     }
     assert!(matches!(open(&lost, &all), Err(StorageError::Damaged { .. })));
 }
+
+/// The first write to a new log, without its first sector: wherever the next record begins.
+#[test]
+fn a_lost_first_sector_is_a_torn_tail() {
+    for size in 350..480 {
+        let disk = MemoryDisk::default();
+        let mut history = History::new();
+        let (storage, _, _) = Storage::open(config(&disk)).unwrap();
+        let mut log = storage.log_writer();
+        log.append(&[history.sized(size), history.records(3)]).unwrap();
+        let mut files = disk.files();
+        files.get_mut(&path("log.1")).unwrap()[..512].fill(0);
+        disk.set(files);
+        drop(storage);
+        let (_, tree, _) = Storage::open(config(&disk)).unwrap_or_else(|e| panic!("{size}: {e}"));
+        assert_eq!(tree.last_zxid(), Zxid::ZERO);
+    }
+}

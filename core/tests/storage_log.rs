@@ -88,6 +88,23 @@ fn without_preallocation_the_file_is_as_long_as_its_records() {
     assert_eq!(tree_of(dir.path()).digest(), history.tree.digest());
 }
 
+/// What a killed process had written and not synced is in the page cache: the next one shows it to clients.
+#[test]
+fn what_recovery_believes_is_durable_first() {
+    let (dir, disk) = (tempdir().unwrap(), FaultyDisk::default());
+    let mut history = History::new();
+    let (storage, _, _) = Storage::open(settings(dir.path(), &disk)).unwrap();
+    storage.log_writer().append(&[history.records(3)]).unwrap();
+    drop(storage);
+    disk.set(|f| *f = Default::default());
+    let (storage, tree, _) = Storage::open(settings(dir.path(), &disk)).unwrap();
+    assert_eq!(tree.digest(), history.tree.digest());
+    assert_eq!((disk.get().syncs, disk.get().dir_syncs), (1, 1));
+    drop(storage);
+    disk.set(|f| f.sync = true);
+    assert!(Storage::open(settings(dir.path(), &disk)).is_err());
+}
+
 #[test]
 fn a_group_is_one_write_and_one_sync_and_a_new_name_is_synced_once() {
     let (dir, disk) = (tempdir().unwrap(), FaultyDisk::default());

@@ -335,7 +335,10 @@ fn is_lost_write(bytes: &[u8], end: &LogEnd, sums: Option<&Sidecar<'_>>) -> bool
     let synced = sums.is_some_and(|sums| sums.entries().any(|entry| entry.end() > offset));
     let written = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0);
     let bad = match *end {
-        LogEnd::Damage { next_valid: Some(next), .. } => usize::try_from(next).unwrap_or(written),
+        // The first bytes of the good record are zeros, so a blank sector may end with them.
+        LogEnd::Damage { next_valid: Some(next), .. } => {
+            usize::try_from(next).map_or(written, |next| next.saturating_add(ZEROS_OF_A_RECORD))
+        }
         _ => written,
     };
     let Ok(start) = usize::try_from(offset) else { return false };
@@ -363,5 +366,7 @@ fn unreadable(
     StorageError::Unreadable { file, offset, zxid, reason }
 }
 
+/// Every record begins with these: the upper half of its checksum.
+const ZEROS_OF_A_RECORD: usize = 4;
 /// What a device writes as a whole, at least.
 const SECTOR: usize = 512;
