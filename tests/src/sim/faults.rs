@@ -95,9 +95,9 @@ fn light_fuse(world: &mut World) {
 
 fn fill(world: &mut World) {
     for server in &world.servers {
-        server.disk.set_capacity(server.disk.used() + world.env.random.skewed(0, 100_000));
+        server.disk.set_capacity(server.disk.used() + world.env.random.skewed(0, 20_000));
     }
-    let delay = world.env.random.skewed(1_000, 5_000_000);
+    let delay = world.env.random.skewed(10_000, 10_000_000);
     world.env.after(delay, Event::Relief(Relief::Room));
 }
 
