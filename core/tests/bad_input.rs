@@ -323,7 +323,7 @@ fn a_reader_that_never_reads_is_not_read_either() {
 
 #[test]
 fn thousands_of_connects() {
-    let count = if std::env::var_os("QUORATE_LONG").is_some() { 10_000 } else { 2_000 };
+    let count = if std::env::var_os("QUORATE_LONG").is_some() { 10_000 } else { 5_000 };
     attack(|address| {
         let before = memory();
         for n in 0..count {

@@ -167,8 +167,8 @@ impl Server {
         Stopper(Arc::clone(&self.control))
     }
 
-    /// Stops the server: what was submitted is made durable, connections are closed, sessions live on
-    /// in the data directory, threads are joined.
+    /// Stops the server: connections are closed, sessions live on in the data directory, threads are joined. What was
+    /// acknowledged is durable; a request that was still in flight may have happened or not.
     ///
     /// # Errors
     /// Why it had stopped by itself before, or what went wrong with the log now.
