@@ -87,6 +87,7 @@ impl Server {
                     damaged || self.disk.is_failing() || super::faults::is_want_of_room(&error);
                 ensure!(excused, "the server does not start: {error}");
                 self.disk.mend();
+                self.disk.end(End::Process);
                 self.disk.set_failing(false);
                 self.disk.set_capacity(u64::MAX);
                 env.after(1_000_000, Event::Start { server: self.number });
