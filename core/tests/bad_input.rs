@@ -2,7 +2,7 @@
 //! served all the while, and afterwards nothing is left of it: no connection, no session but those begun
 //! properly, no memory.
 //!
-//! `QUORATE_LONG=1` makes ten thousand connects of two.
+//! `QUORATE_LONG=1` makes ten thousand connects per mode of five.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

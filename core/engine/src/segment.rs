@@ -5,6 +5,7 @@
 
 use quorate_wire::Zxid;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Encoded log records in the order of their zxids.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +70,38 @@ impl Segment {
         self.records.last().map(|record| record.zxid)
     }
 
+    /// The same records in segments of at most `limit` bytes each, or of one record where that is longer.
+    #[must_use]
+    pub fn pieces(self: &Arc<Self>, limit: usize) -> Vec<Arc<Self>> {
+        if self.bytes.len() <= limit {
+            return vec![Arc::clone(self)];
+        }
+        let mut pieces: Vec<Self> = Vec::new();
+        for record in &self.records {
+            let start = record.payload.start.saturating_sub(HEAD);
+            let framed = self.bytes.get(start..=record.payload.end).unwrap_or_default();
+            match pieces.last_mut() {
+                Some(piece) if piece.bytes.len() + framed.len() <= limit => {
+                    piece.take(record, framed)
+                }
+                _ => {
+                    let mut piece = Self::default();
+                    piece.take(record, framed);
+                    pieces.push(piece);
+                }
+            }
+        }
+        pieces.into_iter().map(Arc::new).collect()
+    }
+
+    /// Appends a record of another segment.
+    fn take(&mut self, record: &Record, framed: &[u8]) {
+        let start = self.bytes.len() + HEAD;
+        self.bytes.extend_from_slice(framed);
+        let payload = start..start + record.payload.len();
+        self.records.push(Record { zxid: record.zxid, payload });
+    }
+
     /// Whether there is no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -79,3 +112,30 @@ impl Segment {
 /// Checksum and length.
 const HEAD: usize = 12;
 const END_OF_RECORD: u8 = b'B';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_same_bytes_in_parts_that_fit() {
+        let mut whole = Segment::default();
+        for (zxid, len) in [(1, 10), (2, 500), (3, 30), (4, 40), (5, 1)] {
+            whole.push(Zxid(zxid), |out| out.resize(out.len() + len, u8::try_from(zxid).unwrap()));
+        }
+        let whole = Arc::new(whole);
+        assert!(Arc::ptr_eq(&whole.pieces(10_000)[0], &whole));
+        let pieces = whole.pieces(120);
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes().to_vec()).collect();
+        assert_eq!(bytes, whole.bytes());
+        let zxids =
+            |piece: &Arc<Segment>| piece.records().iter().map(|r| r.zxid.0).collect::<Vec<_>>();
+        assert_eq!(pieces.iter().map(zxids).collect::<Vec<_>>(), [vec![1], vec![2], vec![3, 4, 5]]);
+        for piece in &pieces {
+            for (n, record) in piece.records().iter().enumerate() {
+                let payload = piece.payload(n).unwrap();
+                assert!(payload.iter().all(|&byte| i64::from(byte) == record.zxid.0));
+            }
+        }
+    }
+}

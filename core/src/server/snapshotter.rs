@@ -18,7 +18,10 @@ struct Job {
     chunk: Vec<u8>,
     /// The writer has enough for now.
     full: bool,
+    /// The tree has been walked to its end.
     walked: bool,
+    /// Everything has been handed over.
+    done: bool,
 }
 
 impl Snapshotter {
@@ -34,7 +37,7 @@ impl Snapshotter {
 
     /// Whether [`step`](Self::step) has something to do now.
     pub(super) fn wants_to_walk(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| !job.walked && !job.full)
+        self.job.as_ref().is_some_and(|job| !job.done && !job.full)
     }
 
     /// Freezes the tree and starts to write it.
@@ -43,7 +46,7 @@ impl Snapshotter {
         match self.start(&head) {
             Ok(job) => {
                 let chunk = Vec::with_capacity(CHUNK + CHUNK / 4);
-                self.job = Some(Job { job, head, chunk, full: false, walked: false });
+                self.job = Some(Job { job, head, chunk, full: false, walked: false, done: false });
             }
             Err(error) => {
                 tree.abandon_walk();
@@ -70,23 +73,23 @@ impl Snapshotter {
     pub(super) fn step(&mut self, tree: &mut Tree) {
         self.take_reports(tree);
         let Some(job) = &mut self.job else { return };
-        if job.walked || job.full {
+        if job.done || job.full {
             return;
         }
-        let state = tree.walk(NODES, &mut job.chunk);
-        if job.chunk.len() >= CHUNK || state == WalkState::Done {
-            let next = Vec::with_capacity(CHUNK + CHUNK / 4);
-            let chunk = std::mem::replace(&mut job.chunk, next);
-            if state == WalkState::Done {
-                job.job.send(chunk);
-            } else if let Err(chunk) = job.job.offer(chunk) {
+        job.walked = job.walked || tree.walk(NODES, &mut job.chunk) == WalkState::Done;
+        if job.chunk.len() < CHUNK && !job.walked {
+            return;
+        }
+        match job.job.offer(std::mem::take(&mut job.chunk)) {
+            Err(chunk) => {
                 job.chunk = chunk;
                 job.full = true;
             }
-        }
-        if state == WalkState::Done {
-            job.walked = true;
-            job.job.complete(self.storage.trailer(&job.head));
+            Ok(()) if job.walked => {
+                job.done = true;
+                job.job.complete(self.storage.trailer(&job.head));
+            }
+            Ok(()) => job.chunk = Vec::with_capacity(CHUNK + CHUNK / 4),
         }
     }
 

@@ -57,9 +57,18 @@ impl GroupWriter {
                     if self.refused.is_some_and(|refused| generation <= refused) => {}
                 LogItem::Append(generation, segment) => {
                     newest = generation;
-                    bytes += segment.bytes().len();
-                    records += segment.records().len();
-                    group.push(segment);
+                    for piece in segment.pieces(GROUP_LIMIT) {
+                        if bytes + piece.bytes().len() > GROUP_LIMIT {
+                            self.commit(newest, &mut group, report)?;
+                            (bytes, records) = (0, 0);
+                        }
+                        if self.refused.is_some_and(|refused| generation <= refused) {
+                            break;
+                        }
+                        bytes += piece.bytes().len();
+                        records += piece.records().len();
+                        group.push(piece);
+                    }
                 }
                 LogItem::Roll => {
                     self.commit(newest, &mut group, report)?;

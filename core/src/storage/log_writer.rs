@@ -307,6 +307,6 @@ const MARGIN: u64 = 4096;
 const ROOM: u64 = 64 << 10;
 /// The most memory to keep for gathering segments, bytes.
 const KEEP: usize = 1 << 20;
-/// A group is synced when it has this many bytes, however much more is queued. Recovery relies on no write
-/// being much longer.
+/// A group is synced before it has more bytes than this, however much more is queued, unless one record alone is longer.
+/// Recovery relies on that: see `is_lost_write`.
 pub(crate) const GROUP_LIMIT: usize = 4 << 20;

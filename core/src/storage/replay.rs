@@ -342,7 +342,7 @@ fn is_lost_write(bytes: &[u8], end: &LogEnd, sums: Option<&Sidecar<'_>>) -> bool
         _ => written,
     };
     let Ok(start) = usize::try_from(offset) else { return false };
-    if synced || written.saturating_sub(start) > GROUP_LIMIT {
+    if synced || written.saturating_sub(start) > GROUP_LIMIT + LONGEST_RECORD {
         return false;
     }
     // The sector in which the record begins may hold the end of its predecessor, so it is judged from there on.
@@ -368,5 +368,7 @@ fn unreadable(
 
 /// Every record begins with these: the upper half of its checksum.
 const ZEROS_OF_A_RECORD: usize = 4;
+/// More than one transaction can be, bytes: a multi with as many ACL entries as are allowed.
+const LONGEST_RECORD: usize = 20 << 20;
 /// What a device writes as a whole, at least.
 const SECTOR: usize = 512;

@@ -114,6 +114,7 @@ pub(super) fn launch(parts: Sharded) -> Result<(Arc<Control>, Threads), ServerEr
             clock: parts.clock,
             listener: listener.take(),
             links: Links::new(),
+            last_accept: 0,
         };
         let spawned = thread::Builder::new()
             .name(format!("quorate-shard-{number}"))

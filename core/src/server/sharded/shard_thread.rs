@@ -28,6 +28,8 @@ pub(super) struct ShardThread {
     /// Only the first thread has it, and deals out what it accepts.
     pub(super) listener: Option<Listener>,
     pub(super) links: Links,
+    /// When connections were last accepted, ms.
+    pub(super) last_accept: i64,
 }
 
 /// Accepted connections on their way to their shards.
@@ -105,7 +107,7 @@ impl ShardThread {
                 _ => {}
             }
             let now = self.clock.now().mono;
-            self.deal_arrivals(&events);
+            self.deal_arrivals(&events, now);
             let Some(mut shard) = shared.shard(self.number) else { return Ok(()) };
             self.take_events(&events, &mut shard, now);
             let inbox = &shared.inbox;
@@ -124,12 +126,13 @@ impl ShardThread {
         Ok(())
     }
 
-    fn deal_arrivals(&mut self, events: &Events) {
-        // An empty round is a nap that ended: whoever could not be accepted for want of descriptors causes no
-        // second event.
-        if !events.is_empty() && !events.iter().any(|event| event.token() == LISTENER) {
+    fn deal_arrivals(&mut self, events: &Events, now: i64) {
+        // Whoever could not be accepted for want of descriptors causes no second event.
+        let due = now.saturating_sub(self.last_accept) >= LONGEST_NAP;
+        if !due && !events.iter().any(|event| event.token() == LISTENER) {
             return;
         }
+        self.last_accept = now;
         let Some(listener) = &mut self.listener else { return };
         while let Some(arrival) = listener.accept() {
             let number = self.arrivals.deal(arrival);
