@@ -134,7 +134,7 @@ impl Server {
                 for i in 0..CREATED {
                     let node = batch * CREATED + i;
                     let acl = vec![Acl::world(quorate_wire::acl::ALL)];
-                    let path = if node % 10 == 0 {
+                    let path = if node.is_multiple_of(10) {
                         format!("/dir-{:07}", node / 10)
                     } else {
                         format!("/dir-{:07}/node-{node:08}", node / 10)
