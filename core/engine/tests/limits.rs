@@ -79,8 +79,12 @@ impl World {
     }
 
     fn create(&mut self, key: ConnKey, xid: i32, path: &str) {
+        self.create_with(key, xid, path, b"some data");
+    }
+
+    fn create_with(&mut self, key: ConnKey, xid: i32, path: &str, data: &[u8]) {
         let (path, acl) = (path.into(), vec![Acl::world(31)]);
-        let request = CreateRequest { path, data: Some(b"some data"), acl, flags: 0 };
+        let request = CreateRequest { path, data: Some(data), acl, flags: 0 };
         let mut bytes = Vec::new();
         write_frame(&mut bytes, |out| {
             RequestHeader { xid, op: OpCode::Create.code() }.write(out);
@@ -158,6 +162,24 @@ fn one_at_a_time_goes_to_the_log() {
     }
     assert_eq!(world.replica.limit_figures().requests_held, 5);
     assert_eq!(world.tree.last_zxid().0, 8);
+}
+
+#[test]
+fn few_large_writes_are_a_crowd_as_well() {
+    let mut world = World::new(ThrottleConfig::default(), LargeRequests::unlimited());
+    let (a, b) = (world.client(), world.client());
+    let data = vec![0; 1_000_000];
+    let mut sent = 0;
+    while world.shard.wants_input(a, world.replica.is_crowded()) {
+        sent += 1;
+        world.create_with(a, sent, &format!("/a{sent}"), &data);
+        assert!(sent < 1000, "a gigabyte in flight");
+    }
+    assert!(sent > 10, "{sent} are not many bytes");
+    assert!(world.shard.wants_input(b, true), "who asked for nothing is heard");
+    world.sync_all();
+    assert!(!world.replica.is_crowded());
+    assert_eq!(world.replies(a).len(), usize::try_from(sent).unwrap());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod serve;
 mod shell;
 
 use clap::{Parser, Subcommand};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// A coordination service that speaks ZooKeeper's protocol.
@@ -37,8 +38,39 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("quorate: {error:#}");
+            complain(&format!("quorate: {}", explain(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes, except those that its text has quoted already.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |mut text, cause| {
+        if !text.contains(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+        }
+        text
+    })
+}
+
+/// Writes a line to standard error. It may be on a full disk or closed, which must not end the process.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || Err::<(), _>(anyhow!("no entry"));
+        let quoted = cause().context("cannot read x: no entry; check the path");
+        assert_eq!(explain(&quoted.unwrap_err()), "cannot read x: no entry; check the path");
+        let plain = cause().context("cannot read x");
+        assert_eq!(explain(&plain.unwrap_err()), "cannot read x: no entry");
     }
 }

@@ -41,11 +41,21 @@ enum Io {
 /// Runs the server until a signal ends it.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log that cannot be written is no reason to end: the complaint about it would panic.
+        .log_internal_errors(false)
+        .init();
     let began = Instant::now();
     let (mut config, warnings) = configuration(args)?;
-    for warning in warnings.iter().filter(|warning| warning.kind != WarningKind::EnsembleOnly) {
-        eprintln!("warning: {warning}");
+    for warning in &warnings {
+        // Apache's own sample file has such keys; who runs one server need not hear of them at every start.
+        if warning.kind == WarningKind::EnsembleOnly {
+            tracing::info!("{warning}");
+        } else {
+            crate::complain(&format!("warning: {warning}"));
+        }
     }
     match args.io {
         Some(Io::Auto) => config.io = IoMode::Auto,

@@ -1,6 +1,6 @@
 //! The disk runs full under a real server process, and has room again later.
 //!
-//! The file system is a small tmpfs in a mount namespace of its own, which needs root and `unshare`; where that is
+//! Its log goes to a full disk, too, which must not matter. The file system is a small tmpfs in a mount namespace of its own, which needs root and `unshare`; where that is
 //! not to be had, the test says so and counts as run only when `QUORATE_REQUIRE_MOUNT` is unset.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -20,7 +20,7 @@ use quorate_wire::op::create::CreateMode;
 const SCRIPT: &str = r#"
 mount -t tmpfs -o size=8m tmpfs "$1" || exit 77
 head -c 6000000 /dev/zero > "$1/filler"
-"$2" server --set clientPort=0 --set dataDir="$1/data" --set preAllocSize=256 &
+"$2" server --set clientPort=0 --set dataDir="$1/data" --set preAllocSize=256 2>/dev/full &
 server=$!
 read -r _ && rm "$1/filler"
 read -r _

@@ -92,6 +92,21 @@ fn a_single_command_answers_on_stdout_fails_on_stderr_and_sets_the_exit_code() {
     }
 }
 
+/// `/dev/full` takes nothing, like a redirection to a full disk.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_answer_that_cannot_be_written_is_a_failure_and_no_panic() {
+    let server = server();
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    command.args(["shell", "-s", server.address(), "ls", "/"]);
+    let output = command.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).starts_with("cannot write the answer: "), "{output:?}");
+    let silenced = command.stdout(full()).stderr(full()).output().unwrap();
+    assert_eq!(silenced.status.code(), Some(1), "{silenced:?}");
+}
+
 #[test]
 fn json_answers_hold_the_same_for_programs() {
     let server = server();

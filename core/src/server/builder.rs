@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::fused::Fused;
 use super::handle::{Control, Server, ServerError};
-use super::journal::{Journal, Mailbox};
+use super::journal::{Journal, Mailbox, Refusals};
 use super::links::Links;
 use super::listener::{Listener, WAKER};
 use super::pipe::Calls;
@@ -168,6 +168,7 @@ impl Start {
             tree: self.tree,
             replica,
             journal,
+            refusals: Refusals::default(),
             words,
             links: Links::new(),
         };

@@ -3,9 +3,10 @@
 //! A round: wait for news, read, take the log's reports, answer, seal what was judged, send. The engines decide;
 //! the order of the calls here is the whole of the driver's wisdom.
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::handle::{Control, EndGuard, ServerError};
-use super::journal::{Journal, News};
+use super::journal::{Journal, News, Refusals};
 use super::links::{Core, Links, Stream, number_of};
 use super::listener::{LISTENER, Listener};
 use super::pipe::Calls;
@@ -30,6 +31,7 @@ pub(super) struct Fused {
     pub(super) replica: Replica,
     pub(super) shard: Shard,
     pub(super) journal: Journal,
+    pub(super) refusals: Refusals,
     pub(super) snapshotter: Option<Snapshotter>,
     pub(super) words: Words,
     pub(super) links: Links,
@@ -67,9 +69,9 @@ impl Fused {
 
     fn serve(&mut self) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut deadline = Some(0);
+        let mut alarm = Alarm::new();
         while !self.control.is_stopping() {
-            let timeout = self.timeout(deadline);
+            let timeout = self.timeout(&alarm);
             match self.poll.poll(&mut events, timeout) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                     return Err(ServerError::System { what: "poll", cause: e });
@@ -83,13 +85,12 @@ impl Fused {
             links.read_all(&mut self.shard, tree, now.mono, &mut core);
             self.take_reports(now)?;
             self.settle(now)?;
-            if deadline.is_some_and(|at| at <= now.mono) {
-                deadline = self.tick(now);
+            if alarm.rings(now.mono) {
+                alarm.set(self.tick(now));
                 self.settle(now)?;
             } else {
                 // Only touches make deadlines later, and a deadline that is too early costs one idle round.
-                let next = self.replica.next_deadline();
-                deadline = deadline.into_iter().chain(next).min();
+                alarm.advance(self.replica.next_deadline());
             }
             self.snapshot();
             self.links.flush(&mut self.shard, EVENT_SLICE);
@@ -97,14 +98,14 @@ impl Fused {
         Ok(())
     }
 
-    fn timeout(&self, deadline: Option<i64>) -> Option<Duration> {
+    fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
         let busy = self.shard.has_work()
             || self.links.has_work(&self.shard, self.replica.is_crowded())
             || self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
         if busy {
             return Some(Duration::ZERO);
         }
-        let wait = deadline?.saturating_sub(self.clock.now().mono).max(0);
+        let wait = alarm.at().saturating_sub(self.clock.now().mono).max(0);
         Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
     }
 
@@ -150,7 +151,7 @@ impl Fused {
                     self.replica.synced(zxid, &mut self.tree, &mut [&mut self.shard], now)?;
                 }
                 News::Refused(reason) => {
-                    tracing::error!("no room for transactions, writes are refused: {reason}");
+                    self.refusals.note(&reason, now.mono);
                     self.replica.refused(&self.tree, &mut [&mut self.shard], now);
                 }
                 News::Room => tracing::info!("there is room for transactions again"),
@@ -178,12 +179,13 @@ impl Fused {
         }
     }
 
-    fn tick(&mut self, now: Now) -> Option<i64> {
+    fn tick(&mut self, now: Now) -> i64 {
         // Whoever could not be accepted for want of descriptors causes no second event.
         self.accept(now);
         let strangers = self.shard.tick(now.mono);
         let replica = self.replica.tick(&self.tree, now);
-        strangers.into_iter().chain(replica).chain([now.mono.saturating_add(LONGEST_NAP)]).min()
+        let nap = now.mono.saturating_add(LONGEST_NAP);
+        strangers.into_iter().chain(replica).fold(nap, i64::min)
     }
 
     fn snapshot(&mut self) {

@@ -40,6 +40,31 @@ pub(super) enum News {
     Failed(LogFailure),
 }
 
+/// Says that writes are refused for want of room, without filling the log with it: that may lie on the same disk.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    /// From when it may be said again, ms.
+    silent_until: i64,
+    untold: u64,
+}
+
+impl Refusals {
+    pub(super) fn note(&mut self, reason: &str, now: i64) {
+        if now < self.silent_until {
+            self.untold = self.untold.saturating_add(1);
+            return;
+        }
+        let again = match std::mem::take(&mut self.untold) {
+            0 => String::new(),
+            n => format!(" ({n} times more since this was last said)"),
+        };
+        self.silent_until = now.saturating_add(REFUSALS_SAID_EVERY);
+        tracing::error!(
+            "no room for transactions, writes are refused until there is: {reason}{again}"
+        );
+    }
+}
+
 impl Mailbox {
     pub(super) fn post(&self, report: LogReport) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(report);
@@ -104,3 +129,6 @@ impl Journal {
         }
     }
 }
+
+/// Time between two lines of the log about refused writes, ms.
+const REFUSALS_SAID_EVERY: i64 = 10_000;

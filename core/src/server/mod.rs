@@ -8,6 +8,7 @@
 //! threads of their own in both.
 
 mod admission;
+mod alarm;
 mod builder;
 mod clock;
 mod fused;

@@ -82,7 +82,9 @@ pub enum StorageError {
     },
     /// The newest snapshot is damaged, and the logs do not reach it from an older one.
     #[error(
-        "{file} is damaged ({reason}) and the logs end at {last}, so what it held beyond that is lost: restore it from a          backup or let this member fetch its data from the others (with an empty directory); to accept          the loss, remove that snapshot"
+        "{file} is damaged ({reason}) and the logs end at {last}, so what it held beyond that is lost: restore it from a \
+         backup or let this member fetch its data from the others (with an empty directory); to accept \
+         the loss, remove that snapshot"
     )]
     SnapshotLost {
         /// The snapshot.
@@ -94,7 +96,8 @@ pub enum StorageError {
     },
     /// A log file is gone.
     #[error(
-        "{file} is gone, but {sums} shows that it held transactions up to {held}, and what is left ends at {last}:          restore the file; to accept the loss, remove {sums}"
+        "{file} is gone, but {sums} shows that it held transactions up to {held}, and what is left ends at {last}: \
+         restore the file; to accept the loss, remove {sums}"
     )]
     LogLost {
         /// The log file.
@@ -110,8 +113,7 @@ pub enum StorageError {
     #[error(
         "{file} is damaged at offset {offset} ({reason}); the last good transaction before it is {last}. Starting would \
          lose what follows: restore the file from a backup or let this member fetch its data \
-         from the others (with an empty directory); to accept the loss, cut the file at that \
-         offset and remove later log files"
+         from the others (with an empty directory); {}", acceptance(.file, *.offset)
     )]
     Damaged {
         /// The file.
@@ -216,4 +218,14 @@ impl LogFailure {
 
 fn holder(pid: &Option<u32>) -> String {
     pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}
+
+/// How to go on without what is damaged. The checksums beside a log know what it held, so they have to go as well.
+fn acceptance(file: &Path, offset: u64) -> String {
+    let logs = "remove the files sum.* of this number and all log.* and sum.* of later (hexadecimal) numbers";
+    if offset == 0 {
+        format!("to accept the loss, remove {}, and {logs}", file.display())
+    } else {
+        format!("to accept the loss, `truncate -s {offset} {}`, and {logs}", file.display())
+    }
 }

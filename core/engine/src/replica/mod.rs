@@ -452,10 +452,11 @@ impl Replica {
         self.prep.discard(tree);
     }
 
-    /// Whether connections with requests in flight should not be read.
+    /// Whether connections with requests in flight should not be read: there are too many requests, or too many bytes.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.outstanding() > self.config.outstanding_limit
+            || self.inflight.bytes().saturating_add(self.open.bytes().len()) > INFLIGHT_BYTES
     }
 
     /// Requests that have not been answered.
@@ -569,3 +570,6 @@ impl TreeObserver for Notifier<'_, '_> {
         }
     }
 }
+
+/// Bytes of transactions in flight above which the server is crowded, however few they are.
+const INFLIGHT_BYTES: usize = 64 << 20;

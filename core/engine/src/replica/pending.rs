@@ -41,11 +41,19 @@ pub(super) struct Inflight {
     segments: VecDeque<Arc<Segment>>,
     /// Records of the first segment that have been applied.
     done: usize,
+    /// Bytes of the segments.
+    bytes: usize,
 }
 
 impl Inflight {
     pub(super) fn push(&mut self, segment: Arc<Segment>) {
+        self.bytes = self.bytes.saturating_add(segment.bytes().len());
         self.segments.push_back(segment);
+    }
+
+    /// The bytes of the segments, applied or not.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The next record: its segment and its place there.
@@ -54,6 +62,7 @@ impl Inflight {
         let next = (Arc::clone(front), self.done);
         self.done += 1;
         if self.done >= front.records().len() {
+            self.bytes = self.bytes.saturating_sub(next.0.bytes().len());
             self.segments.pop_front();
             self.done = 0;
         }

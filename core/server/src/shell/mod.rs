@@ -16,7 +16,7 @@ mod verbs;
 use client::{Options, Target};
 use session::{Settings, Shell};
 use std::ffi::OsString;
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Arguments of `quorate shell`.
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 /// not be reached, 2 when the command made no sense.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Err(error) = Target::parse(&args.server) {
-        eprintln!("quorate shell: {error}");
+        crate::complain(&format!("quorate shell: {error}"));
         return Ok(ExitCode::from(reply::USAGE));
     }
     let one_shot = !args.command.is_empty();
@@ -93,7 +93,8 @@ pub(crate) fn accept_zkcli_options(words: impl Iterator<Item = OsString>) -> Vec
 /// Carries out the lines of standard input one after another.
 fn piped(shell: &mut Shell) -> anyhow::Result<u8> {
     if !shell.settings.json {
-        println!("Connecting to {}", shell.settings.server);
+        // What cannot be shown is noticed at the first answer.
+        let _ = writeln!(std::io::stdout().lock(), "Connecting to {}", shell.settings.server);
     }
     shell.connect(None)?;
     let mut code = 0;

@@ -9,7 +9,7 @@ use super::line;
 use super::reply::{Failure, Reply};
 use super::verbs::{self, Call};
 use serde_json::json;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -124,8 +124,8 @@ impl Shell {
     /// Carries out a command, shows the outcome and returns its exit code.
     pub(crate) fn command(&mut self, words: &[String]) -> u8 {
         let outcome = self.carry_out(words);
-        self.show(&outcome);
-        outcome.map_or_else(|failure| failure.exit_code(), |_| 0)
+        let shown = self.show(&outcome);
+        outcome.and(shown).map_or_else(|failure| failure.exit_code(), |()| 0)
     }
 
     /// Carries out a command.
@@ -148,12 +148,13 @@ impl Shell {
     pub(crate) fn complain(&self, lines: &[String]) {
         if !self.settings.json {
             for line in lines {
-                eprintln!("{line}");
+                crate::complain(line);
             }
         }
     }
 
-    fn show(&self, outcome: &Result<Reply, Failure>) {
+    /// Fails when an answer cannot be written. A reader that wants no more is no failure.
+    fn show(&self, outcome: &Result<Reply, Failure>) -> Result<(), Failure> {
         let (out, err) = match (outcome, self.settings.json) {
             (Ok(reply), true) => (format!("{}\n", reply.json), String::new()),
             (Ok(reply), false) => {
@@ -165,7 +166,14 @@ impl Shell {
         // Nothing can be told to a user whose terminal or pipe is gone.
         let _ = std::io::stderr().lock().write_all(err.as_bytes());
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+        match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let lost = Failure::Failed(format!("cannot write the answer: {error}"));
+                crate::complain(&lost.to_string());
+                Err(lost)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What happens with an event: it is shown as zkCli shows it, unless switched off.

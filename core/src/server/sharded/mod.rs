@@ -12,6 +12,7 @@ mod writer;
 use super::builder::{journal, system, waking};
 use super::clock::Clock;
 use super::handle::{Control, ServerError, Threads};
+use super::journal::Refusals;
 use super::links::Links;
 use super::listener::{Listener, WAKER};
 use super::pipe::Calls;
@@ -96,6 +97,7 @@ pub(super) fn launch(parts: Sharded) -> Result<(Arc<Control>, Threads), ServerEr
         poll: own_poll,
         clock: parts.clock,
         journal: journal(parts.storage.as_ref(), &own_waker)?,
+        refusals: Refusals::default(),
         snapshotter: parts.storage.map(|storage| Snapshotter::new(storage, waking(&own_waker))),
         replica: parts.replica,
         words: parts.words,

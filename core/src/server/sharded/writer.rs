@@ -2,9 +2,10 @@
 
 use super::Shared;
 use super::inbox::Mail;
+use crate::server::alarm::Alarm;
 use crate::server::clock::Clock;
 use crate::server::handle::{Control, EndGuard, ServerError};
-use crate::server::journal::{Journal, News};
+use crate::server::journal::{Journal, News, Refusals};
 use crate::server::snapshotter::Snapshotter;
 use crate::server::words::Words;
 use mio::{Events, Poll};
@@ -22,6 +23,7 @@ pub(super) struct Writer {
     pub(super) poll: Poll,
     pub(super) clock: Clock,
     pub(super) journal: Journal,
+    pub(super) refusals: Refusals,
     pub(super) snapshotter: Option<Snapshotter>,
     pub(super) replica: Replica,
     pub(super) words: Words,
@@ -39,9 +41,9 @@ impl Writer {
 
     fn serve(&mut self, shared: &Shared) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(8);
-        let mut deadline = Some(0);
+        let mut alarm = Alarm::new();
         while !self.control.is_stopping() {
-            let timeout = self.timeout(deadline);
+            let timeout = self.timeout(&alarm);
             match self.poll.poll(&mut events, timeout) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                     return Err(ServerError::System { what: "poll", cause: e });
@@ -53,13 +55,12 @@ impl Writer {
             if !mail.is_empty() {
                 self.judge(shared, &mail, now);
             }
-            if deadline.is_some_and(|at| at <= now.mono) {
+            if alarm.rings(now.mono) {
                 let tree = shared.tree.read().unwrap_or_else(PoisonError::into_inner);
                 let next = self.replica.tick(&tree, now);
-                deadline = next.into_iter().chain([now.mono.saturating_add(LONGEST_NAP)]).min();
+                alarm.set(next.into_iter().fold(now.mono.saturating_add(LONGEST_NAP), i64::min));
             } else {
-                let next = self.replica.next_deadline();
-                deadline = deadline.into_iter().chain(next).min();
+                alarm.advance(self.replica.next_deadline());
             }
             let durable = self.replica.seal().and_then(|segment| self.journal.append(segment));
             let news = durable.map(News::Synced).into_iter().chain(self.journal.news()).collect();
@@ -72,12 +73,12 @@ impl Writer {
         Ok(())
     }
 
-    fn timeout(&self, deadline: Option<i64>) -> Option<Duration> {
+    fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
         let walks = self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
         if walks || self.replica.has_unsealed() || self.replica.has_ready() {
             return Some(Duration::ZERO);
         }
-        let wait = deadline?.saturating_sub(self.clock.now().mono).max(0);
+        let wait = alarm.at().saturating_sub(self.clock.now().mono).max(0);
         Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
     }
 
@@ -104,7 +105,7 @@ impl Writer {
             match news {
                 News::Synced(zxid) => self.replica.synced(zxid, &mut tree, &mut shards, now)?,
                 News::Refused(reason) => {
-                    tracing::error!("no room for transactions, writes are refused: {reason}");
+                    self.refusals.note(&reason, now.mono);
                     self.replica.refused(&tree, &mut shards, now);
                 }
                 News::Room => tracing::info!("there is room for transactions again"),
