@@ -52,6 +52,8 @@ pub struct Conn {
     pub(super) out: Vec<u8>,
     /// How many of `out` have been sent.
     pub(super) sent: usize,
+    /// Bytes of events put into `out` since it was last empty.
+    pub(super) events: usize,
     /// Unanswered requests, in order. The first is a write, unless so much waits to be sent already that reads
     /// have to wait, too.
     pub(super) queue: VecDeque<Waiting>,
@@ -111,6 +113,7 @@ impl Conn {
             input: Vec::new(),
             out: Vec::new(),
             sent: 0,
+            events: 0,
             queue: VecDeque::new(),
             queued: 0,
             writes: 0,

@@ -117,6 +117,8 @@ pub struct ShardConfig {
     pub output_pause: usize,
     /// Output of one connection above which it is closed.
     pub output_limit: usize,
+    /// Events in the outputs of all connections above which those with many of them are closed.
+    pub events_limit: usize,
     /// Which requests are large, and how much of them there may be.
     pub large: LargeRequests,
     /// Whether `stmk` is answered, so that it is worth waiting for the mask behind it.
@@ -142,6 +144,7 @@ impl Default for ShardConfig {
             required_schemes: Vec::new(),
             output_pause: 1 << 20,
             output_limit: 64 << 20,
+            events_limit: 256 << 20,
             large: LargeRequests::unlimited(),
             trace_mask: false,
             queue_limit: 4096,
@@ -203,7 +206,8 @@ impl Shard {
     /// Forgets a connection: its watches go with it, its session stays.
     pub fn close(&mut self, key: ConnKey) {
         if self.conn(key).is_some() {
-            let conn = self.conns.remove(index(key.slot));
+            let mut conn = self.conns.remove(index(key.slot));
+            self.output.forget_events(&mut conn);
             self.output.recycle(conn.out);
             self.watches.remove_slot(key.slot);
         }
@@ -334,7 +338,7 @@ impl Shard {
                 if frame.is_empty() {
                     write_notification(kind, path, zxid.0, &mut frame);
                 }
-                output.push_event(conn, &frame, config.output_limit);
+                output.push_event(conn, &frame, config.output_limit, config.events_limit);
                 stats.notified(conn);
             }
         });

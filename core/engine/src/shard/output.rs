@@ -13,6 +13,8 @@ pub(super) struct Outputs {
     replies: Vec<ConnKey>,
     events: VecDeque<ConnKey>,
     pool: Vec<Vec<u8>>,
+    /// Sum of [`Conn::events`] of all connections.
+    unread: usize,
 }
 
 /// What a driver has to do for a connection with output.
@@ -37,6 +39,12 @@ impl Outputs {
         &mut conn.out
     }
 
+    /// Bytes of events that wait.
+    #[cfg(test)]
+    pub(super) const fn unread(&self) -> usize {
+        self.unread
+    }
+
     pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
         if self.pool.len() < POOL_BUFFERS && (1..=POOL_BUFFER_SIZE).contains(&buffer.capacity()) {
             buffer.clear();
@@ -51,24 +59,35 @@ impl Outputs {
         }
     }
 
+    /// The connection's output is empty, or will never be sent.
+    pub(super) fn forget_events(&mut self, conn: &mut Conn) {
+        self.unread = self.unread.saturating_sub(std::mem::take(&mut conn.events));
+    }
+
     /// Closes a connection without sending what is left for it.
     pub(super) fn cut_off(&mut self, conn: &mut Conn) {
         conn.state = State::Closing;
         conn.queue = VecDeque::new();
         conn.out = Vec::new();
         conn.sent = 0;
+        self.forget_events(conn);
         self.mark_replied(conn);
     }
 
-    pub(super) fn push_event(&mut self, conn: &mut Conn, frame: &[u8], limit: usize) {
+    /// Puts an event into a connection's output, unless more than `limit` bytes would wait there, or more than
+    /// `total` of events in the whole shard and this connection has a large share: then it is cut off. A client that
+    /// does not read its events will re-read everything anyway.
+    pub(super) fn push_event(&mut self, conn: &mut Conn, frame: &[u8], limit: usize, total: usize) {
         if conn.state == State::Closing {
             return;
         }
-        if conn.unsent().saturating_add(frame.len()) > limit {
-            // A client that does not read its events will re-read everything anyway.
+        let crowds = self.unread > total && conn.events > total / LARGE_SHARE;
+        if crowds || conn.unsent().saturating_add(frame.len()) > limit {
             self.cut_off(conn);
         } else {
             self.of(conn).extend_from_slice(frame);
+            conn.events += frame.len();
+            self.unread += frame.len();
         }
         if conn.listed == Listed::No {
             conn.listed = Listed::Events;
@@ -128,6 +147,7 @@ impl Shard {
         if conn.sent >= conn.out.len() {
             conn.sent = 0;
             let buffer = std::mem::take(&mut conn.out);
+            self.output.forget_events(conn);
             self.output.recycle(buffer);
             if conn.has_more_to_do() {
                 self.resumable.push(key);
@@ -142,5 +162,7 @@ impl Shard {
     }
 }
 
+/// A connection has a large share of the events that wait when it has one part in so many of the limit.
+const LARGE_SHARE: usize = 256;
 const POOL_BUFFERS: usize = 64;
 const POOL_BUFFER_SIZE: usize = 256 << 10;

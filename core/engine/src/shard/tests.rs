@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tree::TreeConfig;
+use crate::watch::{Kind, PERSISTENT};
 use quorate_wire::Jute;
 use quorate_wire::frame::{RequestHeader, write_frame};
 use quorate_wire::op::connect::ConnectRequest;
@@ -113,4 +114,31 @@ fn who_is_hung_up_and_does_not_read_is_cut_off() {
     shard.tick(due);
     assert_eq!(shard.next_replied(), Some(key));
     assert!(matches!(shard.flush(key), Flush::Close));
+}
+
+#[test]
+fn events_that_nobody_reads_are_limited_in_all_and_those_who_have_most_are_cut_off() {
+    let tree = Tree::new(TreeConfig { hash_seed: 1, digest: true });
+    let config = ShardConfig { events_limit: 10_000, ..ShardConfig::default() };
+    let (mut shard, first) = connected(config, &tree);
+    let event = TreeEvent::DataChanged { path: "/", acl: &[] };
+    let watch = |shard: &mut Shard, key: ConnKey| {
+        shard.watches.add(key.slot, "/", Kind::Data, PERSISTENT);
+    };
+    let more: Vec<ConnKey> = (0..9).map(|_| shard.open(None, 0)).collect();
+    let (modest, greedy) = more.split_first().unwrap();
+    greedy.iter().chain([&first]).for_each(|&key| watch(&mut shard, key));
+    for zxid in 0..200 {
+        shard.notify(&event, Zxid(zxid));
+    }
+    watch(&mut shard, *modest);
+    shard.notify(&event, Zxid(1000));
+    assert_eq!(shard.conn(*modest).unwrap().state, State::Stranger, "one event is no crowd");
+    let held: usize = shard.conns().map(Conn::unsent).sum();
+    assert!(held < 12_000, "{held} bytes wait");
+    assert!(greedy.iter().any(|&key| shard.conn(key).unwrap().state == State::Closing));
+    // Whoever reads makes room, and nothing is counted twice.
+    take_all(&mut shard, *modest);
+    more.iter().chain([&first]).for_each(|&key| shard.close(key));
+    assert_eq!(shard.output.unread(), 0);
 }
