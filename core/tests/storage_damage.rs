@@ -242,6 +242,54 @@ fn a_damaged_sidecar_costs_nothing() {
     }
 }
 
+/// What a power failure takes of a sidecar is given back by the next start, so that damage afterwards is seen as such.
+#[test]
+fn a_record_that_was_read_once_is_vouched_for() {
+    let original = original(false, true);
+    let (log, whole) = (original.files["log.4"].clone(), original.files["sum.4"].clone());
+    let last = original.end("log.4") - 10;
+    let mut holed = whole.clone();
+    holed[64..96].fill(0);
+    let mut foreign = whole.clone();
+    foreign[8] ^= 1;
+    let torn = [&whole[..96], &[7; 20][..]].concat();
+    let lost: [&[u8]; 8] =
+        [&[], &whole[..20], &whole[..32], &whole[..64], &whole[..96], &torn, &holed, &foreign];
+    for (case, lost) in lost.into_iter().enumerate() {
+        let (tree, report) = original.with("sum.4", lost).unwrap();
+        assert_eq!(original.position(&tree, "at first"), FULL, "case {case}");
+        let ignored = usize::from(!lost.is_empty() && (lost.len() < 32 || lost[8] != 0));
+        assert_eq!(report.warnings.len(), ignored, "case {case}: {:?}", report.warnings);
+        let mut files = original.disk.files();
+        assert_eq!(files[&path("sum.4")], whole, "case {case}");
+        // Twice is not once more.
+        let (_, report) = original.open().unwrap();
+        assert_eq!((original.disk.files(), report.warnings.len()), (files.clone(), 0));
+        let bytes = files.get_mut(&path("log.4")).unwrap();
+        assert_eq!(bytes[..], log[..bytes.len()], "case {case}");
+        bytes[last] ^= 1;
+        original.disk.set(files);
+        assert!(matches!(original.open(), Err(StorageError::Damaged { .. })), "case {case}");
+    }
+}
+
+/// The records of a torn log are cut before the rest is vouched for.
+#[test]
+fn a_torn_record_is_not_vouched_for() {
+    let original = original(false, true);
+    let log = &original.files["log.4"];
+    let sums = original.files["sum.4"][..64].to_vec();
+    let mut files: BTreeMap<_, _> =
+        original.files.iter().map(|(name, bytes)| (path(name), bytes.clone())).collect();
+    files.insert(path("sum.4"), sums);
+    files.insert(path("log.4"), log[..original.end("log.4") - 5].to_vec());
+    original.disk.set(files);
+    let (tree, report) = original.open().unwrap();
+    assert_eq!((original.position(&tree, "torn"), report.warnings.len()), (FULL - 1, 1));
+    assert_eq!(original.disk.files()[&path("sum.4")], original.files["sum.4"][..96]);
+    assert_eq!(original.open().unwrap().1.warnings, [""; 0]);
+}
+
 #[test]
 fn a_damaged_snapshot_is_passed_over_when_the_log_makes_up_for_it() {
     let original = original(true, true);

@@ -10,6 +10,7 @@ use super::layout::{Files, Layout};
 use super::replay::{Replay, ReplaySettings, Tail};
 use super::snapshot_load::{self, Rejected};
 use super::snapshot_writer::SnapshotWriter;
+use super::sums::Completion;
 use quorate_engine::tree::{FrozenHead, Tree, TreeConfig, WalkState};
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::HEADER_LEN;
@@ -55,6 +56,12 @@ pub(crate) struct Rules {
     pub(crate) tree: TreeConfig,
 }
 
+/// What has to be done to the logs that were read, once everything is accepted.
+struct Found {
+    tails: Vec<Tail>,
+    completions: Vec<Completion>,
+}
+
 /// Builds the tree from what is in the directories, which must be locked.
 pub(crate) fn open(layout: &Layout, rules: &Rules) -> Result<(Tree, Report), StorageError> {
     let started = Instant::now();
@@ -62,7 +69,7 @@ pub(crate) fn open(layout: &Layout, rules: &Rules) -> Result<(Tree, Report), Sto
     let initialize = layout.log_root.join(INITIALIZE);
     let may_begin = rules.autocreate || layout.disk.read(&initialize).is_ok();
     let mut report = Report::default();
-    let (mut tree, tails) = if files.snapshots.is_empty() {
+    let (mut tree, found) = if files.snapshots.is_empty() {
         without_snapshot(layout, rules, &files, may_begin, &mut report)?
     } else {
         with_snapshot(layout, rules, &files, &mut report)?
@@ -70,10 +77,11 @@ pub(crate) fn open(layout: &Layout, rules: &Rules) -> Result<(Tree, Report), Sto
     report.last = tree.last_zxid();
     check_lost_logs(layout, &files, report.last)?;
     read_epochs(layout, &mut report);
-    for tail in &tails {
+    for tail in &found.tails {
         clean_end(layout, tail)?;
     }
     sync_dirs(layout)?;
+    complete_sums(layout, &found.completions, &mut report);
     for name in &files.leftovers {
         layout.remove(&layout.snapshots.join(name))?;
     }
@@ -122,7 +130,7 @@ fn with_snapshot(
     rules: &Rules,
     files: &Files,
     report: &mut Report,
-) -> Result<(Tree, Vec<Tail>), StorageError> {
+) -> Result<(Tree, Found), StorageError> {
     let (loaded, rejected) = snapshot_load::newest(layout, &files.snapshots, rules.tree)?;
     for Rejected { file, reason } in &rejected {
         let path = layout.snapshot_path(file);
@@ -130,14 +138,14 @@ fn with_snapshot(
     }
     report.snapshot = Some((layout.snapshot_path(&loaded.file), loaded.file.zxid));
     let mut tree = loaded.tree;
-    let tails = replay(layout, rules, files, &mut tree, loaded.digest, report)?;
+    let found = replay(layout, rules, files, &mut tree, loaded.digest, report)?;
     let last = tree.last_zxid();
     if let Some(Rejected { file, reason }) = rejected.into_iter().find(|r| r.file.zxid > last) {
         // A snapshot is begun after its last transaction is in the log.
         let file = layout.snapshot_path(&file);
         return Err(StorageError::SnapshotLost { file, reason, last });
     }
-    Ok((tree, tails))
+    Ok((tree, found))
 }
 
 /// A new database, or one of a release that wrote no first snapshot.
@@ -147,22 +155,22 @@ fn without_snapshot(
     files: &Files,
     may_begin: bool,
     report: &mut Report,
-) -> Result<(Tree, Vec<Tail>), StorageError> {
+) -> Result<(Tree, Found), StorageError> {
     let mut tree = Tree::new(rules.tree);
-    let tails = replay(layout, rules, files, &mut tree, None, report);
+    let found = replay(layout, rules, files, &mut tree, None, report);
     // Without trust, logs that hold anything are a reason to refuse, whatever is in them.
-    let has_records = match &tails {
+    let has_records = match &found {
         Ok(_) => report.records > 0,
         Err(_) => true,
     };
     if has_records && !rules.trust_empty {
         return Err(StorageError::NoSnapshot { dir: layout.snapshots.clone() });
     }
-    let tails = tails?;
+    let found = found?;
     if !has_records && !may_begin {
         return Err(StorageError::NotInitialized(layout.log_root.clone()));
     }
-    Ok((tree, tails))
+    Ok((tree, found))
 }
 
 fn replay(
@@ -172,14 +180,14 @@ fn replay(
     tree: &mut Tree,
     digest: Option<SnapshotDigest>,
     report: &mut Report,
-) -> Result<Vec<Tail>, StorageError> {
+) -> Result<Found, StorageError> {
     let settings = ReplaySettings { max_payload: rules.max_payload, digest: rules.tree.digest };
     let mut replay = Replay::new(tree, digest, &settings);
     let tails = replay.run(layout, &files.logs);
     report.records = replay.records;
     report.mismatches = replay.mismatches;
     report.warnings.append(&mut replay.warnings);
-    tails
+    Ok(Found { completions: replay.completions, tails: tails? })
 }
 
 /// Refuses when a log that held later records is gone, which only its sidecar tells.
@@ -215,6 +223,24 @@ fn clean_end(layout: &Layout, tail: &Tail) -> Result<(), StorageError> {
         }
     }
     file.sync_data().map_err(StorageError::io("sync", &path))
+}
+
+/// Adds to the sidecars what they do not know. A power failure takes the entries that were not synced, and whatever a
+/// log holds now is state: from here on it is damage if it cannot be read.
+///
+/// What goes wrong is only said: the records themselves are durable.
+fn complete_sums(layout: &Layout, completions: &[Completion], report: &mut Report) {
+    let newest = completions.len().saturating_sub(1);
+    for (n, completion) in completions.iter().enumerate() {
+        let newest = n == newest;
+        if completion.is_needed(newest)
+            && let Err(error) = completion.write(layout, newest)
+        {
+            report.warnings.push(format!(
+                "{error}; later damage to the last records of its log may pass for an interrupted write"
+            ));
+        }
+    }
 }
 
 /// Makes the names of what was read durable.

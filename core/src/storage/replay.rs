@@ -7,6 +7,7 @@
 use super::error::StorageError;
 use super::layout::{Layout, LogFile};
 use super::log_writer::GROUP_LIMIT;
+use super::sums::Completion;
 use quorate_engine::tree::Tree;
 use quorate_wire::disk::log::{Fault, LogEnd, LogScan, RawRecord};
 use quorate_wire::disk::sidecar::{Sidecar, SumEntry};
@@ -14,7 +15,6 @@ use quorate_wire::disk::snapshot::SnapshotDigest;
 use quorate_wire::jute::{Jute, Reader};
 use quorate_wire::txn::{DIGEST_VERSION, TxnDigest, TxnHeader, TxnRecord};
 use quorate_wire::{DecodeError, Zxid};
-use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
 /// A replay under way.
@@ -33,6 +33,8 @@ pub(crate) struct Replay<'t> {
     pub(crate) records: u64,
     pub(crate) mismatches: u64,
     pub(crate) warnings: Vec<String>,
+    /// What the sidecars lack of the records that were read, by log, oldest first.
+    pub(crate) completions: Vec<Completion>,
     settings: ReplaySettings,
 }
 
@@ -89,6 +91,7 @@ impl<'t> Replay<'t> {
             records: 0,
             mismatches: 0,
             warnings: Vec::new(),
+            completions: Vec::new(),
         };
         this.check_awaited();
         this
@@ -113,6 +116,10 @@ impl<'t> Replay<'t> {
                 tails.push(tail);
             }
         }
+        if let Some(Torn { path, offset, last, why }) = self.torn.take() {
+            // No later file has a record, so this is the last one after all.
+            self.warnings.push(cut(&path, offset, last, &why));
+        }
         Ok(tails)
     }
 
@@ -123,10 +130,16 @@ impl<'t> Replay<'t> {
         let sums_bytes = layout.disk.read(&sums_path).unwrap_or_default();
         let sums = self.sidecar(&sums_path, &sums_bytes, log.zxid);
         let mut entries = sums.iter().flat_map(Sidecar::entries).peekable();
+        let present = if sums.is_some() { sums_bytes.as_slice() } else { &[] };
+        let mut completion = Completion::new(log.zxid, present);
         let mut scan = LogScan::new(&bytes, self.settings.max_payload);
         let mut previous = self.last;
         for record in scan.by_ref() {
-            previous = self.record(&path, &record, &mut entries, previous)?;
+            while entries.next_if(|entry| entry.offset < record.offset).is_some() {}
+            let entry = entries.next_if(|entry| entry.offset == record.offset);
+            let found;
+            (previous, found) = self.record(&path, &record, entry, previous)?;
+            completion.add(&found, present);
         }
         let mut end = scan.finish();
         if let Some(sums) = &sums {
@@ -134,7 +147,9 @@ impl<'t> Replay<'t> {
             // show whether something is missing.
             end = sums.judge(end, if newest { u64::MAX } else { log.len });
         }
-        self.end(&path, log, &bytes, sums.as_ref(), end, newest, previous)
+        let tail = self.end(&path, log, &bytes, sums.as_ref(), end, newest, previous)?;
+        self.completions.push(completion);
+        Ok(tail)
     }
 
     /// The sidecar in `bytes`, if there is one and it can be used.
@@ -151,23 +166,21 @@ impl<'t> Replay<'t> {
         }
     }
 
-    /// Takes the next intact record of a file. `previous` is the one before it, for messages. Returns its zxid.
+    /// Takes the next intact record of a file and what the sidecar says of it. `previous` is the one before it, for
+    /// messages. Returns its zxid, and what the sidecar should say.
     fn record(
         &mut self,
         path: &Path,
         record: &RawRecord<'_>,
-        entries: &mut Peekable<impl Iterator<Item = SumEntry>>,
+        entry: Option<SumEntry>,
         previous: Zxid,
-    ) -> Result<Zxid, StorageError> {
+    ) -> Result<(Zxid, SumEntry), StorageError> {
         let mut reader = Reader::new(record.payload);
         let header: TxnHeader =
             reader.get().map_err(|e| unreadable(path, record, Zxid::ZERO, &e))?;
         let zxid = header.zxid;
-        while entries.peek().is_some_and(|entry| entry.offset < record.offset) {
-            entries.next();
-        }
-        let entry = entries.next_if(|entry| entry.offset == record.offset);
-        if entry.is_some_and(|entry| !entry.matches(record.payload)) {
+        let found = SumEntry::of(record, zxid);
+        if entry.is_some_and(|entry| (entry.length, entry.crc) != (found.length, found.crc)) {
             return Err(StorageError::Damaged {
                 file: path.to_owned(),
                 offset: record.offset,
@@ -177,7 +190,7 @@ impl<'t> Replay<'t> {
         }
         // Some releases wrote a record twice after a change of role (ZOOKEEPER-4712).
         if zxid <= self.last {
-            return Ok(zxid);
+            return Ok((zxid, found));
         }
         self.check_continuity(path, record.offset, zxid)?;
         let txn = TxnRecord::read(&mut Reader::new(record.payload))
@@ -186,7 +199,7 @@ impl<'t> Replay<'t> {
         self.last = zxid;
         self.records += 1;
         self.check_digest(zxid, txn.digest)?;
-        Ok(zxid)
+        Ok((zxid, found))
     }
 
     /// Whether `zxid` may follow: the next of its epoch, or the first of a later one.
@@ -283,11 +296,7 @@ impl<'t> Replay<'t> {
             return Err(known.into());
         }
         if newest {
-            self.warnings.push(format!(
-                "{} ended with a record that was not written completely ({why}); it is cut at \
-                 offset {offset}, after {last}",
-                path.display()
-            ));
+            self.warnings.push(cut(path, offset, last, &known.why));
         } else {
             // Nothing is missing if the next file goes on where this one should have.
             self.torn = Some(known);
@@ -350,6 +359,14 @@ fn is_lost_write(bytes: &[u8], end: &LogEnd, sums: Option<&Sidecar<'_>>) -> bool
     let first = SECTOR - start % SECTOR;
     let Some((head, rest)) = bad.split_at_checked(first) else { return false };
     is_blank(head) || rest.chunks_exact(SECTOR).any(is_blank)
+}
+
+fn cut(path: &Path, offset: u64, last: Zxid, why: &str) -> String {
+    format!(
+        "{} ended with a record that was not written completely ({why}); it is cut at \
+         offset {offset}, after {last}",
+        path.display()
+    )
 }
 
 fn is_blank(bytes: &[u8]) -> bool {

@@ -1,15 +1,18 @@
 //! Writes the sidecar of a log: one checksum per synced record.
 //!
 //! An entry is written after the record's sync, so that it proves that the record was there
-//! ([`quorate_wire::disk::sidecar`]). The file is a help for a later start and never an obstacle to writing: whatever
-//! goes wrong here ends the sidecar, with a line in the log, and nothing else.
+//! ([`quorate_wire::disk::sidecar`]). [`Sums`] accompanies the log that is being written; what a power failure took of
+//! its entries, a [`Completion`] adds when the log is read again. The file is a help for a later start and never an
+//! obstacle to writing: whatever goes wrong here ends the sidecar, with a line in the log, and nothing else.
 
 use super::disk::{Disk, DiskFile};
+use super::error::StorageError;
+use super::layout::Layout;
 use quorate_engine::segment::Segment;
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::RawRecord;
 use quorate_wire::disk::names::FileName;
-use quorate_wire::disk::sidecar::{SumEntry, file_header};
+use quorate_wire::disk::sidecar::{ENTRY_LEN, HEADER_LEN, SumEntry, file_header};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +26,21 @@ pub(crate) struct Sums {
     /// Segments whose records have no entry yet, and where they begin in the log.
     pending: Vec<(u64, Arc<Segment>)>,
     buffer: Vec<u8>,
+}
+
+/// What the sidecar of a log that was read has to become: an entry for each of its records.
+///
+/// Entries are compared while the records go by, and only from the first missing one on are they kept.
+pub(crate) struct Completion {
+    log: Zxid,
+    /// Bytes of the file as it is; 0 if it is of no use.
+    len: usize,
+    /// How many of them are right.
+    right: usize,
+    /// What has to follow them.
+    missing: Vec<u8>,
+    /// Whether the log has a record.
+    needed: bool,
 }
 
 enum State {
@@ -93,6 +111,62 @@ impl Sums {
             *end = end.saturating_add(to_u64(self.buffer.len()));
         }
         Ok(())
+    }
+}
+
+impl Completion {
+    /// For the log of that name, whose sidecar is `present`; that is empty if it cannot be used.
+    pub(crate) fn new(log: Zxid, present: &[u8]) -> Self {
+        let (right, missing) =
+            if present.is_empty() { (0, file_header(log)) } else { (HEADER_LEN, Vec::new()) };
+        Self { log, len: present.len(), right, missing, needed: false }
+    }
+
+    /// Takes the entry of the next record.
+    pub(crate) fn add(&mut self, entry: &SumEntry, present: &[u8]) {
+        let at = self.missing.len();
+        entry.write(&mut self.missing);
+        let end = self.right.saturating_add(ENTRY_LEN);
+        if at == 0 && present.get(self.right..end) == Some(&self.missing) {
+            self.missing.clear();
+            self.right = end;
+        }
+        self.needed = true;
+    }
+
+    /// Whether the file may not be what it should be: something is missing, or it was not synced, which may be so
+    /// of the `newest` only.
+    pub(crate) fn is_needed(&self, newest: bool) -> bool {
+        self.needed && (newest || self.differs())
+    }
+
+    /// Writes what is missing and makes it durable, after the records of the log, which are that already in the case of the
+    /// `newest`. Entries that are there are not touched.
+    pub(crate) fn write(&self, layout: &Layout, newest: bool) -> Result<(), StorageError> {
+        if !newest {
+            let log = layout.log_path(self.log);
+            let mut file = layout.disk.open(&log).map_err(StorageError::io("open", &log))?;
+            file.sync_data().map_err(StorageError::io("sync", &log))?;
+        }
+        let path = layout.sums_path(self.log);
+        self.write_to(layout, &path).map_err(StorageError::io("complete", &path))
+    }
+
+    fn write_to(&self, layout: &Layout, path: &Path) -> io::Result<()> {
+        let mut file = match layout.disk.open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => layout.disk.create(path)?,
+            opened => opened?,
+        };
+        if self.differs() {
+            file.write_at(&self.missing, to_u64(self.right))?;
+            file.set_len(to_u64(self.right.saturating_add(self.missing.len())))?;
+        }
+        file.sync_data()?;
+        layout.disk.sync_dir(&layout.logs)
+    }
+
+    fn differs(&self) -> bool {
+        !self.missing.is_empty() || self.len != self.right
     }
 }
 

@@ -44,6 +44,11 @@ impl Inode {
         }
     }
 
+    /// Whether nothing of it would be lost.
+    pub(super) fn is_synced(&self) -> bool {
+        !self.failed && self.before.is_empty() && self.synced_len == self.data.len()
+    }
+
     /// A sync has failed.
     pub(super) const fn fail(&mut self) {
         self.failed = true;

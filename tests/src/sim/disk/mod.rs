@@ -13,6 +13,7 @@ use super::random::Random;
 use super::trace::{Trace, note};
 use quorate::storage::disk::DiskFile;
 use quorate_wire::Zxid;
+use quorate_wire::disk::log::{DEFAULT_MAX_PAYLOAD, LogScan};
 use quorate_wire::disk::sidecar::Sidecar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -213,6 +214,22 @@ impl SimDisk {
         note!(state.trace, "disk: bit flipped at {at} of {}", path.display());
     }
 
+    /// Whether the newest log ends with a record that its sidecar would not vouch for after a power failure.
+    #[must_use]
+    pub fn has_doubtful_record(&self) -> bool {
+        let state = self.lock();
+        let logs = state.names.keys().filter(|path| name(path).starts_with("log."));
+        let zxid = |path: &&PathBuf| {
+            i64::from_str_radix(name(path).strip_prefix("log.").unwrap_or_default(), 16)
+                .unwrap_or(0)
+        };
+        let Some(newest) = logs.max_by_key(zxid) else { return false };
+        let Ok(log) = state.inode(newest) else { return false };
+        let end = LogScan::new(&log.data, DEFAULT_MAX_PAYLOAD).map(|record| record.end()).last();
+        let known = state.vouched_for(newest).last().map(|range| to_u64(range.end));
+        end != known || !state.is_durable(&sums_of(newest))
+    }
+
     /// A process has ended; the next one finds what is left. Forgets locks and fuse.
     pub fn end(&self, end: End) {
         let state = &mut *self.lock();
@@ -316,13 +333,20 @@ impl State {
     /// The records of a log that its sidecar has.
     fn vouched_for(&self, log: &Path) -> Vec<Range<usize>> {
         let Some(zxid) = name(log).strip_prefix("log.") else { return Vec::new() };
-        let sums = log.with_file_name(format!("sum.{zxid}"));
+        let sums = sums_of(log);
         let zxid = Zxid(i64::from_str_radix(zxid, 16).unwrap_or(0));
         let bytes = self.inode(&sums).map_or(&[][..], |inode| &inode.data);
         let entries = Sidecar::new(bytes, zxid).ok().map(|sums| sums.entries().collect::<Vec<_>>());
         let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let entries = entries.unwrap_or_default().into_iter();
         entries.map(|entry| place(entry.offset)..place(entry.end())).collect()
+    }
+
+    /// Whether a power failure would leave a file as it is.
+    fn is_durable(&self, path: &Path) -> bool {
+        let id = self.names.get(path);
+        id == self.durable.get(path)
+            && id.and_then(|id| self.inodes.get(id)).is_some_and(Inode::is_synced)
     }
 
     /// The newest changes of names are lost, as many as chance wants.
@@ -362,6 +386,11 @@ impl Step {
 
 fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// The sidecar of a log.
+fn sums_of(log: &Path) -> PathBuf {
+    log.with_file_name(name(log).replacen("log.", "sum.", 1))
 }
 
 fn off() -> io::Error {

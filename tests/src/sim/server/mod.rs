@@ -70,6 +70,11 @@ impl Server {
                 ensure!(report.mismatches == 0, "{} digests differ", report.mismatches);
                 let now = env.now_ms();
                 env.history.recovered(&tree, now)?;
+                let want_of_room = report.warnings.iter().any(|w| w.contains("cannot complete"));
+                ensure!(
+                    report.records == 0 || want_of_room || !self.disk.has_doubtful_record(),
+                    "a record that was recovered would pass for a torn one if it were damaged"
+                );
                 self.disk.mend();
                 let server = (self.number, self.life);
                 self.process = Some(Process::new(env, server, storage, tree, report.records));
