@@ -33,6 +33,18 @@ pub enum WatcherType {
 }
 
 impl WatcherType {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::Children => 1,
+            Self::Data => 2,
+            Self::Any => 3,
+            Self::Persistent => 4,
+            Self::PersistentRecursive => 5,
+        }
+    }
+
     /// The type of a number on the wire.
     #[must_use]
     pub const fn from_code(code: i32) -> Option<Self> {

@@ -1,0 +1,148 @@
+//! Requests without an answer, in the order of their submission.
+//!
+//! The first part of the queue has been sent on the present connection, the rest waits for one. A server answers in
+//! order, so the front is always the next to be answered. Paths lie in a byte queue of their own: an entry costs no
+//! allocation.
+
+use super::effect::Token;
+use super::request::WatchKey;
+use super::watches::Kind;
+use quorate_wire::OpCode;
+use std::collections::VecDeque;
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// The caller.
+    Caller(Token),
+    /// Nobody: housekeeping.
+    Nobody,
+    /// The session's end.
+    Close,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) xid: i32,
+    pub(super) op: OpCode,
+    pub(super) waiter: Waiter,
+    /// Bytes of its frame.
+    pub(super) frame: usize,
+    /// Bytes of its path, root included, and of the root.
+    pub(super) path: usize,
+    pub(super) root: usize,
+    /// When it was handed to the connection.
+    pub(super) sent_at: i64,
+    pub(super) watch: Option<(WatchKey, Kind)>,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    entries: VecDeque<Entry>,
+    /// How many at the front have been sent.
+    sent: usize,
+    /// Frames that have not been sent.
+    frames: VecDeque<u8>,
+    paths: VecDeque<u8>,
+    /// Bytes of all frames, sent ones included: they may be in buffers on the way.
+    bytes: usize,
+    watching: usize,
+}
+
+impl Pending {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        self.sent < self.entries.len()
+    }
+
+    pub(super) fn push(&mut self, entry: Entry, path: [&str; 2], frame: &[u8]) {
+        debug_assert_eq!(entry.path, path.iter().map(|part| part.len()).sum::<usize>());
+        self.paths.extend(path[0].as_bytes());
+        self.paths.extend(path[1].as_bytes());
+        self.frames.extend(frame);
+        self.bytes = self.bytes.saturating_add(entry.frame);
+        self.watching += usize::from(entry.watch.is_some());
+        self.entries.push_back(entry);
+    }
+
+    /// Moves whole frames to `out` until it holds `limit` bytes.
+    pub(super) fn send(&mut self, now: i64, out: &mut Vec<u8>, limit: usize) -> bool {
+        let mut bytes = 0_usize;
+        let before = self.sent;
+        for entry in self.entries.iter_mut().skip(self.sent) {
+            if out.len().saturating_add(bytes) >= limit {
+                break;
+            }
+            entry.sent_at = now;
+            bytes = bytes.saturating_add(entry.frame);
+            self.sent += 1;
+        }
+        let bytes = bytes.min(self.frames.len());
+        let (front, back) = self.frames.as_slices();
+        let from_front = bytes.min(front.len());
+        out.extend_from_slice(front.get(..from_front).unwrap_or_default());
+        out.extend_from_slice(back.get(..bytes - from_front).unwrap_or_default());
+        self.frames.drain(..bytes);
+        self.sent > before
+    }
+
+    /// The next to be answered, if anything was sent.
+    pub(super) fn front(&self) -> Option<&Entry> {
+        if self.sent == 0 { None } else { self.entries.front() }
+    }
+
+    /// Drops the front. `with_path` is called with its whole path when there is use for it.
+    pub(super) fn pop(&mut self, wants_path: bool) -> Option<(Entry, String)> {
+        let entry = self.entries.pop_front()?;
+        if self.sent > 0 {
+            self.sent -= 1;
+        } else {
+            self.frames.drain(..entry.frame.min(self.frames.len()));
+        }
+        self.bytes = self.bytes.saturating_sub(entry.frame);
+        self.watching -= usize::from(entry.watch.is_some());
+        let end = entry.path.min(self.paths.len());
+        let path = if wants_path {
+            String::from_utf8(self.paths.drain(..end).collect()).unwrap_or_default()
+        } else {
+            self.paths.drain(..end);
+            String::new()
+        };
+        Some((entry, path))
+    }
+
+    /// Takes out what was sent: the connection is gone, nobody will answer.
+    pub(super) fn pop_sent(&mut self) -> Option<(Entry, String)> {
+        if self.sent == 0 { None } else { self.pop(true) }
+    }
+
+    /// Whether a request that registers this watch has no answer yet.
+    pub(super) fn registers(&self, key: WatchKey) -> bool {
+        self.watching > 0
+            && self.entries.iter().any(|entry| entry.watch.is_some_and(|(watch, _)| watch == key))
+    }
+
+    /// Whether a request that registers a watch at this path has no answer yet.
+    pub(super) fn registers_watch_at(&self, path: &str) -> bool {
+        if self.watching == 0 {
+            return false;
+        }
+        let mut at = 0_usize;
+        self.entries.iter().any(|entry| {
+            let from = at;
+            at = at.saturating_add(entry.path);
+            entry.watch.is_some()
+                && entry.path == path.len()
+                && self.paths.range(from..at).eq(path.as_bytes())
+        })
+    }
+}

@@ -1,0 +1,408 @@
+//! The session's state and what its owner asks of it.
+
+use super::effect::{Effect, Failure, Refused, State, Token};
+use super::hosts::Hosts;
+use super::pending::{Entry, Pending, Waiter};
+use super::random::Random;
+use super::request::{Request, WatchKey};
+use super::sasl::Mechanism;
+use super::watches::Watches;
+use super::{link::Link, reply::Reply};
+use quorate_wire::frame::{AUTH_XID, RequestHeader, write_frame};
+use quorate_wire::op::auth::AuthPacket;
+use quorate_wire::op::remove_watches::WatcherType;
+use quorate_wire::{ErrorCode, Jute, OpCode};
+use std::collections::VecDeque;
+
+/// What a session is opened with. Times are ms, sizes bytes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Labels of the servers, in any order; the driver knows what they mean.
+    pub servers: Vec<String>,
+    /// The session timeout to ask for; the server has the last word.
+    pub timeout: i32,
+    /// Whether a server without a quorum will do, for reads.
+    pub read_only: bool,
+    /// A session to resume.
+    pub resume: Option<Identity>,
+    /// Whether a new session is opened when one is lost.
+    pub renew: bool,
+    /// Requests that may be without an answer.
+    pub max_pending: usize,
+    /// Bytes of such requests.
+    pub max_pending_bytes: usize,
+    /// The longest request a server takes (its `jute.maxbuffer`).
+    pub max_request: usize,
+    /// The longest reply to accept.
+    pub max_reply: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: 10_000,
+            read_only: false,
+            resume: None,
+            renew: true,
+            max_pending: 100_000,
+            max_pending_bytes: 64 << 20,
+            max_request: quorate_wire::frame::DEFAULT_MAX_FRAME,
+            max_reply: 64 << 20,
+        }
+    }
+}
+
+/// What proves that a session is one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The session.
+    pub id: i64,
+    /// Its password.
+    pub password: [u8; 16],
+}
+
+/// What a session has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests accepted.
+    pub submitted: u64,
+    /// Requests that ended, well or badly.
+    pub completed: u64,
+    /// Events told to watches.
+    pub events: u64,
+    /// Connections that were established.
+    pub connections: u64,
+    /// Attempts to connect.
+    pub attempts: u64,
+    /// Sessions lost.
+    pub lost: u64,
+}
+
+/// One client session after another, on one connection after another.
+#[derive(Debug)]
+pub struct ClientSession {
+    pub(super) settings: Settings,
+    pub(super) random: Random,
+    pub(super) hosts: Hosts,
+    pub(super) link: Link,
+    pub(super) state: State,
+    pub(super) identity: Option<Identity>,
+    /// Whether the identity came from a server that takes writes.
+    pub(super) established: bool,
+    /// The timeout that was granted, ms; before that the one to ask for.
+    pub(super) timeout: i64,
+    /// When the last request that was answered had been sent: the session lives at least until `timeout` after this.
+    pub(super) proof_at: Option<i64>,
+    pub(super) last_zxid: i64,
+    pub(super) next_xid: i32,
+    pub(super) pending: Pending,
+    pub(super) watches: Watches,
+    /// Registered with a request whose answer has not come, and dropped since.
+    pub(super) dropped: Vec<WatchKey>,
+    /// Frames that go before all requests.
+    pub(super) control: Vec<u8>,
+    pub(super) credentials: Vec<Credential>,
+    pub(super) sasl: Option<Box<dyn Mechanism>>,
+    pub(super) close: Option<Closing>,
+    pub(super) effects: VecDeque<Effect>,
+    /// The beginning of a frame whose end has not come.
+    pub(super) inbox: Vec<u8>,
+    /// Where a frame is put together.
+    scratch: Vec<u8>,
+    pub(super) counters: Counters,
+}
+
+/// Scheme and secret, sent on every connection.
+#[derive(Debug)]
+pub(super) struct Credential {
+    pub(super) scheme: String,
+    pub(super) secret: Vec<u8>,
+    /// Who wants to know whether they were accepted.
+    pub(super) waiter: Option<Token>,
+    /// Whether they are on the present connection.
+    pub(super) sent: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closing {
+    pub(super) token: Token,
+    pub(super) give_up_at: i64,
+}
+
+impl ClientSession {
+    /// A session that begins to connect at once. `seed` decides the order of servers and the length of pauses.
+    #[must_use]
+    pub fn new(settings: Settings, sasl: Option<Box<dyn Mechanism>>, seed: u64, now: i64) -> Self {
+        let mut random = Random::new(seed);
+        let hosts = Hosts::new(settings.servers.clone(), &mut random);
+        let identity = settings.resume;
+        Self {
+            random,
+            hosts,
+            link: Link::Down { retry_at: now },
+            state: State::Connecting,
+            identity,
+            established: identity.is_some(),
+            timeout: i64::from(settings.timeout.max(1)),
+            proof_at: None,
+            last_zxid: 0,
+            next_xid: 1,
+            pending: Pending::default(),
+            watches: Watches::default(),
+            dropped: Vec::new(),
+            control: Vec::new(),
+            credentials: Vec::new(),
+            sasl,
+            close: None,
+            effects: VecDeque::new(),
+            inbox: Vec::new(),
+            scratch: Vec::new(),
+            counters: Counters::default(),
+            settings,
+        }
+    }
+
+    /// Hands in a request below `root` (the chroot of the caller's view, empty for none). It is encoded now, and answered
+    /// after everything that was submitted before.
+    ///
+    /// # Errors
+    /// Says why it was not accepted; then nothing happens.
+    pub fn submit(
+        &mut self,
+        root: &str,
+        request: &Request<'_>,
+        token: Token,
+    ) -> Result<(), Refused> {
+        self.accepts()?;
+        if request.bad_path().is_some() {
+            return Err(Refused::BadPath);
+        }
+        if request.weight() > self.settings.max_request {
+            return Err(Refused::TooLong);
+        }
+        if self.pending.len() >= self.settings.max_pending
+            || self.pending.bytes() >= self.settings.max_pending_bytes
+        {
+            return Err(Refused::Full);
+        }
+        self.enqueue(root, request, Waiter::Caller(token))?;
+        self.counters.submitted += 1;
+        Ok(())
+    }
+
+    /// Forgets a watch. The server is told when nobody else wants it.
+    pub fn unwatch(&mut self, watch: WatchKey) {
+        let Some((path, kind)) = self.watches.remove(watch) else {
+            if self.pending.registers(watch) {
+                self.dropped.push(watch);
+            }
+            return;
+        };
+        self.release(&path, kind);
+    }
+
+    /// Adds an identity to the session, now and on every later connection.
+    ///
+    /// # Errors
+    /// When the session is over.
+    pub fn authenticate(
+        &mut self,
+        scheme: &str,
+        secret: &[u8],
+        token: Token,
+    ) -> Result<(), Refused> {
+        self.accepts()?;
+        let (scheme, secret) = (scheme.to_owned(), secret.to_vec());
+        self.credentials.push(Credential { scheme, secret, waiter: Some(token), sent: false });
+        if matches!(self.link, Link::Up(_)) {
+            self.send_credentials();
+        }
+        Ok(())
+    }
+
+    /// Ends the session after everything that was submitted before. Without a connection it is tried until
+    /// `give_up_at`; the session then ends by itself when its timeout has passed.
+    ///
+    /// # Errors
+    /// When it is closed or being closed already.
+    pub fn close(&mut self, give_up_at: i64, token: Token) -> Result<(), Refused> {
+        if self.close.is_some() || self.state.is_final() {
+            return Err(Refused::Closed);
+        }
+        self.close = Some(Closing { token, give_up_at });
+        if self.identity.is_none() {
+            self.finish(State::Closed, ErrorCode::Closing);
+        } else {
+            self.close_again();
+        }
+        Ok(())
+    }
+
+    /// Says goodbye after everything that is pending.
+    pub(super) fn close_again(&mut self) {
+        let xid = self.take_xid();
+        let op = OpCode::CloseSession;
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, |out| RequestHeader { xid, op: op.code() }.write(out));
+        let (waiter, frame) = (Waiter::Close, bytes.len());
+        let entry = Entry { xid, op, waiter, frame, path: 0, root: 0, sent_at: 0, watch: None };
+        self.pending.push(entry, ["", ""], &bytes);
+    }
+
+    /// Drops session and connection without a word: as if the process had died. Everything pending fails.
+    pub fn abandon(&mut self) {
+        if !self.state.is_final() {
+            self.finish(State::Closed, ErrorCode::Closing);
+        }
+    }
+
+    /// Takes a new list of servers and moves if the load asks for it.
+    pub fn set_servers(&mut self, servers: Vec<String>, now: i64) {
+        self.settings.servers.clone_from(&servers);
+        let current = self.link.server();
+        let stays = self.hosts.replace(servers, current, &mut self.random);
+        match (current, stays) {
+            (Some(_), Some(server)) => self.link.set_server(server),
+            (Some(_), None) => self.lose_connection(now, now),
+            (None, _) => {}
+        }
+    }
+
+    /// The next thing to do. To be asked for until there is none, after everything that was handed in.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The session, once there is one: what another process needs to resume it.
+    #[must_use]
+    pub const fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// The session timeout in force, ms.
+    #[must_use]
+    pub const fn timeout(&self) -> i64 {
+        self.timeout
+    }
+
+    /// The newest transaction that an answer has shown.
+    #[must_use]
+    pub const fn last_zxid(&self) -> i64 {
+        self.last_zxid
+    }
+
+    /// Requests without an answer.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Watches that are registered.
+    #[must_use]
+    pub fn watch_count(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn accepts(&self) -> Result<(), Refused> {
+        match self.state {
+            State::AuthFailed => Err(Refused::AuthFailed),
+            _ if self.close.is_some() || self.state == State::Closed => Err(Refused::Closed),
+            State::Lost if !self.settings.renew => Err(Refused::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    fn enqueue(
+        &mut self,
+        root: &str,
+        request: &Request<'_>,
+        waiter: Waiter,
+    ) -> Result<(), Refused> {
+        let xid = self.next_xid;
+        let op = request.op();
+        let mut frame = std::mem::take(&mut self.scratch);
+        frame.clear();
+        write_frame(&mut frame, |out| {
+            RequestHeader { xid, op: op.code() }.write(out);
+            request.write(root, out);
+        });
+        if frame.len() > self.settings.max_request.saturating_add(4) {
+            return Err(Refused::TooLong);
+        }
+        self.take_xid();
+        let path = request.path();
+        let path = if path == "/" && !root.is_empty() { "" } else { path };
+        let entry = Entry {
+            xid,
+            op,
+            waiter,
+            frame: frame.len(),
+            path: root.len().saturating_add(path.len()),
+            root: root.len(),
+            sent_at: 0,
+            watch: request.watch(),
+        };
+        self.pending.push(entry, [root, path], &frame);
+        self.scratch = frame;
+        Ok(())
+    }
+
+    /// Java's order: 1 to the largest, then 1 again. What is not positive has a meaning of its own.
+    pub(super) const fn take_xid(&mut self) -> i32 {
+        let xid = self.next_xid;
+        self.next_xid = if xid == i32::MAX { 1 } else { xid + 1 };
+        xid
+    }
+
+    /// Tells the server that a watch is not wanted any more, unless somebody asks for it again at this moment.
+    pub(super) fn release(&mut self, path: &str, kind: WatcherType) {
+        if !self.state.is_connected()
+            || self.close.is_some()
+            || self.pending.registers_watch_at(path)
+        {
+            return;
+        }
+        // A refusal leaves a watch that nobody hears: harmless.
+        let _ = self.enqueue("", &Request::RemoveWatches { path, kind }, Waiter::Nobody);
+    }
+
+    pub(super) fn send_credentials(&mut self) {
+        for credential in self.credentials.iter_mut().filter(|credential| !credential.sent) {
+            credential.sent = true;
+            write_frame(&mut self.control, |out| {
+                RequestHeader { xid: AUTH_XID, op: OpCode::Auth.code() }.write(out);
+                AuthPacket {
+                    kind: 0,
+                    scheme: Some(credential.scheme.as_str().into()),
+                    auth: Some(&credential.secret),
+                }
+                .write(out);
+            });
+        }
+    }
+
+    pub(super) fn complete(&mut self, token: Token, result: Result<Reply, Failure>) {
+        self.counters.completed += 1;
+        self.effects.push_back(Effect::Complete { token, result });
+    }
+
+    pub(super) fn enter(&mut self, state: State) {
+        if self.state != state {
+            self.state = state;
+            self.effects.push_back(Effect::State(state));
+        }
+    }
+}
