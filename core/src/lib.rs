@@ -2,8 +2,9 @@
 //!
 //! This crate holds the drivers: what gives the pure engines of `quorate-engine` their sockets, files, threads and
 //! clock. [`server`] starts a server in this process; [`storage`] keeps its data directory; [`config`] reads
-//! `zoo.cfg`.
+//! `zoo.cfg`. [`client`] speaks to servers, ours and Apache's.
 
+pub mod client;
 pub mod config;
 pub mod server;
 pub mod storage;

@@ -1,0 +1,6 @@
+//! The client: where the servers are, how to reach them, and what is asked of them.
+//!
+//! [`address`] reads connection strings, [`resolve`] turns the names in them into socket addresses.
+
+pub mod address;
+pub mod resolve;
