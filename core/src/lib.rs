@@ -2,9 +2,10 @@
 //!
 //! This crate holds the drivers: what gives the pure engines of `quorate-engine` their sockets, files, threads and
 //! clock. [`server`] starts a server in this process; [`storage`] keeps its data directory; [`config`] reads
-//! `zoo.cfg`. [`client`] speaks to servers, ours and Apache's.
+//! `zoo.cfg`. [`client`] speaks to servers, ours and Apache's; [`recipes`] is what is built on it.
 
 pub mod client;
 pub mod config;
+pub mod recipes;
 pub mod server;
 pub mod storage;

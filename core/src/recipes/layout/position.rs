@@ -1,0 +1,121 @@
+//! Where a contender stands in a directory of sequential nodes, and the one node to watch.
+//!
+//! The shared answer of [`lock`](super::lock), [`read_write`](super::read_write),
+//! [`latch`](super::latch) and [`election`](super::election). Each gives its own rule for what
+//! counts as a contender; names without one are neither counted nor an obstacle. Every wait is
+//! for a lower number, so that no two contenders wait for each other.
+
+use super::sequence::{Sequence, sort_by_number};
+
+/// The state of a contender, from one listing of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position<'a> {
+    /// Nobody blocks: the lock is held, or the contender leads. Only as good as the session.
+    Held,
+    /// Watch this child, the nearest predecessor that blocks, and list again when it goes.
+    Wait(&'a str),
+    /// An own node is not among the children, or its name is none of this recipe: create anew.
+    Missing,
+}
+
+impl Position<'_> {
+    /// Whether nobody blocks.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Held)
+    }
+}
+
+/// The position of `mine` among the children whose number `contender` can read.
+///
+/// With several own names (made in one multi) the lowest of them counts.
+pub fn position<'a, S: AsRef<str>>(
+    children: &'a [S],
+    mine: &[&str],
+    contender: impl Fn(&str) -> Option<Sequence>,
+) -> Position<'a> {
+    let Some(number) = lowest_of_mine(children, mine, &contender) else {
+        return Position::Missing;
+    };
+    let blocking = children
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|name| !mine.contains(name))
+        .filter_map(|name| Some((name, number.distance_from(contender(name)?))))
+        .filter(|&(_, distance)| distance > 0)
+        .min_by_key(|&(_, distance)| distance);
+    blocking.map_or(Position::Held, |(name, _)| Position::Wait(name))
+}
+
+/// The contenders, oldest first. By convention the first one holds the lock or leads.
+pub fn participants<S: AsRef<str>>(
+    children: &[S],
+    contender: impl Fn(&str) -> Option<Sequence>,
+) -> Vec<&str> {
+    let mut found: Vec<(&str, Sequence)> = children
+        .iter()
+        .map(AsRef::as_ref)
+        .filter_map(|name| Some((name, contender(name)?)))
+        .collect();
+    sort_by_number(&mut found, |&(_, number)| number);
+    found.into_iter().map(|(name, _)| name).collect()
+}
+
+/// The lowest number of the own names, if all of them are present and readable.
+pub(super) fn lowest_of_mine<S: AsRef<str>>(
+    children: &[S],
+    mine: &[&str],
+    contender: impl Fn(&str) -> Option<Sequence>,
+) -> Option<Sequence> {
+    let mut lowest: Option<Sequence> = None;
+    for name in mine {
+        if !children.iter().any(|child| child.as_ref() == *name) {
+            return None;
+        }
+        let number = contender(name)?;
+        lowest = Some(lowest.filter(|low| low.is_before(number)).unwrap_or(number));
+    }
+    lowest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipes::layout::sequence;
+    use crate::recipes::layout::testing::Random;
+
+    #[test]
+    fn watches_the_nearest_and_not_the_first() {
+        let children = ["b-0000000003", "b-0000000001", "b-0000000002", "noise"];
+        let read = |name: &str| sequence::after(name, "b-");
+        assert_eq!(position(&children, &["b-0000000003"], read), Position::Wait("b-0000000002"));
+        assert_eq!(position(&children, &["b-0000000001"], read), Position::Held);
+        assert_eq!(position(&children, &["b-0000000009"], read), Position::Missing);
+        assert_eq!(position(&children, &["noise"], read), Position::Missing);
+        assert_eq!(position(&children, &[], read), Position::Missing);
+        assert_eq!(participants(&children, read), ["b-0000000001", "b-0000000002", "b-0000000003"]);
+    }
+
+    #[test]
+    fn exactly_one_holds_and_every_waiter_has_its_own_node() {
+        let mut random = Random::new(2);
+        let read = |name: &str| sequence::after(name, "b-");
+        for _ in 0..500 {
+            let start = Sequence(i32::from_be_bytes(random.array()));
+            let mut names: Vec<String> = (0..9)
+                .take(1 + random.below(9))
+                .map(|index| format!("b-{}", Sequence(start.0.wrapping_add(index * 3))))
+                .collect();
+            let turn = random.below(names.len());
+            names.rotate_left(turn);
+            let mut watched: Vec<&str> = Vec::new();
+            for name in &names {
+                if let Position::Wait(other) = position(&names, &[name], read) {
+                    watched.push(other);
+                }
+            }
+            watched.sort_unstable();
+            watched.dedup();
+            assert_eq!(watched.len(), names.len() - 1, "{names:?}");
+        }
+    }
+}

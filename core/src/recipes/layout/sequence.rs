@@ -1,0 +1,190 @@
+//! The number that the server appends to the names of sequential nodes.
+//!
+//! ZooKeeper writes the parent's child counter, a signed 32-bit integer, as Java's `%010d`
+//! (`PrepRequestProcessor#pRequest2TxnCreate`): ten digits, or a minus sign and nine or ten digits
+//! once the counter has passed `i32::MAX`. Our server refuses the create there; Apache's goes on
+//! with negative numbers. Curator and kazoo compare the text, which sorts negative numbers first.
+//!
+//! **Order.** Numbers are compared by their wrapping distance: `b` comes after `a` if fewer than
+//! 2^31 creates lie between them. So -2147483648 comes after 2147483647 and 0 after -1, and a
+//! waiter never overtakes a holder from before the wrap-around. Plain comparison would grant the
+//! lock twice there. On a path shared with Curator or kazoo a waiter of either kind can wait for
+//! the other at the wrap-around, until one of them gives up: late is better than double.
+//!
+//! The counter restarts at 0 with a new parent: numbers order contenders, they are no tokens.
+
+use std::fmt;
+
+/// A sequence number. It has no [`Ord`]: see the module for what "before" means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sequence(pub i32);
+
+impl Sequence {
+    /// Reads a complete suffix, exactly as the server prints it; anything else is `None`.
+    pub fn parse(suffix: &str) -> Option<Self> {
+        let negative = suffix.strip_prefix('-');
+        let digits = negative.unwrap_or(suffix);
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let number: i32 = suffix.parse().ok()?;
+        let canonical = match (negative.is_some(), digits.len()) {
+            (false, 10) => true,
+            (true, 9) => number < 0,
+            (true, 10) => number <= -1_000_000_000,
+            _ => false,
+        };
+        canonical.then_some(Self(number))
+    }
+
+    /// Whether this number was given out before `other`.
+    pub fn is_before(self, other: Self) -> bool {
+        other.distance_from(self) > 0
+    }
+
+    /// Creates between `earlier` and this number; negative if `earlier` is the later one.
+    pub fn distance_from(self, earlier: Self) -> i32 {
+        self.0.wrapping_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Sequence {
+    /// The suffix as the server writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:010}", self.0)
+    }
+}
+
+/// The number directly after the last `marker` in `name`, if nothing else follows.
+///
+/// The way to read a name whose marker is known: no dash of the marker is taken for a sign.
+pub fn after(name: &str, marker: &str) -> Option<Sequence> {
+    let (_, suffix) = name.rsplit_once(marker)?;
+    Sequence::parse(suffix)
+}
+
+/// Cuts the number off the end of a name with an unknown stem.
+///
+/// A dash before ten digits can be the end of the stem or a sign. It is a sign if the digits
+/// exceed `i32::MAX`, if only nine follow it, or if another dash stands before it, because stems
+/// end in a dash by custom. Use [`after`] where the marker is known.
+pub fn split(name: &str) -> Option<(&str, Sequence)> {
+    let digits = name.bytes().rev().take_while(u8::is_ascii_digit).take(10).count();
+    let at = name.len().checked_sub(digits)?;
+    let (before, plain) = name.split_at_checked(at)?;
+    let signed = before
+        .strip_suffix('-')
+        .and_then(|stem| Some((stem, Sequence::parse(name.get(stem.len()..)?)?)));
+    let unsigned = Sequence::parse(plain).map(|number| (before, number));
+    match (signed, unsigned) {
+        (Some((stem, number)), Some(_)) if stem.ends_with('-') => Some((stem, number)),
+        (_, Some(found)) | (Some(found), None) => Some(found),
+        (None, None) => None,
+    }
+}
+
+/// Sorts by number, oldest first, keeping the order of equal numbers.
+///
+/// Right as long as all items lie within 2^31 creates of each other.
+pub fn sort_by_number<T>(items: &mut [T], number: impl Fn(&T) -> Sequence) {
+    let Some(pivot) = items.first().map(&number) else { return };
+    items.sort_by_key(|item| number(item).distance_from(pivot));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipes::layout::testing::Random;
+
+    #[test]
+    fn suffixes_as_the_server_prints_them() {
+        for (number, text) in [
+            (0, "0000000000"),
+            (42, "0000000042"),
+            (i32::MAX, "2147483647"),
+            (i32::MIN, "-2147483648"),
+            (-1_000_000_000, "-1000000000"),
+            (-999_999_999, "-999999999"),
+            (-1, "-000000001"),
+        ] {
+            assert_eq!(Sequence(number).to_string(), text);
+            assert_eq!(Sequence::parse(text), Some(Sequence(number)), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            "1",
+            "000000001",
+            "00000000001",
+            "+000000001",
+            "2147483648",
+            "-2147483649",
+            "-0000000001",
+            "-000000000",
+            "00000000a1",
+            "٠٠٠٠٠٠٠٠٠١",
+        ] {
+            assert_eq!(Sequence::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn cuts_the_number_off() {
+        for (name, stem, number) in [
+            ("lock-0000000007", "lock-", 7),
+            ("n_0000000007", "n_", 7),
+            ("0000000007", "", 7),
+            ("host1-2147483648", "host1", i32::MIN),
+            ("host1--2147483648", "host1-", i32::MIN),
+            ("host1--1000000000", "host1-", -1_000_000_000),
+            ("host1-1000000000", "host1-", 1_000_000_000),
+            ("host1--000000001", "host1-", -1),
+            ("é0000000007", "é", 7),
+            ("v12340000000007", "v1234", 7),
+        ] {
+            assert_eq!(split(name), Some((stem, Sequence(number))), "{name}");
+        }
+        for name in ["", "lock-", "lock-7", "lock-000000007x", "9999999999"] {
+            assert_eq!(split(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn reads_the_number_after_a_marker() {
+        assert_eq!(after("a-lock-0000000007", "lock-"), Some(Sequence(7)));
+        assert_eq!(after("lock-lock-0000000007", "lock-"), Some(Sequence(7)));
+        assert_eq!(after("lock--1000000000", "lock-"), Some(Sequence(-1_000_000_000)));
+        assert_eq!(after("lock-1000000000", "lock-"), Some(Sequence(1_000_000_000)));
+        assert_eq!(after("lock-x0000000007", "lock-"), None);
+        assert_eq!(after("0000000007", "lock-"), None);
+    }
+
+    #[test]
+    fn order_survives_the_wrap_around() {
+        let ages = [2_147_483_646, i32::MAX, i32::MIN, i32::MIN + 1];
+        for pair in ages.windows(2) {
+            assert!(Sequence(pair[0]).is_before(Sequence(pair[1])));
+            assert!(!Sequence(pair[1]).is_before(Sequence(pair[0])));
+        }
+        assert!(Sequence(-1).is_before(Sequence(0)));
+        assert!(!Sequence(5).is_before(Sequence(5)));
+
+        let mut shuffled = [i32::MIN, 2_147_483_646, i32::MIN + 1, i32::MAX].map(Sequence);
+        sort_by_number(&mut shuffled, |number| *number);
+        assert_eq!(shuffled, ages.map(Sequence));
+    }
+
+    #[test]
+    fn any_text_is_read_without_a_panic() {
+        let mut random = Random::new(1);
+        for _ in 0..20_000 {
+            let text = random.text(&["-", "--", "0000000001", "2147483648", "lock-", "é"]);
+            if let Some((stem, number)) = split(&text) {
+                assert_eq!(format!("{stem}{number}"), text);
+            }
+            if let Some(number) = after(&text, "lock-") {
+                assert!(text.ends_with(&format!("lock-{number}")));
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Recipes: locks, elections, barriers, queues, counters, membership and discovery on top of the
+//! client.
+//!
+//! [`layout`] is the pure part: node names and byte formats, as the other clients of the same
+//! paths write them. It knows no connection; the recipes ask it what to create, whom to wait for
+//! and what a node says.
+
+pub mod layout;
