@@ -1,10 +1,13 @@
 //! What a server refuses when there is too much of it. Each limit is a small machine of its own: [`blue`] for new
 //! sessions, [`large`] for large requests, [`throttle`] for requests in progress. All are off unless configured, as in
-//! Apache. The replica and the shards ask them.
+//! Apache. [`Load`] is what any of them may count. The replica and the shards ask them.
 
 pub mod blue;
 pub mod large;
+mod load;
 pub mod throttle;
+
+pub use load::Load;
 
 use blue::BlueConfig;
 use throttle::ThrottleConfig;

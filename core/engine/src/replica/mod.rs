@@ -17,7 +17,7 @@ pub use snapshots::SnapshotConfig;
 
 use crate::limits::blue::Blue;
 use crate::limits::throttle::Throttle;
-use crate::limits::{LimitFigures, Limits};
+use crate::limits::{LimitFigures, Limits, Load};
 use crate::prep::{Ask, Prep, PrepConfig, Request, SessionView};
 use crate::segment::Segment;
 use crate::session::{ConnRef, Tracker};
@@ -455,8 +455,20 @@ impl Replica {
     /// Whether connections with requests in flight should not be read: there are too many requests, or too many bytes.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.outstanding() > self.config.outstanding_limit
-            || self.inflight.bytes().saturating_add(self.open.bytes().len()) > INFLIGHT_BYTES
+        self.load().exceeds(self.load_limit())
+    }
+
+    /// What is in flight: requests that have not been answered, and bytes of transactions.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let bytes = self.inflight.bytes().saturating_add(self.open.bytes().len());
+        Load { requests: self.outstanding(), bytes }
+    }
+
+    /// What may be in flight before [`is_crowded`](Self::is_crowded) says so.
+    #[must_use]
+    pub const fn load_limit(&self) -> Load {
+        Load { requests: self.config.outstanding_limit, bytes: INFLIGHT_BYTES }
     }
 
     /// Requests that have not been answered.

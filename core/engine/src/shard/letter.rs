@@ -2,6 +2,7 @@
 
 use super::Submission;
 use crate::access::Identities;
+use crate::limits::Load;
 use quorate_wire::OpCode;
 use quorate_wire::four_letter::FourLetterWord;
 
@@ -55,6 +56,17 @@ impl Letter {
             }
             Kind::Word { word, rest } => Submission::FourLetter { word: *word, rest },
         }
+    }
+
+    /// What it adds to what is in flight.
+    #[must_use]
+    pub const fn load(&self) -> Load {
+        let bytes = match &self.0 {
+            Kind::Write { body, .. } | Kind::Sync { body, .. } => body.len(),
+            Kind::Resume { password: bytes, .. } | Kind::Word { rest: bytes, .. } => bytes.len(),
+            Kind::NewSession { .. } | Kind::Touch { .. } => 0,
+        };
+        Load { requests: 1, bytes }
     }
 
     /// The operation of a request.

@@ -21,6 +21,7 @@ use super::words::Words;
 use crate::storage::Storage;
 use inbox::Inbox;
 use mio::{Poll, Waker};
+use quorate_engine::limits::Load;
 use quorate_engine::replica::Replica;
 use quorate_engine::shard::{Shard, ShardConfig};
 use quorate_engine::tree::Tree;
@@ -87,7 +88,7 @@ pub(super) fn launch(parts: Sharded) -> Result<(Arc<Control>, Threads), ServerEr
         tree: RwLock::new(parts.tree),
         shards: (0..parts.shards).map(|_| Mutex::new(Shard::new(parts.shard.clone()))).collect(),
         wakers,
-        inbox: Inbox::new(Arc::clone(&own_waker)),
+        inbox: Inbox::new(Arc::clone(&own_waker), parts.replica.load_limit()),
     });
     let arrivals = Arc::new(Arrivals::new(parts.shards));
     let mut threads = Threads::new();
@@ -100,6 +101,7 @@ pub(super) fn launch(parts: Sharded) -> Result<(Arc<Control>, Threads), ServerEr
         refusals: Refusals::default(),
         snapshotter: parts.storage.map(|storage| Snapshotter::new(storage, waking(&own_waker))),
         replica: parts.replica,
+        known: Load::default(),
         words: parts.words,
     };
     let spawned = thread::Builder::new().name(WRITER.into()).spawn(move || writer.run());

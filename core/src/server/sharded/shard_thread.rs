@@ -73,7 +73,9 @@ struct Outgoing<'a> {
 
 impl Submit for Outgoing<'_> {
     fn submit(&mut self, conn: ConnKey, submission: Submission<'_>) {
-        self.batch.push(Mail::new(self.shard, conn, submission));
+        let mail = Mail::new(self.shard, conn, submission);
+        self.inbox.announce(mail.load());
+        self.batch.push(mail);
     }
 }
 
@@ -177,3 +179,39 @@ const EVENTS: usize = 1024;
 const EVENT_SLICE: usize = 64;
 /// The thread looks after itself at least this often, ms.
 const LONGEST_NAP: i64 = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Token, Waker};
+    use quorate_engine::access::Identities;
+    use quorate_engine::limits::Load;
+    use quorate_wire::OpCode;
+
+    #[test]
+    fn what_is_on_its_way_counts_at_once_and_the_end_of_a_crowd_is_told() {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let inbox = Inbox::new(waker, Load { requests: 10, bytes: 1000 });
+        let outgoing = |shard| Outgoing { shard, batch: Vec::new(), inbox: &inbox };
+        let mut shards = [outgoing(0), outgoing(1)];
+        let (body, identities) = ([0; 300], &Identities::none());
+        let write =
+            Submission::Write { session: 1, xid: 1, op: OpCode::SetData, body: &body, identities };
+        // Nobody has judged or even taken anything.
+        for turn in 0..4 {
+            assert!(!shards.iter().any(Core::is_crowded), "after {turn}");
+            shards[turn % 2].submit(ConnKey { slot: 0, generation: 1 }, write);
+        }
+        assert!(shards.iter().all(Core::is_crowded));
+        shards.iter_mut().for_each(|core| inbox.post(&mut core.batch));
+        let mailed = inbox.take().iter().map(Mail::load).fold(Load::default(), Load::plus);
+        assert_eq!(mailed, Load { requests: 4, bytes: 1200 });
+        // The writer has them, with a little more bytes; then it has them no more.
+        let known = Load { requests: 4, bytes: 1300 };
+        assert!(!inbox.settle(mailed, known) && inbox.is_crowded());
+        assert!(inbox.settle(known, Load::default()), "somebody waits");
+        assert!(!inbox.is_crowded());
+        assert!(!inbox.settle(Load::default(), Load::default()), "nobody waits");
+    }
+}

@@ -9,6 +9,7 @@ use crate::server::journal::{Journal, News, Refusals};
 use crate::server::snapshotter::Snapshotter;
 use crate::server::words::Words;
 use mio::{Events, Poll};
+use quorate_engine::limits::Load;
 use quorate_engine::replica::{Now, Replica};
 use quorate_engine::shard::Shard;
 use quorate_engine::tree::Tree;
@@ -26,6 +27,8 @@ pub(super) struct Writer {
     pub(super) refusals: Refusals,
     pub(super) snapshotter: Option<Snapshotter>,
     pub(super) replica: Replica,
+    /// What the inbox believes this thread to have in flight.
+    pub(super) known: Load,
     pub(super) words: Words,
 }
 
@@ -65,7 +68,9 @@ impl Writer {
             let durable = self.replica.seal().and_then(|segment| self.journal.append(segment));
             let news = durable.map(News::Synced).into_iter().chain(self.journal.news()).collect();
             self.write(shared, news, now)?;
-            if shared.inbox.set_crowded(self.replica.is_crowded()) {
+            let mailed = mail.iter().map(Mail::load).fold(Load::default(), Load::plus);
+            let before = std::mem::replace(&mut self.known, self.replica.load());
+            if shared.inbox.settle(before.plus(mailed), self.known) {
                 // Connections that were paused for the crowd cause no event by themselves.
                 (0..shared.shards.len()).for_each(|number| shared.wake(number));
             }

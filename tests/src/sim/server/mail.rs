@@ -1,11 +1,10 @@
 //! Submissions on their way from a shard's thread to the writer's.
 
 use super::sockets::Core;
-use quorate_engine::access::Identities;
+use quorate_engine::limits::Load;
 use quorate_engine::replica::{Now, Replica};
-use quorate_engine::shard::{ConnKey, Submission, Submit};
+use quorate_engine::shard::{ConnKey, Letter, Submission, Submit};
 use quorate_engine::tree::Tree;
-use quorate_wire::OpCode;
 
 /// A submission with bytes of its own.
 #[derive(Debug)]
@@ -15,32 +14,15 @@ pub(super) struct Mail {
     letter: Letter,
 }
 
-#[derive(Debug)]
-enum Letter {
-    Write { session: i64, xid: i32, op: OpCode, body: Vec<u8>, identities: Identities },
-    Sync { xid: i32, body: Vec<u8> },
-    NewSession { timeout: i32 },
-    Resume { session: i64, password: Vec<u8>, timeout: i32 },
-    Touch { session: i64, timeout: i32 },
-}
-
 impl Mail {
     /// Hands it to the replica.
     pub(super) fn deliver(&self, replica: &mut Replica, tree: &Tree, now: Now) {
-        let submission = match &self.letter {
-            Letter::Write { session, xid, op, body, identities } => {
-                Submission::Write { session: *session, xid: *xid, op: *op, body, identities }
-            }
-            Letter::Sync { xid, body } => Submission::Sync { xid: *xid, body },
-            Letter::NewSession { timeout } => Submission::NewSession { timeout: *timeout },
-            Letter::Resume { session, password, timeout } => {
-                Submission::Resume { session: *session, password, timeout: *timeout }
-            }
-            Letter::Touch { session, timeout } => {
-                Submission::Touch { session: *session, timeout: *timeout }
-            }
-        };
-        replica.submit(self.shard, self.conn, submission, tree, now);
+        replica.submit(self.shard, self.conn, self.letter.submission(), tree, now);
+    }
+
+    /// What it adds to what is in flight.
+    pub(super) const fn load(&self) -> Load {
+        self.letter.load()
     }
 }
 
@@ -48,32 +30,22 @@ impl Mail {
 pub(super) struct Outgoing<'a> {
     pub(super) shard: usize,
     pub(super) batch: &'a mut Vec<Mail>,
-    pub(super) crowded: bool,
+    /// What is in flight, also of other shards, and what may be.
+    pub(super) load: &'a mut Load,
+    pub(super) limit: Load,
 }
 
 impl Submit for Outgoing<'_> {
     fn submit(&mut self, conn: ConnKey, submission: Submission<'_>) {
-        let letter = match submission {
-            Submission::Write { session, xid, op, body, identities } => {
-                let (body, identities) = (body.to_vec(), identities.clone());
-                Letter::Write { session, xid, op, body, identities }
-            }
-            Submission::Sync { xid, body } => Letter::Sync { xid, body: body.to_vec() },
-            Submission::NewSession { timeout } => Letter::NewSession { timeout },
-            Submission::Resume { session, password, timeout } => {
-                Letter::Resume { session, password: password.to_vec(), timeout }
-            }
-            Submission::Touch { session, timeout } => Letter::Touch { session, timeout },
-            // No client of the world says one.
-            Submission::FourLetter { .. } => return,
-        };
-        self.batch.push(Mail { shard: self.shard, conn, letter });
+        let mail = Mail { shard: self.shard, conn, letter: submission.into() };
+        *self.load = self.load.plus(mail.load());
+        self.batch.push(mail);
     }
 }
 
 impl Core for Outgoing<'_> {
     fn is_crowded(&self) -> bool {
-        self.crowded
+        self.load.exceeds(self.limit)
     }
 }
 

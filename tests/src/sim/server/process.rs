@@ -11,6 +11,7 @@ use crate::sim::env::{Checked, Env, Event, Violation, ensure};
 use crate::sim::net::LinkId;
 use crate::sim::trace::note;
 use quorate::storage::{GroupCommit, GroupWriter, LogReport, Storage};
+use quorate_engine::limits::Load;
 use quorate_engine::replica::{Now, Replica, first_session_id};
 use quorate_engine::shard::{ConnKey, Shard};
 use quorate_engine::tree::Tree;
@@ -25,7 +26,8 @@ pub(super) struct Process {
     pub(super) tree: Tree,
     threads: Vec<Thread>,
     inbox: Vec<Mail>,
-    crowded: bool,
+    /// What is in flight: in the replica, and in the inbox.
+    load: Load,
     deadline: Option<i64>,
     /// When the next round of each thread is, us; of the writer's as the last one.
     rounds: Vec<Option<u64>>,
@@ -77,7 +79,7 @@ impl Process {
             tree,
             threads,
             inbox: Vec::new(),
-            crowded: false,
+            load: Load::default(),
             deadline: Some(0),
             rounds,
             journal: Journal::new(
@@ -213,7 +215,8 @@ impl Process {
         let now = self.now(env);
         self.take_arrivals(env, number, now);
         let mut batch = Vec::new();
-        let mut core = Outgoing { shard: number, batch: &mut batch, crowded: self.crowded };
+        let (load, limit) = (&mut self.load, self.replica.load_limit());
+        let mut core = Outgoing { shard: number, batch: &mut batch, load, limit };
         let mut next = None;
         if let Some(Thread { shard, sockets, .. }) = self.threads.get_mut(number) {
             shard.resume(&self.tree, now.mono, &mut core);
@@ -257,7 +260,12 @@ impl Process {
                 self.wake(env, number);
             }
         }
-        self.crowded = self.replica.is_crowded();
+        let was_crowded = self.load.exceeds(self.replica.load_limit());
+        // Nothing can have come in since the inbox was emptied.
+        self.load = self.replica.load();
+        if was_crowded && !self.replica.is_crowded() {
+            (0..self.threads.len()).for_each(|number| self.wake(env, number));
+        }
         self.plan_next(env, self.writer(), self.snapshots.wants_to_walk(), self.deadline);
         Ok(fate)
     }
