@@ -94,12 +94,14 @@ impl Fused {
             }
             self.snapshot();
             self.links.flush(&mut self.shard, EVENT_SLICE);
+            self.shard.sweep_watches(WATCH_SLICE);
         }
         Ok(())
     }
 
     fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
         let busy = self.shard.has_work()
+            || self.shard.watches().has_leftovers()
             || self.links.has_work(&self.shard, self.replica.is_crowded())
             || self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
         if busy {
@@ -202,5 +204,7 @@ impl Fused {
 const EVENTS: usize = 1024;
 /// Connections whose notifications are sent in one round.
 const EVENT_SLICE: usize = 64;
+/// Watches of closed connections removed in one round: about a tenth of a millisecond.
+const WATCH_SLICE: usize = 256;
 /// The thread looks after itself at least this often, ms.
 const LONGEST_NAP: i64 = 1000;

@@ -203,7 +203,8 @@ impl Shard {
         key
     }
 
-    /// Forgets a connection: its watches go with it, its session stays.
+    /// Forgets a connection: its watches go with it, its session stays. Watches take their time to be removed; they
+    /// fire and count no more. See [`sweep_watches`](Self::sweep_watches).
     pub fn close(&mut self, key: ConnKey) {
         if self.conn(key).is_some() {
             let mut conn = self.conns.remove(index(key.slot));
@@ -211,6 +212,11 @@ impl Shard {
             self.output.recycle(conn.out);
             self.watches.remove_slot(key.slot);
         }
+    }
+
+    /// Removes about `most` watches that closed connections have left behind. To be called in each round of the thread.
+    pub fn sweep_watches(&mut self, most: usize) {
+        self.watches.sweep(most);
     }
 
     /// Takes bytes that a connection sent.

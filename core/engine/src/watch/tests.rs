@@ -89,7 +89,7 @@ fn modes_coexist_and_one_trigger_is_one_frame() {
     assert!(table.has(1, "/a", WatcherType::PersistentRecursive));
     assert!(table.remove(1, "/a", WatcherType::PersistentRecursive));
     assert!(!table.remove(1, "/a", WatcherType::Any));
-    assert_eq!(table.recursive, 1);
+    assert_eq!(table.watchers.totals.recursive, 1);
 }
 
 #[test]
@@ -112,8 +112,51 @@ fn a_closed_connection_leaves_nothing_behind() {
         table.add(5, "/", Kind::Data, RECURSIVE);
         fired(&mut table, &changed(&path));
     }
-    assert!(table.by_slot[5].paths.len() < 40, "stale entries are compacted");
+    let id = table.watchers.of(5).unwrap();
+    assert!(table.watchers.paths(id).unwrap().len() < 40, "stale entries are compacted");
     table.remove_slot(5);
-    assert_eq!((table.total(), table.data_total(), table.recursive), (0, 0, 0));
-    assert!(table.paths.is_empty() && table.index.is_empty());
+    assert_eq!(table.watchers.totals, Default::default());
+    table.sweep(100);
+    assert!(table.paths.is_empty() && table.index.is_empty() && !table.has_leftovers());
+}
+
+/// While the watches of a connection that is gone are being removed, they are as good as gone.
+#[test]
+fn the_slot_of_a_closed_connection_can_be_used_before_its_watches_are_removed() {
+    let mut table = WatchTable::new(1);
+    for n in 0..100 {
+        table.add(5, &format!("/n{n}"), Kind::Data, if n == 0 { RECURSIVE } else { STANDARD });
+        table.add(5, &format!("/n{n}"), Kind::Child, PERSISTENT);
+    }
+    table.add(7, "/n1", Kind::Data, PERSISTENT);
+    table.remove_slot(5);
+    assert_eq!((table.total(), table.data_total()), (1, 1));
+    assert!(!table.has(5, "/n1", WatcherType::Any));
+    // The next tenant of the slot sees and removes what is his.
+    table.add(5, "/n1", Kind::Data, STANDARD);
+    table.add(5, "/n2", Kind::Child, STANDARD);
+    assert_eq!(table.data_watches(), [("/n1", vec![5, 7])]);
+    assert!(!table.remove(5, "/n3", WatcherType::Any));
+    assert_eq!(
+        fired(&mut table, &changed("/n1")),
+        [(EventType::DataChanged, "/n1".into(), vec![5, 7])]
+    );
+    assert!(fired(&mut table, &created("/n0/x")).is_empty(), "not even a persistent one");
+    assert!(fired(&mut table, &deleted("/n4")).is_empty());
+    assert_eq!(table.total(), 2);
+    // In slices, and then nothing is left but what is watched.
+    let mut slices = 0;
+    while table.has_leftovers() {
+        let before = table.paths.len();
+        table.sweep(16);
+        assert!(before - table.paths.len() <= 16);
+        slices += 1;
+    }
+    assert!((12..16).contains(&slices), "{slices}");
+    assert_eq!((table.paths.len(), table.index.len(), table.total()), (2, 2, 2));
+    assert_eq!(
+        fired(&mut table, &created("/n2/x")),
+        [(EventType::ChildrenChanged, "/n2".into(), vec![5])]
+    );
+    assert_eq!((table.total(), table.data_total()), (1, 1));
 }
