@@ -27,6 +27,9 @@ fn every_property_holds_in_every_world() {
     assert!(sum(|run| run.expired) > 20, "{runs:?}");
     assert!(sum(|run| run.full) > 5, "{runs:?}");
     assert!(sum(|run| run.refusals) > 0, "{runs:?}");
+    // Without a disk, with both drivers.
+    assert!(sum(|run| u64::from(run.volatile == 1) * run.replies) > 1_000, "{runs:?}");
+    assert!(sum(|run| u64::from(run.volatile > 1) * run.replies) > 1_000, "{runs:?}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub enum StorageError {
     /// Every snapshot is damaged.
     #[error(
         "no snapshot in {dir} is usable ({tried} tried; the newest, {newest}: {reason}): restore one from a \
-         backup or from another member"
+         backup"
     )]
     NoValidSnapshot {
         /// The directory.
@@ -83,8 +83,7 @@ pub enum StorageError {
     /// The newest snapshot is damaged, and the logs do not reach it from an older one.
     #[error(
         "{file} is damaged ({reason}) and the logs end at {last}, so what it held beyond that is lost: restore it from a \
-         backup or let this member fetch its data from the others (with an empty directory); to accept \
-         the loss, remove that snapshot"
+         backup; to accept the loss, remove that snapshot"
     )]
     SnapshotLost {
         /// The snapshot.
@@ -112,8 +111,7 @@ pub enum StorageError {
     /// A log file is damaged where a torn last write cannot explain it.
     #[error(
         "{file} is damaged at offset {offset} ({reason}); the last good transaction before it is {last}. Starting would \
-         lose what follows: restore the file from a backup or let this member fetch its data \
-         from the others (with an empty directory); {}", acceptance(.file, *.offset)
+         lose what follows: restore the file from a backup; {}", acceptance(.file, *.offset)
     )]
     Damaged {
         /// The file.

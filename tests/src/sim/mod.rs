@@ -50,6 +50,8 @@ pub struct Summary {
     pub expired: u64,
     /// How often the log had no room.
     pub full: u64,
+    /// Shards of a server that kept everything in memory only; 0 if it had a disk.
+    pub volatile: u64,
 }
 
 /// A run in which a property did not hold.
@@ -98,6 +100,7 @@ impl std::fmt::Display for Failure {
 }
 
 fn summary(world: &World, trace: &Trace) -> Summary {
+    let shards = u64::try_from(world.env.plan.shards).unwrap_or(u64::MAX);
     let mut summary = Summary {
         hash: trace.hash(),
         steps: world.steps,
@@ -105,6 +108,7 @@ fn summary(world: &World, trace: &Trace) -> Summary {
         transactions: world.env.history.durable().unsigned_abs(),
         expired: world.env.history.expired,
         full: world.env.history.refusals,
+        volatile: if world.env.plan.volatile { shards } else { 0 },
         ..Summary::default()
     };
     for client in &world.clients {

@@ -49,6 +49,8 @@ pub struct Plan {
     pub compression: Compression,
     /// Whether logs have a directory of their own.
     pub own_log_dir: bool,
+    /// Whether everything is in memory only: the server has no log and never restarts.
+    pub volatile: bool,
     /// The network.
     pub weather: Weather,
     /// For the engines.
@@ -91,7 +93,11 @@ impl Plan {
     /// The rules of a seed's run.
     #[must_use]
     pub fn new(random: &mut Random) -> Self {
-        let faults = Weights::new(random);
+        let volatile = random.chance(100);
+        let mut faults = Weights::new(random);
+        if volatile {
+            faults.spare_the_disk();
+        }
         let small = random.chance(300);
         Self {
             shards: usize::try_from(random.of(1, &[1, 2, 3])).unwrap_or(1),
@@ -111,6 +117,7 @@ impl Plan {
             log_size_limit: random.of(None, &[None, Some(4 << 10), Some(40 << 10)]),
             compression: random.of(Compression::Plain, &[Compression::Gzip, Compression::Snappy]),
             own_log_dir: random.chance(300),
+            volatile,
             weather: Weather {
                 delay: random.of((10, 500), &[(1, 10), (1_000, 50_000)]),
                 slow_per_mille: random.of(0, &[2, 20]),
@@ -142,6 +149,18 @@ impl Weights {
             purge: weight(10),
             inspect: weight(10),
         }
+    }
+
+    /// Leaves what there is without a disk and without an end of the process.
+    fn spare_the_disk(&mut self) {
+        *self = Self {
+            hang_up: self.hang_up.max(1),
+            half_open: self.half_open,
+            deaf: self.deaf,
+            silent: self.silent,
+            wall: self.wall,
+            ..Self::default()
+        };
     }
 
     /// All of them, in the order of the fields.

@@ -157,6 +157,9 @@ impl World {
         for server in &mut self.servers {
             server.check_idle(&self.env)?;
             server.inspect(&self.env)?;
+            if self.env.plan.volatile {
+                continue;
+            }
             server.stop(&mut self.env);
         }
         while !self.has_ended() && self.step(false)? {}

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 /// The log and what it has been given.
 pub(super) struct Journal {
-    writer: GroupWriter,
+    /// `None` when nothing is kept: what is appended has arrived at once.
+    writer: Option<GroupWriter>,
     server: (usize, u64),
     queue: VecDeque<LogItem>,
     /// An event is on its way: the log is at work, or will be.
@@ -25,12 +26,19 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new(writer: GroupWriter, server: (usize, u64)) -> Self {
+    pub(super) fn new(writer: Option<GroupWriter>, server: (usize, u64)) -> Self {
         let (queue, reports) = (VecDeque::new(), Vec::new());
         Self { writer, server, queue, busy: false, reports, generation: 0 }
     }
 
+    pub(super) const fn is_volatile(&self) -> bool {
+        self.writer.is_none()
+    }
+
     pub(super) fn append(&mut self, env: &mut Env, segment: Arc<Segment>) {
+        if self.is_volatile() {
+            return self.reports.extend(segment.last_zxid().map(LogReport::Synced));
+        }
         self.push(env, LogItem::Append(self.generation, segment));
     }
 
@@ -55,7 +63,8 @@ impl Journal {
     /// Does what is queued. The reports arrive later. Returns them when the log has failed.
     pub(super) fn work(&mut self, env: &mut Env) -> Option<Vec<LogReport>> {
         let mut reports = Vec::new();
-        let result = self.writer.handle(&mut self.queue, &mut |report| reports.push(report));
+        let writer = self.writer.as_mut()?;
+        let result = writer.handle(&mut self.queue, &mut |report| reports.push(report));
         if let Err(failure) = result {
             reports.push(LogReport::Failed(failure));
             return Some(reports);
@@ -71,15 +80,19 @@ impl Journal {
         self.reports.extend(reports);
         self.busy = false;
         self.work_later(env);
-        if self.writer.wants_room() {
-            env.after(ROOM_INTERVAL, Event::Room { server: self.server });
-        }
+        self.look_again(env);
     }
 
     pub(super) fn look_for_room(&mut self, env: &mut Env) {
         let reports = &mut self.reports;
-        self.writer.look_for_room(&mut |report| reports.push(report));
-        if self.writer.wants_room() {
+        if let Some(writer) = &mut self.writer {
+            writer.look_for_room(&mut |report| reports.push(report));
+        }
+        self.look_again(env);
+    }
+
+    fn look_again(&self, env: &mut Env) {
+        if self.writer.as_ref().is_some_and(GroupWriter::wants_room) {
             env.after(ROOM_INTERVAL, Event::Room { server: self.server });
         }
     }
@@ -100,8 +113,10 @@ impl Journal {
 
     /// Ends the log after what it has been given.
     pub(super) fn finish(&mut self) {
-        if self.writer.handle(&mut self.queue, &mut |_| {}).is_ok() {
-            let _ = self.writer.finish();
+        if let Some(mut writer) = self.writer.take()
+            && writer.handle(&mut self.queue, &mut |_| {}).is_ok()
+        {
+            let _ = writer.finish();
         }
     }
 }

@@ -16,6 +16,7 @@ use super::trace::{Trace, note};
 use process::{Fate, Process};
 use quorate::storage::{LogReport, Storage, StorageConfig};
 use quorate_engine::shard::ConnKey;
+use quorate_engine::tree::Tree;
 use std::sync::Arc;
 
 /// A server.
@@ -59,6 +60,13 @@ impl Server {
             return Ok(());
         }
         self.life += 1;
+        if env.plan.volatile {
+            self.counts.starts += 1;
+            note!(env.trace, "server {}: starts with nothing", self.number);
+            let (server, tree) = ((self.number, self.life), Tree::new(env.plan.engine.tree));
+            self.process = Some(Process::new(env, server, None, tree, 0));
+            return Ok(());
+        }
         let damaged = self.disk.is_damaged();
         match Storage::open(storage_config(&env.plan, &self.disk)) {
             Ok((storage, tree, report)) => {
@@ -77,7 +85,7 @@ impl Server {
                 );
                 self.disk.mend();
                 let server = (self.number, self.life);
-                self.process = Some(Process::new(env, server, storage, tree, report.records));
+                self.process = Some(Process::new(env, server, Some(storage), tree, report.records));
                 Ok(())
             }
             Err(error) if self.disk.is_dead() => {
@@ -216,8 +224,8 @@ impl Server {
 
     /// Removes old snapshots and logs.
     pub fn purge(&mut self, env: &mut Env) {
-        let Some(process) = &self.process else { return };
-        let purged = process.storage.purge();
+        let Some(storage) = self.process.as_ref().and_then(|p| p.storage.as_ref()) else { return };
+        let purged = storage.purge();
         note!(env.trace, "server {}: purge: {:?}", self.number, purged.map(|p| p.files.len()));
         if self.disk.is_dead() {
             self.crash(env, None);
@@ -226,7 +234,7 @@ impl Server {
 
     /// Looks at what is on the disk now: it must make the state that the history has, from any snapshot.
     pub fn inspect(&self, env: &Env) -> Checked {
-        if self.disk.is_damaged() {
+        if self.disk.is_damaged() || env.plan.volatile {
             return Ok(());
         }
         let copy = self.disk.copy(Trace::new(false));
@@ -274,7 +282,7 @@ impl Server {
     }
 }
 
-fn open_copy(plan: &Plan, disk: &SimDisk) -> Checked<quorate_engine::tree::Tree> {
+fn open_copy(plan: &Plan, disk: &SimDisk) -> Checked<Tree> {
     match Storage::open(storage_config(plan, disk)) {
         Ok((_, tree, report)) => {
             ensure!(report.mismatches == 0, "{} digests differ", report.mismatches);

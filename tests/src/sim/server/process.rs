@@ -35,7 +35,8 @@ pub(super) struct Process {
     pub(super) snapshots: Snapshots,
     commits: u64,
     dealt: usize,
-    pub(super) storage: Storage,
+    /// `None` when everything is in memory only.
+    pub(super) storage: Option<Storage>,
 }
 
 /// An I/O thread.
@@ -57,7 +58,7 @@ impl Process {
     pub(super) fn new(
         env: &mut Env,
         server: (usize, u64),
-        storage: Storage,
+        storage: Option<Storage>,
         tree: Tree,
         replayed: u64,
     ) -> Self {
@@ -83,7 +84,7 @@ impl Process {
             deadline: Some(0),
             rounds,
             journal: Journal::new(
-                GroupWriter::new(storage.log_writer(), GroupCommit::default()),
+                storage.as_ref().map(|s| GroupWriter::new(s.log_writer(), GroupCommit::default())),
                 server,
             ),
             snapshots: Snapshots::new(server),
@@ -194,6 +195,9 @@ impl Process {
             shard.resume(&self.tree, now.mono, &mut core);
             let idle = !shard.has_resumable();
             self.seal(env)?;
+            if self.journal.is_volatile() {
+                self.take_reports(env, now)?;
+            }
             if !self.replica.has_ready() && idle {
                 return Ok(());
             }
@@ -321,16 +325,21 @@ impl Process {
     }
 
     fn snapshot(&mut self, env: &mut Env) {
+        let Some(storage) = &self.storage else { return };
         if !self.snapshots.is_busy() && self.replica.snapshot_due(&self.tree) {
             self.journal.roll(env);
-            self.snapshots.begin(env, &self.storage, &mut self.tree);
+            self.snapshots.begin(env, storage, &mut self.tree);
         }
-        self.snapshots.step(env, &self.storage, &mut self.tree);
+        self.snapshots.step(env, storage, &mut self.tree);
     }
 
     fn flush(&mut self, env: &mut Env, number: usize) {
         if let Some(Thread { shard, sockets, .. }) = self.threads.get_mut(number) {
             sockets.flush(env, shard, EVENT_SLICE);
+            // In no hurry, so that the next tenants of the slots are there meanwhile.
+            if env.random.chance(20) {
+                shard.sweep_watches(1);
+            }
         }
     }
 
