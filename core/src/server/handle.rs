@@ -101,6 +101,15 @@ impl Control {
         visitors.as_mut().map_or_else(Vec::new, std::mem::take)
     }
 
+    fn connect(&self) -> LocalStream {
+        let (pipe, stream) = Pipe::new(Arc::clone(&self.calls));
+        self.visit(pipe);
+        if let Some(waker) = self.wakers.first() {
+            let _ = waker.wake();
+        }
+        stream
+    }
+
     fn visit(&self, pipe: Arc<Pipe>) {
         match &mut *self.visitors.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(visitors) => visitors.push(pipe),
@@ -145,12 +154,13 @@ impl Server {
     /// Opens a connection within the process: the client protocol, without a socket.
     #[must_use]
     pub fn connect(&self) -> LocalStream {
-        let (pipe, stream) = Pipe::new(Arc::clone(&self.control.calls));
-        self.control.visit(pipe);
-        if let Some(waker) = self.control.wakers.first() {
-            let _ = waker.wake();
-        }
-        stream
+        self.control.connect()
+    }
+
+    /// Opens connections within the process, for who does not hold the server itself.
+    #[must_use]
+    pub fn connector(&self) -> Connector {
+        Connector(Arc::clone(&self.control))
     }
 
     /// Waits until the server ends by itself.
@@ -193,6 +203,18 @@ impl Drop for Server {
         if let Err(error) = self.join() {
             tracing::error!("{error}");
         }
+    }
+}
+
+/// Opens connections to a server in this process. When the server has stopped, they are closed at once.
+#[derive(Clone, Debug)]
+pub struct Connector(Arc<Control>);
+
+impl Connector {
+    /// As [`Server::connect`].
+    #[must_use]
+    pub fn connect(&self) -> LocalStream {
+        self.0.connect()
     }
 }
 

@@ -7,6 +7,7 @@ use mio::Waker;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The server's end.
@@ -34,6 +35,9 @@ struct State {
     to_client: VecDeque<u8>,
     server_closed: bool,
     client_closed: bool,
+    /// The task that waits at the client's end, if it is one.
+    reader: Option<std::task::Waker>,
+    writer: Option<std::task::Waker>,
 }
 
 impl Calls {
@@ -75,6 +79,9 @@ impl Pipe {
         }
         let n = state.to_server.read(buffer)?;
         self.changed.notify_all();
+        let writer = state.writer.take();
+        drop(state);
+        writer.into_iter().for_each(std::task::Waker::wake);
         Ok(n)
     }
 
@@ -90,12 +97,19 @@ impl Pipe {
         }
         state.to_client.extend(bytes.get(..room).unwrap_or_default());
         self.changed.notify_all();
+        let reader = state.reader.take();
+        drop(state);
+        reader.into_iter().for_each(std::task::Waker::wake);
         Ok(room)
     }
 
     pub(super) fn close(&self) {
-        self.lock().server_closed = true;
+        let mut state = self.lock();
+        state.server_closed = true;
+        let waiting = [state.reader.take(), state.writer.take()];
+        drop(state);
         self.changed.notify_all();
+        waiting.into_iter().flatten().for_each(std::task::Waker::wake);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,6 +147,47 @@ impl LocalStream {
     /// Closes the connection for all clones, as when a client's process dies.
     pub fn shutdown(&self) {
         self.end.close();
+    }
+}
+
+impl LocalStream {
+    /// Reads what is there, for a task rather than a thread. 0 bytes mean that the server has closed the connection.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn poll_read(&self, context: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let pipe = &self.end.pipe;
+        let mut state = pipe.lock();
+        if state.to_client.is_empty() && !state.server_closed && !state.client_closed {
+            state.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let was_full = state.to_client.len() >= CAPACITY;
+        let n = state.to_client.read(buffer)?;
+        if was_full {
+            pipe.call(&mut state);
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    /// Writes what there is room for, for a task rather than a thread.
+    ///
+    /// # Errors
+    /// When either end is closed.
+    pub fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let pipe = &self.end.pipe;
+        let mut state = pipe.lock();
+        if state.server_closed || state.client_closed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let room = CAPACITY.saturating_sub(state.to_server.len()).min(bytes.len());
+        if room == 0 && !bytes.is_empty() {
+            state.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        state.to_server.extend(bytes.get(..room).unwrap_or_default());
+        pipe.call(&mut state);
+        Poll::Ready(Ok(room))
     }
 }
 

@@ -1,0 +1,147 @@
+//! The same client for threads that wait.
+//!
+//! There is no second implementation: every call waits for the future of the asynchronous client. It must not be used on
+//! the threads of an executor, which it would block.
+
+use super::{Builder, CreateOptions, Created, Result};
+use quorate_wire::Stat;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+/// Waits for a future on this thread.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A [`Client`](super::Client) whose calls wait.
+///
+/// ```
+/// use quorate::client::{CreateMode, blocking};
+/// # use quorate::{client::Client, server::Server};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// let client = blocking::Client::connect_with(Client::builder().in_process(&server))?;
+/// client.create("/greeting", b"hello", CreateMode::Persistent)?;
+/// assert_eq!(client.get("/greeting")?.0, b"hello");
+/// client.close()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: super::Client,
+}
+
+impl Client {
+    /// Connects to the servers of a connection string.
+    ///
+    /// # Errors
+    /// As for [`super::Client::connect`].
+    pub fn connect(servers: &str) -> Result<Self> {
+        Self::connect_with(super::Client::builder().servers(servers))
+    }
+
+    /// Connects as the builder says.
+    ///
+    /// # Errors
+    /// As for [`Builder::connect`].
+    pub fn connect_with(builder: Builder) -> Result<Self> {
+        wait(builder.connect()).map(|inner| Self { inner })
+    }
+
+    /// The asynchronous client, for everything that has no method here; [`wait`] waits for it.
+    #[must_use]
+    pub const fn asynchronous(&self) -> &super::Client {
+        &self.inner
+    }
+
+    /// Runs asynchronous code to its end.
+    pub fn run<T>(&self, work: impl AsyncFnOnce(&super::Client) -> T) -> T {
+        wait(work(&self.inner))
+    }
+
+    /// As [`super::Client::create`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn create(&self, path: &str, data: &[u8], options: impl Into<CreateOptions>) -> Result<Created> {
+        wait(self.inner.create(path, data, options))
+    }
+
+    /// As [`super::Client::delete`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn delete(&self, path: &str, version: Option<i32>) -> Result<()> {
+        wait(self.inner.delete(path, version))
+    }
+
+    /// As [`super::Client::exists`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn exists(&self, path: &str) -> Result<Option<Stat>> {
+        wait(self.inner.exists(path))
+    }
+
+    /// As [`super::Client::get`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn get(&self, path: &str) -> Result<(Vec<u8>, Stat)> {
+        wait(self.inner.get(path))
+    }
+
+    /// As [`super::Client::children`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn children(&self, path: &str) -> Result<(Vec<String>, Stat)> {
+        wait(self.inner.children(path))
+    }
+
+    /// As [`super::Client::set`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn set(&self, path: &str, data: &[u8], version: Option<i32>) -> Result<Stat> {
+        wait(self.inner.set(path, data, version))
+    }
+
+    /// As [`super::Client::sync`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn sync(&self, path: &str) -> Result<()> {
+        wait(self.inner.sync(path))
+    }
+
+    /// As [`super::Client::close`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn close(&self) -> Result<()> {
+        wait(self.inner.close())
+    }
+}

@@ -1,0 +1,292 @@
+//! How a client is made.
+
+use super::address::{Address, Auth, Servers};
+use super::driver::Driver;
+use super::error::{Error, Result};
+use super::port::Port;
+use super::resolve::Resolver;
+use super::runtime::{IoThread, RealWorld};
+use super::shared::Shared;
+use super::tls::Tls;
+use super::transport::Target;
+use super::{Client, blocking};
+use crate::server::{Connector, Server};
+use quorate_engine::client::{Identity, Mechanism, Settings};
+use quorate_wire::ErrorCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Says how a client connects; [`connect`](Self::connect) does it.
+#[derive(Debug)]
+#[must_use = "nothing happens before `connect`"]
+pub struct Builder {
+    servers: Option<String>,
+    in_process: Option<Connector>,
+    root: Option<String>,
+    auth: Vec<Auth>,
+    tls: Option<Tls>,
+    sasl: Option<Box<dyn Mechanism>>,
+    runtime: Option<Handle>,
+    settings: Settings,
+    timeout_given: bool,
+    patience: Duration,
+    watch_limit: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            servers: None,
+            in_process: None,
+            root: None,
+            auth: Vec::new(),
+            tls: None,
+            sasl: None,
+            runtime: None,
+            settings: Settings::default(),
+            timeout_given: false,
+            patience: Duration::from_secs(30),
+            watch_limit: 1024,
+        }
+    }
+}
+
+impl Builder {
+    /// The servers, as a connection string: `h1:2181,h2:2181/app`, `zookeeper://h1:2181?backup=h2:2181`,
+    /// `dns+srv://name/app`. 127.0.0.1:2181 unless told otherwise.
+    pub fn servers(mut self, servers: &str) -> Self {
+        self.servers = Some(servers.to_owned());
+        self
+    }
+
+    /// A server in this process, without a socket between.
+    pub fn in_process(mut self, server: &Server) -> Self {
+        self.in_process = Some(server.connector());
+        self
+    }
+
+    /// The path below which all paths of the client lie; the node is not created. It comes after the path of the connection
+    /// string, if there is one.
+    pub fn root(mut self, root: &str) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    /// The session timeout to ask for; servers have limits of their own. 10 s unless told otherwise.
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
+        self.timeout_given = true;
+        self
+    }
+
+    /// How long [`connect`](Self::connect) waits for a session; 30 s unless told otherwise.
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Whether a server without a quorum will do, for reads.
+    pub const fn read_only(mut self, read_only: bool) -> Self {
+        self.settings.read_only = read_only;
+        self
+    }
+
+    /// A session to resume, as [`Client::identity`] gave it.
+    pub const fn resume(mut self, identity: Identity) -> Self {
+        self.settings.resume = Some(identity);
+        self
+    }
+
+    /// Whether a new session follows when one is lost; so unless told otherwise.
+    pub const fn renew(mut self, renew: bool) -> Self {
+        self.settings.renew = renew;
+        self
+    }
+
+    /// Adds an identity, such as `digest` and `user:password`.
+    pub fn auth(mut self, scheme: &str, secret: &[u8]) -> Self {
+        self.auth.push(Auth { scheme: scheme.to_owned(), data: secret.to_vec() });
+        self
+    }
+
+    /// Connects with TLS.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Authenticates each connection with a SASL mechanism before anything else is sent.
+    pub fn sasl(mut self, mechanism: Box<dyn Mechanism>) -> Self {
+        self.sasl = Some(mechanism);
+        self
+    }
+
+    /// Runs on the host's tokio runtime (with I/O and time enabled) rather than on the library's own thread.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Requests, and bytes of them, that may be without an answer; more are refused. 100,000 and 64 MiB unless told
+    /// otherwise.
+    pub const fn max_in_flight(mut self, requests: usize, bytes: usize) -> Self {
+        self.settings.max_pending = requests;
+        self.settings.max_pending_bytes = bytes;
+        self
+    }
+
+    /// The longest request that the servers take (their `jute.maxbuffer`), and the longest reply to accept, bytes. 1 MiB
+    /// and 64 MiB unless told otherwise.
+    pub const fn max_frames(mut self, request: usize, reply: usize) -> Self {
+        self.settings.max_request = request;
+        self.settings.max_reply = reply;
+        self
+    }
+
+    /// Events that a watch may hold until they are taken; beyond, its owner is told that some are missing. 1,024 unless
+    /// told otherwise.
+    pub const fn max_events(mut self, events: usize) -> Self {
+        self.watch_limit = events;
+        self
+    }
+
+    /// Connects, and waits for the session.
+    ///
+    /// # Errors
+    /// When the connection string cannot be understood, when nobody answers within the
+    /// [`patience`](Self::patience), or when the credentials are refused.
+    pub async fn connect(self) -> Result<Client> {
+        let patience = self.patience;
+        let client = self.open()?;
+        let mut timer = client.environment().sleep(patience);
+        let mut connected = std::pin::pin!(client.connected());
+        let result = std::future::poll_fn(|context| {
+            use std::task::Poll;
+            if let Poll::Ready(result) = connected.as_mut().poll(context) {
+                return Poll::Ready(Some(result));
+            }
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await;
+        match result {
+            Some(result) => result?,
+            None => {
+                return Err(Error::new(ErrorCode::ConnectionLoss, "connect", "")
+                    .with_detail(format!("no server answered within {patience:?}")));
+            }
+        }
+        Ok(client)
+    }
+
+    /// Connects, and waits for the session on this thread.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_blocking(self) -> Result<blocking::Client> {
+        blocking::Client::connect_with(self)
+    }
+
+    /// Begins to connect and returns at once; requests wait for the session.
+    ///
+    /// # Errors
+    /// When the connection string cannot be understood, or the system refuses a thread.
+    pub fn open(mut self) -> Result<Client> {
+        let bad = |what: String| Error::new(ErrorCode::BadArguments, "connect", "").with_detail(what);
+        let (targets, srv) = match self.in_process.take() {
+            Some(connector) => (vec![Target::InProcess(connector)], None),
+            None => self.remote().map_err(bad)?,
+        };
+        let root = self.root.take().unwrap_or_default();
+        if !root.is_empty() && !quorate_wire::path::is_valid(&root) {
+            return Err(bad(format!("the root {root:?} is not a path")));
+        }
+        let thread = match &self.runtime {
+            Some(_) => None,
+            None => Some(IoThread::get().map_err(|error| {
+                Error::new(ErrorCode::SystemError, "connect", "").with_detail(error.to_string())
+            })?),
+        };
+        let handle = match (&self.runtime, &thread) {
+            (Some(handle), _) => handle.clone(),
+            (None, Some(thread)) => thread.handle().clone(),
+            (None, None) => return Err(Error::new(ErrorCode::SystemError, "connect", "")),
+        };
+        let world = RealWorld::new(handle.clone());
+        self.settings.servers = targets.iter().map(Target::label).collect();
+        let root = if root == "/" { String::new() } else { root };
+        let shared = Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
+        let client = Client::new(Arc::clone(&shared), &root, thread);
+        for Auth { scheme, data } in self.auth {
+            if let Ok(key) = shared.authenticate(&scheme, &data) {
+                shared.abandon_op(key);
+            }
+        }
+        let targets = Arc::new(Mutex::new(targets));
+        let port = Port::new(shared);
+        if let Some(name) = srv {
+            handle.spawn(follow_srv(name, port.clone(), Arc::clone(&targets)));
+        }
+        handle.spawn(Driver::new(port, world, targets, self.tls));
+        Ok(client)
+    }
+
+    /// The servers of the connection string; with `dns+srv`, the name to ask for.
+    fn remote(&mut self) -> std::result::Result<(Vec<Target>, Option<String>), String> {
+        let text = self.servers.as_deref().unwrap_or(DEFAULT_SERVERS);
+        let address: Address = text.parse().map_err(|error| format!("{error}"))?;
+        if address.tls == Some(true) && self.tls.is_none() {
+            return Err("the connection string asks for TLS: say with `Builder::tls` whom to trust".into());
+        }
+        if let Some(timeout) = address.session_timeout
+            && !self.timeout_given
+        {
+            self.settings.timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
+        }
+        if let Some(patience) = address.connect_timeout {
+            self.patience = patience;
+        }
+        let below = self.root.take().unwrap_or_default();
+        self.root = Some(format!("{}{below}", address.chroot)).filter(|root| !root.is_empty());
+        let mut auth = address.auth;
+        auth.append(&mut self.auth);
+        self.auth = auth;
+        Ok(match address.servers {
+            Servers::List(list) => (list.into_iter().map(Target::Remote).collect(), None),
+            Servers::Srv(name) => (Vec::new(), Some(name)),
+        })
+    }
+}
+
+/// Asks for the servers of a name, again and again: the records may change.
+async fn follow_srv(name: String, port: Port, targets: super::driver::Targets) {
+    let mut known: Vec<String> = Vec::new();
+    while !port.is_over() {
+        match servers_of(&name).await {
+            Ok(list) => {
+                let mut labels: Vec<String> = list.iter().map(ToString::to_string).collect();
+                labels.sort();
+                if labels != known {
+                    let list: Vec<Target> = list.into_iter().map(Target::Remote).collect();
+                    let new = list.iter().map(Target::label).collect();
+                    *targets.lock().unwrap_or_else(PoisonError::into_inner) = list;
+                    port.set_servers(new);
+                    known = labels;
+                }
+            }
+            Err(error) => tracing::warn!("{error}"),
+        }
+        let pause = if known.is_empty() { Duration::from_secs(1) } else { SRV_PAUSE };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn servers_of(
+    name: &str,
+) -> std::result::Result<Vec<super::address::Server>, super::resolve::SrvError> {
+    Resolver::system()?.servers(name).await
+}
+
+const DEFAULT_SERVERS: &str = "127.0.0.1:2181";
+/// How often SRV records are asked for.
+const SRV_PAUSE: Duration = Duration::from_secs(60);

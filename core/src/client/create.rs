@@ -1,0 +1,48 @@
+//! What a node is created with.
+
+use quorate_wire::op::create::CreateMode;
+use quorate_wire::{Acl, acl};
+use std::time::Duration;
+
+/// Mode, ACL and time to live of a new node. A [`CreateMode`] alone is enough for most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// The kind of node.
+    pub mode: CreateMode,
+    /// The ACL; `world:anyone` with all permissions unless told otherwise.
+    pub acl: Vec<Acl<'static>>,
+    /// Time to live, for the modes that have one.
+    pub ttl: Duration,
+}
+
+impl CreateOptions {
+    /// A node of this kind, open to everybody.
+    #[must_use]
+    pub fn new(mode: CreateMode) -> Self {
+        Self { mode, acl: vec![Acl::world(acl::ALL)], ttl: Duration::ZERO }
+    }
+
+    /// With this ACL.
+    #[must_use]
+    pub fn acl(mut self, acl: impl Into<Vec<Acl<'static>>>) -> Self {
+        self.acl = acl.into();
+        self
+    }
+
+    /// With this time to live; sub-millisecond parts are dropped.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    pub(super) fn ttl_ms(&self) -> i64 {
+        i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl From<CreateMode> for CreateOptions {
+    fn from(mode: CreateMode) -> Self {
+        Self::new(mode)
+    }
+}

@@ -1,0 +1,27 @@
+//! What the client needs from the outside world besides a connection: time, chance, and someone to run its tasks.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A task of the client, for whoever runs them.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+
+/// The outside world. The library's own runs on a tokio runtime in a thread of its own; a simulator brings another.
+pub trait Environment: fmt::Debug + Send + Sync + 'static {
+    /// Monotonic time, ms. It must go on while the machine sleeps: sessions end meanwhile.
+    fn now(&self) -> i64;
+
+    /// Called when the driver should look at its [`Port`](super::Port) again. Never blocks.
+    fn wake(&self);
+
+    /// A task that ends after a while, for use on any executor.
+    fn sleep(&self, duration: Duration) -> Task;
+
+    /// Runs a task to its end, beside the caller.
+    fn spawn(&self, task: Task);
+
+    /// A random number.
+    fn random(&self) -> u64;
+}

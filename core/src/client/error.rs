@@ -1,0 +1,136 @@
+//! What an operation's failure says.
+
+use quorate_engine::client::{Failure, Refused};
+use quorate_wire::{ErrorCode, OpCode};
+use std::fmt;
+
+/// Why an operation failed: what was tried on which node, ZooKeeper's code, and whether it may have happened all the
+/// same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    code: ErrorCode,
+    what: &'static str,
+    path: String,
+    outcome_unknown: bool,
+    part: Option<usize>,
+    detail: Option<String>,
+}
+
+/// What operations of this library return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of this library's own making.
+    #[must_use]
+    pub fn new(code: ErrorCode, what: &'static str, path: impl Into<String>) -> Self {
+        let path = path.into();
+        Self(Box::new(Inner { code, what, path, outcome_unknown: false, part: None, detail: None }))
+    }
+
+    /// The same with a sentence that says more.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    pub(super) fn refused(why: Refused, op: OpCode, path: &str) -> Self {
+        let detail = match why {
+            Refused::Full => "too many requests are in flight: await `Client::ready` before more".into(),
+            Refused::TooLong => "the request is longer than a server's limit (jute.maxbuffer)".into(),
+            other => other.to_string(),
+        };
+        Self::new(why.code(), op.name(), path).with_detail(detail)
+    }
+
+    pub(super) fn failed(failure: Failure) -> Self {
+        let mut error = Self::new(failure.code, failure.op.name(), failure.path);
+        error.0.outcome_unknown = failure.outcome_unknown;
+        error
+    }
+
+    pub(super) fn of_part(code: ErrorCode, part: usize, path: String) -> Self {
+        let mut error = Self::new(code, OpCode::Multi.name(), path);
+        error.0.part = Some(part);
+        error
+    }
+
+    pub(super) fn unexpected(op: &'static str) -> Self {
+        Self::new(ErrorCode::DataInconsistency, op, "").with_detail("the server answered something else")
+    }
+
+    /// ZooKeeper's code.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// The operation, by ZooKeeper's name for it, or the recipe.
+    #[must_use]
+    pub const fn operation(&self) -> &'static str {
+        self.0.what
+    }
+
+    /// The node; empty when none is concerned.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// Whether the operation may have happened all the same. Then trying again may do it twice: look first. Always
+    /// false for reads.
+    #[must_use]
+    pub const fn outcome_unknown(&self) -> bool {
+        self.0.outcome_unknown
+    }
+
+    /// For a transaction: which of its parts failed.
+    #[must_use]
+    pub const fn part(&self) -> Option<usize> {
+        self.0.part
+    }
+
+    /// Whether the same operation may succeed on another connection of the same session.
+    #[must_use]
+    pub const fn is_connection_loss(&self) -> bool {
+        matches!(self.0.code, ErrorCode::ConnectionLoss | ErrorCode::OperationTimeout | ErrorCode::SessionMoved)
+    }
+
+    /// Whether the session or the client is over.
+    #[must_use]
+    pub const fn is_session_end(&self) -> bool {
+        matches!(self.0.code, ErrorCode::SessionExpired | ErrorCode::Closing | ErrorCode::AuthFailed)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { code, what, path, outcome_unknown, part, detail } = &*self.0;
+        f.write_str(what)?;
+        if !path.is_empty() {
+            write!(f, " {path}")?;
+        }
+        if let Some(part) = part {
+            write!(f, " (part {part})")?;
+        }
+        write!(f, ": {code}")?;
+        if let Some(detail) = detail {
+            write!(f, ": {detail}")?;
+        }
+        if *outcome_unknown {
+            f.write_str("; it may have happened: look before you try again")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl std::error::Error for Error {}

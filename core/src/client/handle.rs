@@ -1,0 +1,274 @@
+//! [`Client`]: a session's handle, cheap to clone, safe to share.
+
+use super::builder::Builder;
+use super::completion::Inbox;
+use super::environment::Environment;
+use super::error::{Error, Result};
+use super::multi::{ReadBatch, Transaction};
+use super::operation::{Op, WatchGuard};
+use super::runtime::IoThread;
+use super::shared::Shared;
+use super::state::{Lifetime, States};
+use quorate_engine::client::{Counters, Identity, Reply, Request, State, WatchKey};
+use quorate_wire::{ErrorCode, path};
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A session with a ZooKeeper service: ours or Apache's, in another process or in this one.
+///
+/// Clones share the session; [`view`](Self::view)s also have a root of their own. Every method submits its request when it is called
+/// and returns a future for the answer, so that requests are carried out in the order of the calls, whatever is awaited
+/// when. All of it works on any executor and from any thread.
+///
+/// When the last clone is dropped, the session is closed in the background; [`close`](Self::close) waits for that.
+#[derive(Clone, Debug)]
+pub struct Client {
+    handle: Arc<Handle>,
+    root: Arc<str>,
+}
+
+/// What all clones share.
+#[derive(Debug)]
+pub(super) struct Handle {
+    shared: Arc<Shared>,
+    /// Keeps the library's thread while it is needed; absent with an environment from outside.
+    _thread: Option<Arc<IoThread>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let give_up_at = self.shared.environment.now().saturating_add(PATIENCE_OF_CLOSE);
+        if let Ok(key) = self.shared.close(give_up_at) {
+            self.shared.abandon_op(key);
+        }
+    }
+}
+
+impl Client {
+    /// How to connect.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Connects to the servers of a connection string such as `h1:2181,h2:2181/app`, and waits for the session.
+    ///
+    /// # Errors
+    /// When the text cannot be understood, or nobody answered in time.
+    pub async fn connect(servers: &str) -> Result<Self> {
+        Self::builder().servers(servers).connect().await
+    }
+
+    pub(super) fn new(shared: Arc<Shared>, root: &str, thread: Option<Arc<IoThread>>) -> Self {
+        Self { handle: Arc::new(Handle { shared, _thread: thread }), root: root.into() }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// The same session seen from `path`: all paths of the view are below it.
+    ///
+    /// # Errors
+    /// When the path cannot be one.
+    pub fn view(&self, path: &str) -> Result<Self> {
+        if !path::is_valid(path) {
+            return Err(Error::new(ErrorCode::BadArguments, "view", path));
+        }
+        let path = if path == "/" { "" } else { path };
+        Ok(Self { handle: Arc::clone(&self.handle), root: format!("{}{path}", self.root).into() })
+    }
+
+    /// The root of this view; empty for none.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared().state()
+    }
+
+    /// The states from now on.
+    #[must_use]
+    pub fn states(&self) -> States {
+        States::new(Arc::clone(self.shared()))
+    }
+
+    /// The life of the present session: alive until it is lost or closed. A later session of the same client is
+    /// another life.
+    #[must_use]
+    pub fn lifetime(&self) -> Lifetime {
+        Lifetime::new(Arc::clone(self.shared()))
+    }
+
+    /// Waits until requests are being answered.
+    ///
+    /// # Errors
+    /// When that cannot happen any more: closed, refused credentials, or lost without renewal.
+    pub async fn connected(&self) -> Result<()> {
+        let mut states = self.states();
+        loop {
+            match states.current() {
+                State::Connected | State::ReadOnly => return Ok(()),
+                State::Closed => return Err(Error::new(ErrorCode::Closing, "connect", "")),
+                State::AuthFailed => return Err(Error::new(ErrorCode::AuthFailed, "connect", "")),
+                State::Connecting | State::Suspended | State::Lost => {
+                    states.next().await;
+                }
+            }
+        }
+    }
+
+    /// Waits until fewer than `limit` requests are without an answer: the brake for who submits without awaiting.
+    pub async fn ready(&self, limit: usize) {
+        let shared = self.shared();
+        poll_fn(|context| shared.poll_ready(limit.max(1), context.waker())).await;
+    }
+
+    /// Id and password of the session, once there is one: what another process needs to resume it.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.shared().identity()
+    }
+
+    /// The session's id; 0 when there is none.
+    #[must_use]
+    pub fn session_id(&self) -> i64 {
+        self.identity().map_or(0, |identity| identity.id)
+    }
+
+    /// The session timeout that the server granted; before that the one asked for.
+    #[must_use]
+    pub fn session_timeout(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.shared().timeout()).unwrap_or(0))
+    }
+
+    /// The newest transaction that an answer has shown.
+    #[must_use]
+    pub fn last_zxid(&self) -> i64 {
+        self.shared().last_zxid()
+    }
+
+    /// What the session has done so far.
+    #[must_use]
+    pub fn counters(&self) -> ClientCounters {
+        let (session, in_flight, watches) = self.shared().counters();
+        ClientCounters { session, in_flight, watches }
+    }
+
+    /// Adds an identity, such as `digest` and `user:password`, to the session, now and after every reconnect.
+    pub fn authenticate(&self, scheme: &str, secret: &[u8]) -> Op<()> {
+        Op::new(self.shared(), self.shared().authenticate(scheme, secret), |_, _| Ok(()))
+    }
+
+    /// Closes the session after everything that was submitted: its ephemeral nodes vanish at once. Without a connection this is tried
+    /// for ten seconds.
+    ///
+    /// # Errors
+    /// When no server could be told: then the session ends when its timeout has passed.
+    pub fn close(&self) -> Op<()> {
+        let give_up_at = self.environment().now().saturating_add(PATIENCE_OF_CLOSE);
+        Op::new(self.shared(), self.shared().close(give_up_at), |_, _| Ok(()))
+    }
+
+    /// Ends the client without telling a server: the session lives on until its timeout, so that another process can
+    /// resume it with [`identity`](Self::identity).
+    pub fn abandon(&self) {
+        self.shared().with(|core| core.session.abandon());
+    }
+
+    /// Several writes, all or nothing.
+    pub fn multi(&self) -> Transaction {
+        Transaction::new(self.clone())
+    }
+
+    /// Several reads at one instant.
+    pub fn read_many(&self) -> ReadBatch {
+        ReadBatch::new(self.clone())
+    }
+
+    /// Submits a request whose result goes to an inbox, with the caller's token: the interface for language
+    /// bindings.
+    ///
+    /// # Errors
+    /// When it is not accepted; then there is no completion.
+    pub fn submit_to(&self, inbox: &Arc<Inbox>, request: &Request<'_>, token: u64) -> Result<()> {
+        self.shared().submit_queued(&self.root, request, inbox, token)
+    }
+
+    /// Makes a watch whose events go to an inbox, with the caller's token. Its key belongs into the request that registers it, and
+    /// into [`remove_watch`](Self::remove_watch).
+    #[must_use]
+    pub fn watch_to(&self, inbox: &Arc<Inbox>, token: u64) -> WatchKey {
+        u64::try_from(self.shared().queued_watch(inbox, token)).unwrap_or(u64::MAX)
+    }
+
+    /// Ends a watch made with [`watch_to`](Self::watch_to); the server forgets it too.
+    pub fn remove_watch(&self, watch: WatchKey) {
+        if let Ok(key) = usize::try_from(watch) {
+            self.shared().drop_watch(key);
+        }
+    }
+
+    /// Time, chance and tasks, as this client has them: what recipes run on.
+    #[must_use]
+    pub fn environment(&self) -> &Arc<dyn Environment> {
+        &self.shared().environment
+    }
+
+    /// Waits a while, on any executor.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.environment().sleep(duration)
+    }
+
+    /// Submits a request in this view.
+    pub(super) fn submit<T>(
+        &self,
+        request: &Request<'_>,
+        read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    ) -> Op<T> {
+        Op::new(self.shared(), self.shared().submit(&self.root, request), read)
+    }
+
+    /// Submits a request outside every view.
+    pub(super) fn submit_at_root<T>(
+        &self,
+        request: &Request<'_>,
+        read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    ) -> Op<T> {
+        Op::new(self.shared(), self.shared().submit("", request), read)
+    }
+
+    /// Submits a request that leaves a watch at `path`.
+    pub(super) fn submit_watch<'a, T>(
+        &self,
+        path: &'a str,
+        request: impl FnOnce(WatchKey) -> Request<'a>,
+        read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    ) -> Op<T> {
+        let shared = self.shared();
+        let submitted = shared.submit_watch(&self.root, request).map(|(key, watch)| {
+            let guard = WatchGuard { shared: Arc::clone(shared), key: watch, path: path.to_owned() };
+            (key, Some(guard))
+        });
+        Op::with_watch(shared, submitted, read)
+    }
+}
+
+/// Numbers of a client since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientCounters {
+    /// What the session counts.
+    pub session: Counters,
+    /// Requests without an answer, now.
+    pub in_flight: usize,
+    /// Watches that are registered, now.
+    pub watches: usize,
+}
+
+/// How long closing is tried without a connection, ms.
+const PATIENCE_OF_CLOSE: i64 = 10_000;

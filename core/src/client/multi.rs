@@ -1,0 +1,248 @@
+//! Several operations in one: a transaction of writes, a batch of reads.
+
+use super::Client;
+use super::create::CreateOptions;
+use super::error::{Error, Result};
+use super::operation::Op;
+use quorate_engine::client::{Create, Part, Reply, Request};
+use quorate_wire::{ErrorCode, Stat};
+
+/// What one part of a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartResult {
+    /// A node was created; the stat is absent when a server before 3.8.2 answers.
+    Created {
+        /// The final path.
+        path: String,
+        /// The new node's stat.
+        stat: Option<Stat>,
+    },
+    /// Data was written.
+    Set(Stat),
+    /// A check held, or a node was deleted.
+    Done,
+}
+
+/// What one part of a batch of reads found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadResult {
+    /// Data and stat.
+    Data(Vec<u8>, Stat),
+    /// Names of children.
+    Children(Vec<String>),
+}
+
+/// Writes that happen all or not at all, in this order.
+///
+/// ```
+/// # use quorate::{client::{Client, CreateMode}, server::Server};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = quorate::client::blocking::Client::of(Client::builder().in_process(&server).connect());
+/// # client.run(async |client: &Client| {
+/// client.create("/a", b"1", CreateMode::Persistent).await?;
+/// let results = client
+///     .multi()
+///     .check("/a", Some(0))
+///     .set("/a", b"2", None)
+///     .create("/b", b"", CreateMode::Persistent)
+///     .commit()
+///     .await?;
+/// assert_eq!(results.len(), 3);
+///
+/// // One part fails, so nothing happens; the error says which.
+/// let error = client.multi().delete("/b", None).check("/a", Some(7)).commit().await.unwrap_err();
+/// assert_eq!((error.part(), error.path()), (Some(1), "/a"));
+/// assert!(client.exists("/b").await?.is_some());
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing happens before `commit`"]
+pub struct Transaction {
+    client: Client,
+    parts: Vec<OwnedPart>,
+}
+
+#[derive(Debug)]
+enum OwnedPart {
+    Create { path: String, data: Vec<u8>, options: CreateOptions },
+    Delete { path: String, version: i32 },
+    Set { path: String, data: Vec<u8>, version: i32 },
+    Check { path: String, version: i32 },
+    Get { path: String },
+    Children { path: String },
+}
+
+impl Transaction {
+    pub(super) const fn new(client: Client) -> Self {
+        Self { client, parts: Vec::new() }
+    }
+
+    /// Creates a node.
+    pub fn create(
+        mut self,
+        path: impl Into<String>,
+        data: impl Into<Vec<u8>>,
+        options: impl Into<CreateOptions>,
+    ) -> Self {
+        let (path, data, options) = (path.into(), data.into(), options.into());
+        self.parts.push(OwnedPart::Create { path, data, options });
+        self
+    }
+
+    /// Deletes a node, of this version if one is given.
+    pub fn delete(mut self, path: impl Into<String>, version: Option<i32>) -> Self {
+        self.parts.push(OwnedPart::Delete { path: path.into(), version: version.unwrap_or(-1) });
+        self
+    }
+
+    /// Writes data, at this version if one is given.
+    pub fn set(mut self, path: impl Into<String>, data: impl Into<Vec<u8>>, version: Option<i32>) -> Self {
+        let version = version.unwrap_or(-1);
+        self.parts.push(OwnedPart::Set { path: path.into(), data: data.into(), version });
+        self
+    }
+
+    /// Demands that a node exists, at this version if one is given.
+    pub fn check(mut self, path: impl Into<String>, version: Option<i32>) -> Self {
+        self.parts.push(OwnedPart::Check { path: path.into(), version: version.unwrap_or(-1) });
+        self
+    }
+
+    /// How many parts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Submits it. The results stand in the order of the parts.
+    ///
+    /// # Errors
+    /// When a part fails, nothing has happened, and the error names the part. Otherwise as for every write.
+    pub fn commit(self) -> Commit {
+        let parts: Vec<Part<'_>> = self.parts.iter().map(OwnedPart::borrow).collect();
+        let paths = parts.iter().map(|part| part.path().to_owned()).collect();
+        let op = self.client.submit(&Request::Multi(&parts), |reply, _| match reply {
+            Reply::Multi(results) => Ok(results),
+            _ => Err(Error::unexpected("multi")),
+        });
+        Commit { op, paths }
+    }
+}
+
+/// A transaction on its way.
+#[derive(Debug)]
+#[must_use = "the outcome is only known by awaiting it"]
+pub struct Commit {
+    op: Op<Vec<std::result::Result<Reply, ErrorCode>>>,
+    paths: Vec<String>,
+}
+
+impl Future for Commit {
+    type Output = Result<Vec<PartResult>>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        let results = std::task::ready!(std::pin::Pin::new(&mut self.op).poll(context));
+        std::task::Poll::Ready(results.and_then(|results| committed(results, &mut self.paths)))
+    }
+}
+
+fn committed(
+    results: Vec<std::result::Result<Reply, ErrorCode>>,
+    paths: &mut [String],
+) -> Result<Vec<PartResult>> {
+    // All parts carry an error then; the one to blame is not "because of another".
+    let blame = |result: &std::result::Result<Reply, ErrorCode>| {
+        matches!(result, Err(code) if *code != ErrorCode::RuntimeInconsistency)
+    };
+    if let Some(part) = results.iter().position(blame) {
+        let code = results.get(part).and_then(|result| result.as_ref().err().copied());
+        let path = paths.get_mut(part).map(std::mem::take).unwrap_or_default();
+        return Err(Error::of_part(code.unwrap_or(ErrorCode::SystemError), part, path));
+    }
+    results
+        .into_iter()
+        .map(|result| match result {
+            Ok(Reply::Created { path, stat }) => Ok(PartResult::Created { path, stat }),
+            Ok(Reply::Stat(stat)) => Ok(PartResult::Set(stat)),
+            Ok(Reply::Done) => Ok(PartResult::Done),
+            _ => Err(Error::unexpected("multi")),
+        })
+        .collect()
+}
+
+/// Reads at one instant.
+#[derive(Debug)]
+#[must_use = "nothing happens before `fetch`"]
+pub struct ReadBatch {
+    client: Client,
+    parts: Vec<OwnedPart>,
+}
+
+impl ReadBatch {
+    pub(super) const fn new(client: Client) -> Self {
+        Self { client, parts: Vec::new() }
+    }
+
+    /// Reads data and stat.
+    pub fn get(mut self, path: impl Into<String>) -> Self {
+        self.parts.push(OwnedPart::Get { path: path.into() });
+        self
+    }
+
+    /// Lists children.
+    pub fn children(mut self, path: impl Into<String>) -> Self {
+        self.parts.push(OwnedPart::Children { path: path.into() });
+        self
+    }
+
+    /// Submits it. Each part succeeds or fails by itself, in the order of the parts.
+    pub fn fetch(self) -> Op<Vec<std::result::Result<ReadResult, ErrorCode>>> {
+        let parts: Vec<Part<'_>> = self.parts.iter().map(OwnedPart::borrow).collect();
+        self.client.submit(&Request::MultiRead(&parts), |reply, _| match reply {
+            Reply::Multi(results) => results.into_iter().map(read_part).collect(),
+            _ => Err(Error::unexpected("multiRead")),
+        })
+    }
+}
+
+fn read_part(
+    result: std::result::Result<Reply, ErrorCode>,
+) -> Result<std::result::Result<ReadResult, ErrorCode>> {
+    match result {
+        Ok(Reply::Data { data, stat }) => Ok(Ok(ReadResult::Data(data, stat))),
+        Ok(Reply::Children { names, .. }) => Ok(Ok(ReadResult::Children(names))),
+        Ok(_) => Err(Error::unexpected("multiRead")),
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+impl OwnedPart {
+    fn borrow(&self) -> Part<'_> {
+        match self {
+            Self::Create { path, data, options } => Part::Create(Create {
+                path,
+                data,
+                acl: &options.acl,
+                mode: options.mode,
+                ttl: options.ttl_ms(),
+            }),
+            Self::Delete { path, version } => Part::Delete { path, version: *version },
+            Self::Set { path, data, version } => Part::Set { path, data, version: *version },
+            Self::Check { path, version } => Part::Check { path, version: *version },
+            Self::Get { path } => Part::Get { path },
+            Self::Children { path } => Part::Children { path },
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! [`Op`]: a request on its way, as a future.
+
+use super::error::Result;
+use super::shared::Shared;
+use quorate_engine::client::Reply;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A request on its way. It was submitted when the method was called; awaiting it only waits for the answer. Works on any
+/// executor. Dropping it forgets the answer, not the operation.
+#[must_use = "the outcome is only known by awaiting it"]
+pub struct Op<T> {
+    state: State<T>,
+}
+
+enum State<T> {
+    Waiting(Waiting<T>),
+    /// It was not accepted, or has been answered.
+    Settled(Option<Result<T>>),
+}
+
+struct Waiting<T> {
+    shared: Arc<Shared>,
+    key: usize,
+    /// The watch that the request leaves.
+    watch: Option<WatchGuard>,
+    read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+}
+
+/// Removes a watch when dropped.
+#[derive(Debug)]
+pub(super) struct WatchGuard {
+    pub(super) shared: Arc<Shared>,
+    pub(super) key: usize,
+    pub(super) path: String,
+}
+
+impl Drop for WatchGuard {
+    fn drop(&mut self) {
+        self.shared.drop_watch(self.key);
+    }
+}
+
+impl<T> Op<T> {
+    /// An operation that waits in a slot of `shared`.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        submitted: Result<usize>,
+        read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    ) -> Self {
+        Self::with_watch(shared, submitted.map(|key| (key, None)), read)
+    }
+
+    pub(super) fn with_watch(
+        shared: &Arc<Shared>,
+        submitted: Result<(usize, Option<WatchGuard>)>,
+        read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    ) -> Self {
+        let state = match submitted {
+            Ok((key, watch)) => State::Waiting(Waiting { shared: Arc::clone(shared), key, watch, read }),
+            Err(error) => State::Settled(Some(Err(error))),
+        };
+        Self { state }
+    }
+
+    /// An operation that failed before it was sent.
+    pub(super) const fn failed(error: super::Error) -> Self {
+        Self { state: State::Settled(Some(Err(error))) }
+    }
+}
+
+impl<T: Unpin> Future for Op<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &mut self.state {
+            State::Settled(result) => result
+                .take()
+                .unwrap_or_else(|| Err(super::Error::unexpected("an operation polled after its end"))),
+            State::Waiting(waiting) => match waiting.shared.poll_op(waiting.key, context.waker()) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(reply)) => (waiting.read)(reply, waiting.watch.take()),
+                Poll::Ready(Err(error)) => Err(error),
+            },
+        };
+        self.state = State::Settled(None);
+        Poll::Ready(result)
+    }
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        self.shared.abandon_op(self.key);
+    }
+}
+
+impl<T> std::fmt::Debug for Op<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Op").finish_non_exhaustive()
+    }
+}

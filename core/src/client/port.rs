@@ -1,0 +1,108 @@
+//! The driver's side of a session: what a driver takes out of it and hands in.
+
+use super::Client;
+use super::environment::Environment;
+use super::shared::{Command, Shared};
+use quorate_engine::client::{Mechanism, Settings};
+use std::sync::Arc;
+
+/// A session without its connection. The library's driver holds one; a simulator, or a transport of one's own, can hold
+/// another.
+///
+/// Whoever drives it calls [`turn`](Self::turn) after everything that happens and when its deadline has passed, and sends what
+/// it gives. `Environment::wake` says that a user has submitted something meanwhile.
+#[derive(Clone, Debug)]
+pub struct Port {
+    shared: Arc<Shared>,
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// To be carried out in this order.
+    pub commands: Vec<Command>,
+    /// When the next turn is due at the latest, in the environment's time.
+    pub deadline: Option<i64>,
+    /// Whether the session is over for good.
+    pub over: bool,
+}
+
+impl Port {
+    /// A client whose connection is driven by the caller. Events beyond `watch_limit` that a watch's owner has not taken are
+    /// replaced by a notice that some are missing.
+    #[must_use]
+    pub fn open(
+        settings: Settings,
+        sasl: Option<Box<dyn Mechanism>>,
+        root: &str,
+        watch_limit: usize,
+        environment: Arc<dyn Environment>,
+    ) -> (Client, Self) {
+        let shared = Shared::new(settings, sasl, watch_limit, environment);
+        (Client::new(Arc::clone(&shared), root, None), Self { shared })
+    }
+
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Lets time pass, and says what is to be done.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.tick(now));
+        self.shared.with_driver(|core| Turn {
+            commands: core.commands.drain(..).collect(),
+            deadline: core.session.deadline(),
+            over: core.session.deadline().is_none(),
+        })
+    }
+
+    /// Moves what may be sent to `out`, until it holds `limit` bytes.
+    pub fn output(&self, out: &mut Vec<u8>, limit: usize) {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.output(now, out, limit));
+    }
+
+    /// The connection stands.
+    pub fn connected(&self, attempt: u64) {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.connected(attempt, now));
+    }
+
+    /// The connection failed or was closed.
+    pub fn disconnected(&self, attempt: u64) {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.disconnected(attempt, now));
+    }
+
+    /// Bytes came.
+    pub fn received(&self, attempt: u64, bytes: &[u8]) {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.received(attempt, bytes, now));
+    }
+
+    /// A server has answered whether it takes writes.
+    pub fn probed(&self, server: usize, writable: bool) {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.probed(server, writable, now));
+    }
+
+    /// The list of servers changed.
+    pub fn set_servers(&self, labels: Vec<String>) {
+        let now = self.shared.environment.now();
+        self.shared.with_driver(|core| core.session.set_servers(labels, now));
+    }
+
+    /// Whether the session is over for good.
+    pub(super) fn is_over(&self) -> bool {
+        self.shared.state().is_final()
+    }
+
+    /// Says that the driver will now sleep until its deadline or until it is woken. False when there is something to do
+    /// first.
+    #[must_use]
+    pub fn rest(&self) -> bool {
+        self.shared.rest()
+    }
+}

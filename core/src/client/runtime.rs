@@ -1,0 +1,133 @@
+//! The library's own thread: one tokio runtime for all clients of the process, started with the first and ended with the
+//! last, unless the host lends its own.
+
+use super::environment::{Environment, Task};
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// The thread, while somebody needs it.
+#[derive(Debug)]
+pub(super) struct IoThread {
+    handle: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl IoThread {
+    /// The process's thread; it is started if it does not run.
+    pub(super) fn get() -> io::Result<Arc<Self>> {
+        static CURRENT: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
+        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = current.upgrade() {
+            return Ok(running);
+        }
+        let started = Arc::new(Self::start()?);
+        *current = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    fn start() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+            let _stopped = runtime.block_on(stopped);
+            // Names are looked up on threads that cannot be interrupted: nobody waits for them.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+    }
+
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // The last client may be dropped by a task on this very thread, which cannot wait for itself.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// The real world, on a tokio runtime.
+#[derive(Debug)]
+pub(super) struct RealWorld {
+    handle: Handle,
+    driver: Mutex<Option<Waker>>,
+    start: Instant,
+}
+
+impl RealWorld {
+    pub(super) fn new(handle: Handle) -> Arc<Self> {
+        Arc::new(Self { handle, driver: Mutex::default(), start: Instant::now() })
+    }
+
+    /// Whom [`Environment::wake`] wakes.
+    pub(super) fn set_driver(&self, waker: &Waker) {
+        let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *driver {
+            Some(known) => known.clone_from(waker),
+            None => *driver = Some(waker.clone()),
+        }
+    }
+
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Environment for RealWorld {
+    fn now(&self) -> i64 {
+        now(self.start)
+    }
+
+    fn wake(&self) {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> Task {
+        let _entered = self.handle.enter();
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn spawn(&self, task: Task) {
+        self.handle.spawn(task);
+    }
+
+    fn random(&self) -> u64 {
+        // Each state of the standard library's hasher has keys of its own, from the system's source of chance.
+        std::hash::RandomState::new().build_hasher().finish()
+    }
+}
+
+/// Monotonic time that goes on while the machine sleeps, as sessions do on the server.
+#[cfg(target_os = "linux")]
+fn now(_start: Instant) -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+}
+
+/// Elsewhere the system's own monotonic clock has to do.
+#[cfg(not(target_os = "linux"))]
+fn now(start: Instant) -> i64 {
+    i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The name of the thread.
+const NAME: &str = "quorate-client";

@@ -1,0 +1,90 @@
+//! The session's state as a stream, and the moment of its loss as a future.
+
+use super::shared::Shared;
+use futures_core::Stream;
+use quorate_engine::client::State;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The states of a session from now on. One that is not read forgets the oldest beyond 64.
+#[derive(Debug)]
+pub struct States {
+    shared: Arc<Shared>,
+    key: usize,
+    current: State,
+}
+
+impl States {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let (key, current) = shared.listen();
+        Self { shared, key, current }
+    }
+
+    /// The state that was seen last.
+    #[must_use]
+    pub const fn current(&self) -> State {
+        self.current
+    }
+
+    /// Waits for the next state. `None` after the final one.
+    pub async fn next(&mut self) -> Option<State> {
+        poll_fn(|context| self.poll_state(context)).await
+    }
+
+    fn poll_state(&mut self, context: &Context<'_>) -> Poll<Option<State>> {
+        if self.current.is_final() {
+            return Poll::Ready(None);
+        }
+        match self.shared.poll_state(self.key, context.waker()) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(state) => {
+                self.current = state;
+                Poll::Ready(Some(state))
+            }
+        }
+    }
+}
+
+impl Stream for States {
+    type Item = State;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<State>> {
+        self.poll_state(context)
+    }
+}
+
+impl Drop for States {
+    fn drop(&mut self) {
+        self.shared.unlisten(self.key);
+    }
+}
+
+/// One life of a session, from its beginning to its loss. What is held under it (ephemeral nodes, locks) is gone when it
+/// is over.
+#[derive(Clone, Debug)]
+pub struct Lifetime {
+    shared: Arc<Shared>,
+    generation: u64,
+}
+
+impl Lifetime {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let generation = shared.generation();
+        Self { shared, generation }
+    }
+
+    /// Whether the session still lives, as far as the local clock can tell: right also after a pause of the
+    /// whole process.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.shared.generation() == self.generation
+    }
+
+    /// Waits until the session is lost or closed.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let Self { shared, generation } = self.clone();
+        poll_fn(move |context| shared.poll_generation(generation, context.waker()))
+    }
+}
