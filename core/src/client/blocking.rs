@@ -85,7 +85,12 @@ impl Client {
     ///
     /// # Errors
     /// The same.
-    pub fn create(&self, path: &str, data: &[u8], options: impl Into<CreateOptions>) -> Result<Created> {
+    pub fn create(
+        &self,
+        path: &str,
+        data: &[u8],
+        options: impl Into<CreateOptions>,
+    ) -> Result<Created> {
         wait(self.inner.create(path, data, options))
     }
 

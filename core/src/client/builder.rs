@@ -2,6 +2,7 @@
 
 use super::address::{Address, Auth, Servers};
 use super::driver::Driver;
+use super::environment::within;
 use super::error::{Error, Result};
 use super::port::Port;
 use super::resolve::Resolver;
@@ -159,24 +160,12 @@ impl Builder {
     pub async fn connect(self) -> Result<Client> {
         let patience = self.patience;
         let client = self.open()?;
-        let mut timer = client.environment().sleep(patience);
-        let mut connected = std::pin::pin!(client.connected());
-        let result = std::future::poll_fn(|context| {
-            use std::task::Poll;
-            if let Poll::Ready(result) = connected.as_mut().poll(context) {
-                return Poll::Ready(Some(result));
-            }
-            timer.as_mut().poll(context).map(|()| None)
-        })
-        .await;
-        match result {
-            Some(result) => result?,
-            None => {
-                return Err(Error::new(ErrorCode::ConnectionLoss, "connect", "")
-                    .with_detail(format!("no server answered within {patience:?}")));
-            }
+        match within(&**client.environment(), patience, client.connected()).await {
+            Some(Ok(())) => Ok(client),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::new(ErrorCode::ConnectionLoss, "connect", "")
+                .with_detail(format!("no server answered within {patience:?}"))),
         }
-        Ok(client)
     }
 
     /// Connects, and waits for the session on this thread.
@@ -192,7 +181,8 @@ impl Builder {
     /// # Errors
     /// When the connection string cannot be understood, or the system refuses a thread.
     pub fn open(mut self) -> Result<Client> {
-        let bad = |what: String| Error::new(ErrorCode::BadArguments, "connect", "").with_detail(what);
+        let bad =
+            |what: String| Error::new(ErrorCode::BadArguments, "connect", "").with_detail(what);
         let (targets, srv) = match self.in_process.take() {
             Some(connector) => (vec![Target::InProcess(connector)], None),
             None => self.remote().map_err(bad)?,
@@ -215,7 +205,8 @@ impl Builder {
         let world = RealWorld::new(handle.clone());
         self.settings.servers = targets.iter().map(Target::label).collect();
         let root = if root == "/" { String::new() } else { root };
-        let shared = Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
+        let shared =
+            Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
         let client = Client::new(Arc::clone(&shared), &root, thread);
         for Auth { scheme, data } in self.auth {
             if let Ok(key) = shared.authenticate(&scheme, &data) {
@@ -236,7 +227,9 @@ impl Builder {
         let text = self.servers.as_deref().unwrap_or(DEFAULT_SERVERS);
         let address: Address = text.parse().map_err(|error| format!("{error}"))?;
         if address.tls == Some(true) && self.tls.is_none() {
-            return Err("the connection string asks for TLS: say with `Builder::tls` whom to trust".into());
+            return Err(
+                "the connection string asks for TLS: say with `Builder::tls` whom to trust".into(),
+            );
         }
         if let Some(timeout) = address.session_timeout
             && !self.timeout_given

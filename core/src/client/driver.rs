@@ -50,7 +50,12 @@ struct Open {
 
 impl Driver {
     /// A driver for `port`; to be spawned on the world's runtime.
-    pub(super) fn new(port: Port, world: Arc<RealWorld>, targets: Targets, tls: Option<Tls>) -> Self {
+    pub(super) fn new(
+        port: Port,
+        world: Arc<RealWorld>,
+        targets: Targets,
+        tls: Option<Tls>,
+    ) -> Self {
         let _entered = world.handle().enter();
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         let buffer = vec![0; READ_BUFFER].into_boxed_slice();
@@ -179,7 +184,12 @@ impl Open {
     }
 
     /// Sends and receives what is possible; answers whether anything was received or sent.
-    fn advance(&mut self, port: &Port, buffer: &mut [u8], context: &mut Context<'_>) -> io::Result<bool> {
+    fn advance(
+        &mut self,
+        port: &Port,
+        buffer: &mut [u8],
+        context: &mut Context<'_>,
+    ) -> io::Result<bool> {
         let sent = self.send(port, context)?;
         let received = self.receive(port, buffer, context)?;
         Ok(sent || received)
@@ -221,7 +231,12 @@ impl Open {
         }
     }
 
-    fn receive(&mut self, port: &Port, buffer: &mut [u8], context: &mut Context<'_>) -> io::Result<bool> {
+    fn receive(
+        &mut self,
+        port: &Port,
+        buffer: &mut [u8],
+        context: &mut Context<'_>,
+    ) -> io::Result<bool> {
         let mut progress = false;
         for _ in 0..READS_PER_ROUND {
             let mut into = ReadBuf::new(buffer);

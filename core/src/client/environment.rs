@@ -1,8 +1,9 @@
 //! What the client needs from the outside world besides a connection: time, chance, and someone to run its tasks.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 /// A task of the client, for whoever runs them.
@@ -24,4 +25,20 @@ pub trait Environment: fmt::Debug + Send + Sync + 'static {
 
     /// A random number.
     fn random(&self) -> u64;
+}
+
+/// Waits for `future`, but not longer than `limit`; `None` when the time is over. What is ready at once is taken even when
+/// the limit is zero.
+pub async fn within<T>(
+    environment: &dyn Environment,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    let mut timer = environment.sleep(limit);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }

@@ -39,8 +39,12 @@ impl Error {
 
     pub(super) fn refused(why: Refused, op: OpCode, path: &str) -> Self {
         let detail = match why {
-            Refused::Full => "too many requests are in flight: await `Client::ready` before more".into(),
-            Refused::TooLong => "the request is longer than a server's limit (jute.maxbuffer)".into(),
+            Refused::Full => {
+                "too many requests are in flight: await `Client::ready` before more".into()
+            }
+            Refused::TooLong => {
+                "the request is longer than a server's limit (jute.maxbuffer)".into()
+            }
             other => other.to_string(),
         };
         Self::new(why.code(), op.name(), path).with_detail(detail)
@@ -59,7 +63,8 @@ impl Error {
     }
 
     pub(super) fn unexpected(op: &'static str) -> Self {
-        Self::new(ErrorCode::DataInconsistency, op, "").with_detail("the server answered something else")
+        Self::new(ErrorCode::DataInconsistency, op, "")
+            .with_detail("the server answered something else")
     }
 
     /// ZooKeeper's code.
@@ -96,13 +101,19 @@ impl Error {
     /// Whether the same operation may succeed on another connection of the same session.
     #[must_use]
     pub const fn is_connection_loss(&self) -> bool {
-        matches!(self.0.code, ErrorCode::ConnectionLoss | ErrorCode::OperationTimeout | ErrorCode::SessionMoved)
+        matches!(
+            self.0.code,
+            ErrorCode::ConnectionLoss | ErrorCode::OperationTimeout | ErrorCode::SessionMoved
+        )
     }
 
     /// Whether the session or the client is over.
     #[must_use]
     pub const fn is_session_end(&self) -> bool {
-        matches!(self.0.code, ErrorCode::SessionExpired | ErrorCode::Closing | ErrorCode::AuthFailed)
+        matches!(
+            self.0.code,
+            ErrorCode::SessionExpired | ErrorCode::Closing | ErrorCode::AuthFailed
+        )
     }
 }
 

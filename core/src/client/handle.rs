@@ -47,7 +47,6 @@ impl Drop for Handle {
 
 impl Client {
     /// How to connect.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -252,7 +251,8 @@ impl Client {
     ) -> Op<T> {
         let shared = self.shared();
         let submitted = shared.submit_watch(&self.root, request).map(|(key, watch)| {
-            let guard = WatchGuard { shared: Arc::clone(shared), key: watch, path: path.to_owned() };
+            let guard =
+                WatchGuard { shared: Arc::clone(shared), key: watch, path: path.to_owned() };
             (key, Some(guard))
         });
         Op::with_watch(shared, submitted, read)

@@ -32,7 +32,7 @@ mod watch;
 pub use builder::Builder;
 pub use completion::{Call, Completion, Inbox};
 pub use create::CreateOptions;
-pub use environment::{Environment, Task};
+pub use environment::{Environment, Task, within};
 pub use error::{Error, Result};
 pub use handle::{Client, ClientCounters};
 pub use multi::{Commit, PartResult, ReadBatch, ReadResult, Transaction};

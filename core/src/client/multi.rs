@@ -38,7 +38,7 @@ pub enum ReadResult {
 /// # use quorate::{client::{Client, CreateMode}, server::Server};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let server = Server::builder().volatile().no_port().start()?;
-/// # let client = quorate::client::blocking::Client::of(Client::builder().in_process(&server).connect());
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
 /// # client.run(async |client: &Client| {
 /// client.create("/a", b"1", CreateMode::Persistent).await?;
 /// let results = client
@@ -99,7 +99,12 @@ impl Transaction {
     }
 
     /// Writes data, at this version if one is given.
-    pub fn set(mut self, path: impl Into<String>, data: impl Into<Vec<u8>>, version: Option<i32>) -> Self {
+    pub fn set(
+        mut self,
+        path: impl Into<String>,
+        data: impl Into<Vec<u8>>,
+        version: Option<i32>,
+    ) -> Self {
         let version = version.unwrap_or(-1);
         self.parts.push(OwnedPart::Set { path: path.into(), data: data.into(), version });
         self
@@ -163,9 +168,7 @@ fn committed(
     paths: &mut [String],
 ) -> Result<Vec<PartResult>> {
     // All parts carry an error then; the one to blame is not "because of another".
-    let blame = |result: &std::result::Result<Reply, ErrorCode>| {
-        matches!(result, Err(code) if *code != ErrorCode::RuntimeInconsistency)
-    };
+    let blame = |result: &std::result::Result<Reply, ErrorCode>| matches!(result, Err(code) if *code != ErrorCode::RuntimeInconsistency);
     if let Some(part) = results.iter().position(blame) {
         let code = results.get(part).and_then(|result| result.as_ref().err().copied());
         let path = paths.get_mut(part).map(std::mem::take).unwrap_or_default();

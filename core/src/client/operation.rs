@@ -59,15 +59,12 @@ impl<T> Op<T> {
         read: fn(Reply, Option<WatchGuard>) -> Result<T>,
     ) -> Self {
         let state = match submitted {
-            Ok((key, watch)) => State::Waiting(Waiting { shared: Arc::clone(shared), key, watch, read }),
+            Ok((key, watch)) => {
+                State::Waiting(Waiting { shared: Arc::clone(shared), key, watch, read })
+            }
             Err(error) => State::Settled(Some(Err(error))),
         };
         Self { state }
-    }
-
-    /// An operation that failed before it was sent.
-    pub(super) const fn failed(error: super::Error) -> Self {
-        Self { state: State::Settled(Some(Err(error))) }
     }
 }
 
@@ -76,9 +73,9 @@ impl<T: Unpin> Future for Op<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.state {
-            State::Settled(result) => result
-                .take()
-                .unwrap_or_else(|| Err(super::Error::unexpected("an operation polled after its end"))),
+            State::Settled(result) => result.take().unwrap_or_else(|| {
+                Err(super::Error::unexpected("an operation polled after its end"))
+            }),
             State::Waiting(waiting) => match waiting.shared.poll_op(waiting.key, context.waker()) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(reply)) => (waiting.read)(reply, waiting.watch.take()),

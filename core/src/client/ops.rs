@@ -35,7 +35,12 @@ impl Client {
     /// # Errors
     /// `NodeExists`, `NoNode` for a missing parent, `NoChildrenForEphemerals`, `InvalidAcl`, `NoAuth`,
     /// `QuotaExceeded`.
-    pub fn create(&self, path: &str, data: &[u8], options: impl Into<CreateOptions>) -> Op<Created> {
+    pub fn create(
+        &self,
+        path: &str,
+        data: &[u8],
+        options: impl Into<CreateOptions>,
+    ) -> Op<Created> {
         let options = options.into();
         let create =
             Create { path, data, acl: &options.acl, mode: options.mode, ttl: options.ttl_ms() };

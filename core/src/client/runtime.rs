@@ -2,7 +2,6 @@
 //! last, unless the host lends its own.
 
 use super::environment::{Environment, Task};
-use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -10,8 +10,8 @@ use super::completion::{Completion, Inbox};
 use super::environment::Environment;
 use super::error::{Error, Result};
 use quorate_engine::client::{
-    ClientSession, Counters, Effect, Failure, Identity, Notice, Refused, Reply, Request, Settings, State,
-    WatchKey,
+    ClientSession, Counters, Effect, Failure, Identity, Notice, Refused, Reply, Request, Settings,
+    State, WatchKey,
 };
 use slab::Slab;
 use std::collections::VecDeque;
@@ -75,7 +75,10 @@ enum Slot {
     /// Nobody wants the result.
     Abandoned,
     /// The result goes to a batch of completions.
-    Queued { inbox: Arc<Inbox>, token: u64 },
+    Queued {
+        inbox: Arc<Inbox>,
+        token: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -377,7 +380,9 @@ impl Core {
                 Effect::Connect { attempt, server } => {
                     self.commands.push_back(Command::Connect { attempt, server });
                 }
-                Effect::Disconnect { attempt } => self.commands.push_back(Command::Disconnect { attempt }),
+                Effect::Disconnect { attempt } => {
+                    self.commands.push_back(Command::Disconnect { attempt })
+                }
                 Effect::Probe { server } => self.commands.push_back(Command::Probe { server }),
                 Effect::Complete { token, result } => self.completed(token, result, wakers),
                 Effect::Event { watch, event } => self.noticed(watch, event, watch_limit, wakers),
@@ -386,7 +391,12 @@ impl Core {
         }
     }
 
-    fn completed(&mut self, token: u64, result: std::result::Result<Reply, Failure>, wakers: &mut Wakers) {
+    fn completed(
+        &mut self,
+        token: u64,
+        result: std::result::Result<Reply, Failure>,
+        wakers: &mut Wakers,
+    ) {
         wakers.append(&mut self.crowd);
         let Ok(key) = usize::try_from(token) else { return };
         match self.ops.get_mut(key) {

@@ -49,7 +49,8 @@ pub(super) async fn open(target: Target, tls: Option<Tls>) -> io::Result<Stream>
             match tls {
                 None => Ok(Stream::Tcp(stream)),
                 Some(tls) => {
-                    let stream = tls.connect(&server.host, stream).await.map_err(io::Error::other)?;
+                    let stream =
+                        tls.connect(&server.host, stream).await.map_err(io::Error::other)?;
                     Ok(Stream::Tls(Box::new(stream)))
                 }
             }
@@ -123,7 +124,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
