@@ -132,24 +132,25 @@ impl<'a> Parser<'a> {
         Ok(bare.to_owned())
     }
 
-    /// The credentials: those before `@`, else those of the parameters, as Dubbo does.
+    /// The credentials: what stands before `@`, and what is missing there from the parameters, as
+    /// Dubbo fills it up from the settings of the same names (`UrlUtils.parseURL`).
     fn auth(
         &self,
         user: Option<&'a str>,
         username: Option<String>,
         password: Option<String>,
     ) -> Result<Vec<Auth>> {
-        let data = match (user.filter(|user| !user.is_empty()), username, password) {
-            (Some(user), ..) => {
-                let (user, password) = user.split_once(':').unwrap_or((user, ""));
-                format!("{}:{}", self.decode(user, user)?, self.decode(password, password)?)
-            }
-            (None, None, None) => return Ok(Vec::new()),
-            (None, user, password) => {
-                format!("{}:{}", user.unwrap_or_default(), password.unwrap_or_default())
-            }
+        let (user, pass) = user.map_or(("", ""), |user| user.split_once(':').unwrap_or((user, "")));
+        let or = |written: &str, parameter: Option<String>| match parameter {
+            Some(parameter) if written.is_empty() => Ok(parameter),
+            _ => self.decode(written, written),
         };
-        Ok(vec![Auth { scheme: "digest".to_owned(), data: data.into_bytes() }])
+        let (user, pass) = (or(user, username)?, or(pass, password)?);
+        if user.is_empty() && pass.is_empty() {
+            return Ok(Vec::new());
+        }
+        let data = format!("{user}:{pass}").into_bytes();
+        Ok(vec![Auth { scheme: "digest".to_owned(), data }])
     }
 
     /// The parameters that concern us. The last of several of one name counts; an empty value does

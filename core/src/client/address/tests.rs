@@ -84,11 +84,16 @@ fn takes_credentials_before_the_host_or_from_the_parameters() {
         ("zookeeper://me@h1", b"me:"),
         ("zookeeper://h1?username=me&password=p%26s", b"me:p&s"),
         ("zookeeper://h1?username=me", b"me:"),
+        ("zookeeper://me@h1?username=you&password=pass", b"me:pass"),
+        ("zookeeper://:pass@h1", b":pass"),
         ("zookeeper://me:first@h1?username=you&password=second", b"me:first"),
         ("dns+srv://me:pass@name", b"me:pass"),
     ] {
         let auth = vec![Auth { scheme: "digest".into(), data: data.into() }];
         assert_eq!(parse(text).auth, auth, "{text:?}");
+    }
+    for text in ["zookeeper://h1", "zookeeper://@h1", "zookeeper://:@h1?username=&password="] {
+        assert_eq!(parse(text).auth, [], "{text:?}");
     }
 }
 
