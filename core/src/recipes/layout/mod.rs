@@ -8,14 +8,23 @@
 //! Names that end in a number are created in sequential mode: a *stem* is what the client asks
 //! for, the server appends the number ([`Sequence`]).
 
+pub mod barrier;
+pub mod counter;
+pub mod discovery;
 pub mod election;
+pub mod frame;
 pub mod latch;
+pub mod lease;
 pub mod lock;
+pub mod member;
+pub mod partition;
 pub mod position;
 pub mod protected;
+pub mod queue;
 pub mod read_write;
 pub mod semaphore;
 pub mod sequence;
+pub mod uri_spec;
 
 #[cfg(test)]
 mod testing;

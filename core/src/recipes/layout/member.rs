@@ -1,0 +1,55 @@
+//! Names of members of a group, all ephemeral.
+//!
+//! Curator's `GroupMember` names the node by the member's id and keeps a payload in it. kazoo's
+//! `Party` writes `<hex>__party__` with the identifier as data; only such names count. kazoo's
+//! `ShallowParty` writes `<hex>-<identifier>`; every child counts.
+
+use super::protected::Id;
+
+/// The name of a member of kazoo's `Party`.
+pub fn party(id: Id) -> String {
+    id.hex() + PARTY
+}
+
+/// The members of a `Party` among the children; the identifiers are their data.
+pub fn party_members<S: AsRef<str>>(children: &[S]) -> Vec<&str> {
+    children.iter().map(AsRef::as_ref).filter(|name| name.contains(PARTY)).collect()
+}
+
+/// The name of a member of kazoo's `ShallowParty`. The identifier becomes part of a path: the
+/// client refuses one with a slash.
+pub fn shallow(id: Id, identifier: &str) -> String {
+    format!("{}-{identifier}", id.hex())
+}
+
+/// The identifier of a member of a `ShallowParty`: what follows the first dash, or all.
+pub fn shallow_identifier(name: &str) -> &str {
+    name.split_once('-').map_or(name, |(_, identifier)| identifier)
+}
+
+/// What kazoo's party names end in.
+const PARTY: &str = "__party__";
+/// Child by which Curator's `PersistentTtlNode` keeps its parent from expiring.
+pub const TOUCH: &str = "touch";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "00000000000000000000000000000007";
+
+    #[test]
+    fn only_marked_names_are_in_the_party() {
+        assert_eq!(party(Id(7)), format!("{HEX}__party__"));
+        let children = [party(Id(7)), "noise".to_owned(), "x__party__y".to_owned()];
+        assert_eq!(party_members(&children), [&children[0], &children[2]]);
+    }
+
+    #[test]
+    fn shallow_names_carry_the_identifier() {
+        assert_eq!(shallow(Id(7), "h-1"), format!("{HEX}-h-1"));
+        assert_eq!(shallow_identifier(&shallow(Id(7), "h-1")), "h-1");
+        assert_eq!(shallow_identifier("noise"), "noise");
+        assert_eq!(shallow_identifier("-"), "");
+    }
+}
