@@ -11,6 +11,7 @@
 pub mod barrier;
 pub mod counter;
 pub mod discovery;
+pub mod dubbo;
 pub mod election;
 pub mod frame;
 pub mod latch;
