@@ -73,7 +73,7 @@ pub enum Payload {
         /// All fields but `@class`.
         fields: Vec<(String, Value)>,
     },
-    /// A number, truth value or list; Jackson writes lists as `["<class>", […]]`.
+    /// A number, truth value or list. Jackson wraps longs and lists: `["<class>", …]`.
     Other(Value),
 }
 

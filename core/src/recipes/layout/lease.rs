@@ -87,7 +87,7 @@ fn python_string(text: &str) -> String {
             Some('\t') => quoted.push_str("\\t"),
             Some('\u{8}') => quoted.push_str("\\b"),
             Some('\u{c}') => quoted.push_str("\\f"),
-            Some(plain @ ' '..='\u{7f}') => quoted.push(plain),
+            Some(plain @ ' '..='~') => quoted.push(plain),
             _ => quoted.push_str(&format!("\\u{unit:04x}")),
         }
     }
@@ -170,9 +170,9 @@ mod tests {
         for (holder, end, text) in [
             ("h", 0, r#"{"version": 1, "holder": "h", "end": "1970-01-01T00:00:00"}"#),
             (
-                "a\"\\\né\u{1F600}\u{1}",
+                "a\"\\\né\u{1F600}\u{1}\u{7f}/",
                 1_795_363_984,
-                r#"{"version": 1, "holder": "a\"\\\n\u00e9\ud83d\ude00\u0001", "end": "2026-11-22T16:13:04"}"#,
+                r#"{"version": 1, "holder": "a\"\\\n\u00e9\ud83d\ude00\u0001\u007f/", "end": "2026-11-22T16:13:04"}"#,
             ),
         ] {
             let lease = Lease { holder: holder.to_owned(), end };

@@ -34,7 +34,7 @@ pub fn encode(text: &str) -> String {
 /// replacement character, as in Java.
 ///
 /// # Errors
-/// [`BadEscape`], where Java throws `IllegalArgumentException`.
+/// [`BadEscape`], where Java throws `IllegalArgumentException`; also for `%+1`, which Java takes.
 pub fn decode(text: &str) -> Result<String, BadEscape> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
