@@ -94,7 +94,7 @@ impl Fused {
             }
             self.snapshot();
             self.links.flush(&mut self.shard, EVENT_SLICE);
-            self.shard.sweep_watches(WATCH_SLICE);
+            self.shard.end_round(WATCH_SLICE);
         }
         Ok(())
     }

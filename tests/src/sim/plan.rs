@@ -200,6 +200,7 @@ impl Engine {
             output_pause: if small { 2_000 } else { 1 << 20 },
             output_limit: if small { 60_000 } else { 8 << 20 },
             queue_limit: if small { 8 } else { 4_096 },
+            long_read: if small { 0 } else { 10_000 },
             hash_seed: seed,
             ..ShardConfig::default()
         };

@@ -65,6 +65,8 @@ pub struct Conn {
     pub(super) touched: i64,
     /// Whether the handshake had the read-only byte, so that the answer has one.
     pub(super) knows_read_only: bool,
+    /// Whether a long read of it waits for the next round.
+    pub(super) postponed: bool,
     /// Whether it stands in a list of connections with output.
     pub(super) listed: Listed,
 }
@@ -119,6 +121,7 @@ impl Conn {
             writes: 0,
             touched: i64::MIN,
             knows_read_only: true,
+            postponed: false,
             listed: Listed::No,
         }
     }

@@ -111,6 +111,12 @@ impl Shard {
                     return bytes.len();
                 }
                 Split::Frame { payload, consumed } => {
+                    if state == State::Open
+                        && self.conn(key).is_some_and(|conn| conn.queue.is_empty())
+                        && self.postpones(key, payload)
+                    {
+                        break;
+                    }
                     done += consumed;
                     if self.config.large.check(payload.len()).is_err() {
                         self.hang_up(key);
@@ -192,7 +198,14 @@ impl Shard {
             && let Some(conn) = self.conn_mut(key)
         {
             match conn.queue.pop_front() {
-                Some(Waiting::Read(payload, since, _large)) => {
+                Some(Waiting::Read(payload, since, large)) => {
+                    if may_wait && self.postpones(key, &payload) {
+                        if let Some(conn) = self.conn_mut(key) {
+                            conn.queue.push_front(Waiting::Read(payload, since, large));
+                        }
+                        return;
+                    }
+                    let Some(conn) = self.conn_mut(key) else { return };
                     conn.queued = conn.queued.saturating_sub(payload.len());
                     self.answer(key, &payload, tree, since, now);
                 }
@@ -235,8 +248,10 @@ impl Shard {
         let xid = if op == OpCode::Ping { PING_XID } else { header.xid };
         write_reply(&mut out, xid, tree.last_zxid(), 0, |_| {});
         let watches = &mut self.watches;
-        let mut context = ReadContext { tree, watches, conn, config: &self.config, frame_at: at };
+        let mut context =
+            ReadContext { tree, watches, conn, config: &self.config, frame_at: at, nodes: 0 };
         let result = read::execute(op, reader.rest(), &mut context, &mut out);
+        let nodes = context.nodes;
         finish(&mut out, context.frame_at, result.err());
         self.stats.responded(out.len().saturating_sub(context.frame_at), now);
         conn.out = out;
@@ -245,6 +260,7 @@ impl Shard {
             return self.output.cut_off(conn);
         }
         Self::account(&mut self.stats, &mut self.output, conn, op, header.xid, tree, since, now);
+        self.spend(key, nodes);
     }
 
     #[expect(

@@ -11,6 +11,7 @@
 
 mod conn;
 mod dispatch;
+mod effort;
 mod handshake;
 mod letter;
 mod output;
@@ -127,6 +128,8 @@ pub struct ShardConfig {
     pub queue_limit: usize,
     /// Bytes of such requests.
     pub queue_bytes: usize,
+    /// Nodes that a read may look at before others of its kind have to wait for the next round.
+    pub long_read: usize,
     /// Seed of the watch index.
     pub hash_seed: u64,
 }
@@ -149,6 +152,7 @@ impl Default for ShardConfig {
             trace_mask: false,
             queue_limit: 4096,
             queue_bytes: 1 << 20,
+            long_read: 10_000,
             hash_seed: 0,
         }
     }
@@ -170,6 +174,7 @@ pub struct Shard {
     /// Connections whose queue or input can go on.
     resumable: Vec<ConnKey>,
     output: output::Outputs,
+    turns: effort::Turns,
     stats: ShardStats,
 }
 
@@ -188,6 +193,7 @@ impl Shard {
             parted: VecDeque::new(),
             resumable: Vec::new(),
             output: output::Outputs::default(),
+            turns: effort::Turns::default(),
             stats: ShardStats::default(),
         }
     }
@@ -204,7 +210,7 @@ impl Shard {
     }
 
     /// Forgets a connection: its watches go with it, its session stays. Watches take their time to be removed; they
-    /// fire and count no more. See [`sweep_watches`](Self::sweep_watches).
+    /// fire and count no more. See [`end_round`](Self::end_round).
     pub fn close(&mut self, key: ConnKey) {
         if self.conn(key).is_some() {
             let mut conn = self.conns.remove(index(key.slot));
@@ -212,11 +218,6 @@ impl Shard {
             self.output.recycle(conn.out);
             self.watches.remove_slot(key.slot);
         }
-    }
-
-    /// Removes about `most` watches that closed connections have left behind. To be called in each round of the thread.
-    pub fn sweep_watches(&mut self, most: usize) {
-        self.watches.sweep(most);
     }
 
     /// Takes bytes that a connection sent.

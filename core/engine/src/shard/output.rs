@@ -121,7 +121,10 @@ impl Shard {
     /// Whether the shard's thread has something to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.has_resumable() || self.has_notified() || !self.output.replies.is_empty()
+        self.has_resumable()
+            || self.has_notified()
+            || self.has_postponed()
+            || !self.output.replies.is_empty()
     }
 
     /// What is to be done for a connection.

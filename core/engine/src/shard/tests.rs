@@ -17,6 +17,11 @@ impl Submit for Silent {
 
 fn connected(config: ShardConfig, tree: &Tree) -> (Shard, ConnKey) {
     let mut shard = Shard::new(config);
+    let key = connect(&mut shard, tree);
+    (shard, key)
+}
+
+fn connect(shard: &mut Shard, tree: &Tree) -> ConnKey {
     let key = shard.open(None, 0);
     let hello = ConnectRequest {
         protocol_version: 0,
@@ -31,8 +36,8 @@ fn connected(config: ShardConfig, tree: &Tree) -> (Shard, ConnKey) {
     shard.receive(key, &bytes, tree, 0, &mut Silent);
     assert!(shard.connected(key, 7));
     shard.resume(tree, 0, &mut Silent);
-    take_all(&mut shard, key);
-    (shard, key)
+    take_all(shard, key);
+    key
 }
 
 /// Takes what waits to be sent, as a client that reads.
@@ -141,4 +146,61 @@ fn events_that_nobody_reads_are_limited_in_all_and_those_who_have_most_are_cut_o
     take_all(&mut shard, *modest);
     more.iter().chain([&first]).for_each(|&key| shard.close(key));
     assert_eq!(shard.output.unread(), 0);
+}
+
+/// How many replies wait to be sent to a connection.
+fn replies(shard: &mut Shard, key: ConnKey) -> usize {
+    let Flush::Send(mut bytes) = shard.flush(key) else { return 0 };
+    let (all, mut n) = (bytes.len(), 0);
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        bytes = &rest[usize::try_from(u32::from_be_bytes(*length)).unwrap()..];
+        n += 1;
+    }
+    shard.sent(key, all);
+    n
+}
+
+#[test]
+fn long_reads_take_turns_and_let_others_pass() {
+    let tree = Tree::new(TreeConfig { hash_seed: 1, digest: true });
+    let config = ShardConfig { long_read: 1, ..ShardConfig::default() };
+    let (mut shard, a) = connected(config, &tree);
+    let (b, c, bystander) =
+        (connect(&mut shard, &tree), connect(&mut shard, &tree), connect(&mut shard, &tree));
+    let long = requests(OpCode::GetAllChildrenNumber, 3);
+    // Behind a write they are in the queue, else in the input.
+    shard.receive(c, &requests(OpCode::Sync, 1), &tree, 0, &mut Silent);
+    for key in [a, b, c] {
+        shard.receive(key, &long, &tree, 0, &mut Silent);
+    }
+    shard.reply(c, 1, Zxid(1), 0, 0, |_| {});
+    shard.receive(bystander, &requests(OpCode::GetChildren, 5), &tree, 0, &mut Silent);
+    shard.resume(&tree, 0, &mut Silent);
+    assert_eq!(replies(&mut shard, bystander), 5);
+    assert_eq!([a, b, c].map(|key| replies(&mut shard, key)), [1, 0, 1], "one was a write");
+    let mut rounds = Vec::new();
+    while shard.has_work() {
+        shard.end_round(0);
+        assert!(shard.has_resumable());
+        shard.resume(&tree, 0, &mut Silent);
+        rounds.push([a, b, c].map(|key| replies(&mut shard, key)));
+        while shard.next_replied().is_some() {}
+        assert!(rounds.len() < 20);
+    }
+    assert_eq!(rounds.len(), 8, "one in a round: {rounds:?}");
+    assert!(rounds.iter().all(|round| round.iter().sum::<usize>() == 1), "{rounds:?}");
+    for three in rounds.chunks(3).take(2) {
+        let sum = |n: usize| three.iter().map(|round| round[n]).sum::<usize>();
+        assert_eq!([sum(0), sum(1), sum(2)], [1, 1, 1], "in turn: {rounds:?}");
+    }
+    shard.end_round(0);
+    assert!(!shard.has_work());
+}
+
+#[test]
+fn reads_that_turn_out_short_do_not_wait() {
+    let tree = Tree::new(TreeConfig { hash_seed: 1, digest: true });
+    let (mut shard, key) = connected(ShardConfig::default(), &tree);
+    shard.receive(key, &requests(OpCode::GetAllChildrenNumber, 9), &tree, 0, &mut Silent);
+    assert_eq!(replies(&mut shard, key), 9);
 }

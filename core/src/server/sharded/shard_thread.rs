@@ -123,7 +123,7 @@ impl ShardThread {
             let next = shard.tick(now).map_or(LONGEST_NAP, |at| at.saturating_sub(now).max(0));
             nap = Some(Duration::from_millis(u64::try_from(next.min(LONGEST_NAP)).unwrap_or(0)));
             self.links.flush(&mut shard, EVENT_SLICE);
-            shard.sweep_watches(WATCH_SLICE);
+            shard.end_round(WATCH_SLICE);
             if shard.watches().has_leftovers() {
                 // Without a pause this thread would hardly leave its shard to the writer.
                 nap = nap.map(|nap| nap.min(SWEEP_PAUSE));

@@ -337,9 +337,7 @@ impl Process {
         if let Some(Thread { shard, sockets, .. }) = self.threads.get_mut(number) {
             sockets.flush(env, shard, EVENT_SLICE);
             // In no hurry, so that the next tenants of the slots are there meanwhile.
-            if env.random.chance(20) {
-                shard.sweep_watches(1);
-            }
+            shard.end_round(usize::from(env.random.chance(20)));
         }
     }
 
@@ -348,6 +346,7 @@ impl Process {
         let mut busy = busy;
         if let Some(thread) = self.threads.get(number) {
             busy |= thread.shard.has_notified() || thread.sockets.has_writable();
+            busy |= thread.shard.has_resumable();
         }
         if busy {
             return self.wake(env, number);

@@ -30,6 +30,8 @@ pub(super) struct ReadContext<'a> {
     pub(super) config: &'a ShardConfig,
     /// Where the reply's frame begins in the output; setWatches puts events before it.
     pub(super) frame_at: usize,
+    /// How many nodes were looked at, if that may be many.
+    pub(super) nodes: usize,
 }
 
 /// Why an operation is answered with an error.
