@@ -27,6 +27,8 @@ pub struct Plan {
     pub client_gap: (u64, u64),
     /// Most requests that a client sends at once.
     pub burst: u64,
+    /// How often (in a thousand) a request counts the nodes below a top node, which may be long.
+    pub long_reads: u64,
     /// Session timeouts that clients ask for, ms.
     pub timeouts: (u64, u64),
     /// Names on each level of the tree that clients use.
@@ -106,6 +108,7 @@ impl Plan {
             fault_gap: random.of((50_000, 2_000_000), &[(1_000, 200_000), (500_000, 20_000_000)]),
             client_gap: random.of((100, 20_000), &[(10, 1_000), (1_000, 1_000_000)]),
             burst: random.of(4, &[1, 16, 64]),
+            long_reads: random.of(0, &[0, 200]),
             timeouts: random.of((1_000, 10_000), &[(500, 2_000), (4_000, 30_000)]),
             names: random.between(1, 4),
             data: random.of(30, &[0, 2_000, 20_000]),
@@ -200,7 +203,7 @@ impl Engine {
             output_pause: if small { 2_000 } else { 1 << 20 },
             output_limit: if small { 60_000 } else { 8 << 20 },
             queue_limit: if small { 8 } else { 4_096 },
-            long_read: if small { 0 } else { 10_000 },
+            long_read: 0,
             hash_seed: seed,
             ..ShardConfig::default()
         };

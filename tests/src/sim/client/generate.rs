@@ -29,6 +29,11 @@ pub(super) fn generate(
 ) -> OpCode {
     let data = data(random, plan);
     let target = target(random, plan, known);
+    if random.chance(plan.long_reads) {
+        let top = target.split('/').nth(1).unwrap_or_default();
+        GetAllChildrenNumberRequest { path: format!("/{top}").into() }.write(out);
+        return OpCode::GetAllChildrenNumber;
+    }
     let path = || target.as_str().into();
     let watch = random.chance(500);
     let version = if random.chance(800) { -1 } else { small(random, 3) };
