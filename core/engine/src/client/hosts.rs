@@ -14,6 +14,8 @@ pub(super) struct Hosts {
     at: usize,
     /// Attempts since the last success.
     tried: usize,
+    /// Where in `order` the last probe went.
+    probed: usize,
     /// A server to try before going on.
     preferred: Option<usize>,
 }
@@ -21,11 +23,15 @@ pub(super) struct Hosts {
 impl Hosts {
     pub(super) fn new(labels: Vec<String>, random: &mut Random) -> Self {
         let order = shuffled(labels.len(), random);
-        Self { labels, order, at: 0, tried: 0, preferred: None }
+        Self { labels, order, at: 0, tried: 0, probed: 0, preferred: None }
     }
 
     pub(super) fn len(&self) -> usize {
         self.labels.len()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.labels.is_empty()
     }
 
     /// Whether every server was tried since the last success.
@@ -41,7 +47,7 @@ impl Hosts {
 
     pub(super) fn next(&mut self) -> Option<usize> {
         self.tried = self.tried.saturating_add(1);
-        if let Some(server) = self.preferred.take() {
+        if let Some(server) = self.preferred.take().filter(|server| *server < self.labels.len()) {
             return Some(server);
         }
         let server = self.order.get(self.at).copied();
@@ -49,11 +55,12 @@ impl Hosts {
         server
     }
 
-    /// The one after that, without any effect on the next attempt.
-    pub(super) fn peek(&mut self) -> Option<usize> {
-        let server = self.order.get(self.at).copied();
-        self.at = self.at.saturating_add(1).checked_rem(self.order.len()).unwrap_or(0);
-        server
+    /// The next one to ask whether it takes writes; not the one in use.
+    pub(super) fn other_than(&mut self, current: usize) -> Option<usize> {
+        (0..self.order.len()).find_map(|_| {
+            self.probed = self.probed.saturating_add(1).checked_rem(self.order.len())?;
+            self.order.get(self.probed).copied().filter(|server| *server != current)
+        })
     }
 
     pub(super) const fn prefer(&mut self, server: usize) {
@@ -95,7 +102,7 @@ impl Hosts {
         shuffle(&mut first, random);
         shuffle(&mut rest, random);
         first.append(&mut rest);
-        *self = Self { labels, order: first, at: 0, tried: 0, preferred: None };
+        *self = Self { labels, order: first, at: 0, tried: 0, probed: 0, preferred: None };
         here.filter(|_| stay)
     }
 }

@@ -1,8 +1,6 @@
-//! The connection's life: attempts, pauses, heartbeats, and the two losses: of a connection, and of the session.
+//! The connection's life: attempts, pauses, heartbeats, and what is sent when. How it ends is told in `ending`.
 
-use super::effect::{Effect, Failure, State};
-use super::pending::{Entry, Waiter};
-use super::reply::{Reply, strip};
+use super::effect::{Effect, State};
 use super::session::ClientSession;
 use quorate_wire::frame::{PING_XID, RequestHeader, write_frame};
 use quorate_wire::op::connect::ConnectRequest;
@@ -36,8 +34,12 @@ pub(super) struct Live {
     pub(super) rearms: usize,
     /// Credentials that were answered.
     pub(super) acknowledged: usize,
-    /// The xid of a SASL step without an answer: nothing else is sent meanwhile.
+    /// The xid of a SASL step without an answer.
     pub(super) sasl_xid: Option<i32>,
+    /// Whether requests may be sent: any SASL exchange is over.
+    pub(super) admitted: bool,
+    /// The connection is given up as soon as everything on it is answered, and then at the latest.
+    pub(super) leave_by: Option<i64>,
     /// When to look for a server that takes writes, and the pause after that.
     pub(super) probe: (i64, i64),
 }
@@ -51,15 +53,16 @@ impl Link {
         }
     }
 
-    pub(super) const fn set_server(&mut self, new: usize) {
+    /// The server in use stays so, under a new index.
+    pub(super) const fn stay(&mut self, new: usize) {
         match self {
             Self::Down { .. } => {}
             Self::Opening { server, .. } | Self::Greeting { server, .. } => *server = new,
-            Self::Up(live) => live.server = new,
+            Self::Up(live) => (live.server, live.leave_by) = (new, None),
         }
     }
 
-    const fn attempt(&self) -> Option<u64> {
+    pub(super) const fn attempt(&self) -> Option<u64> {
         match self {
             Self::Down { .. } => None,
             Self::Opening { attempt, .. } | Self::Greeting { attempt, .. } => Some(*attempt),
@@ -93,8 +96,7 @@ impl ClientSession {
     /// The connection could not be made, or is closed.
     pub fn disconnected(&mut self, attempt: u64, now: i64) {
         if self.link.attempt() == Some(attempt) {
-            let pause = self.pause();
-            self.lose_connection(now, now.saturating_add(pause));
+            self.give_up_connection(now);
         }
     }
 
@@ -104,24 +106,32 @@ impl ClientSession {
             && writable
         {
             self.hosts.prefer(server);
-            self.lose_connection(now, now);
+            self.leave(now);
+        }
+    }
+
+    /// Goes to another server: nothing more is sent on this connection, and what has been sent gets its answer first.
+    pub(super) fn leave(&mut self, now: i64) {
+        let patience = self.timeout / 6;
+        match &mut self.link {
+            Link::Up(live) if self.pending.has_sent() => {
+                live.leave_by = Some(now.saturating_add(patience));
+            }
+            _ => self.lose_connection(now, now),
         }
     }
 
     /// Moves what may be sent to `out`, in whole frames, until it holds `limit` bytes. To be asked for whenever the connection
     /// takes more, and after everything that was handed in.
     pub fn output(&mut self, now: i64, out: &mut Vec<u8>, limit: usize) {
+        // A process that has slept too long must not act for a session that it does not have any more.
+        self.expire(now);
         let before = out.len();
-        match &self.link {
-            Link::Down { .. } | Link::Opening { .. } => return,
-            Link::Greeting { .. } => out.append(&mut self.control),
-            Link::Up(live) => {
-                let gate_open = live.sasl_xid.is_none();
-                out.append(&mut self.control);
-                if gate_open {
-                    self.pending.send(now, out, limit);
-                }
-            }
+        if matches!(self.link, Link::Greeting { .. } | Link::Up(_)) {
+            out.append(&mut self.control);
+        }
+        if self.may_send() {
+            self.pending.send(now, out, limit);
         }
         if let Link::Up(live) = &mut self.link
             && out.len() > before
@@ -133,13 +143,12 @@ impl ClientSession {
     /// Whether [`output`](Self::output) has something to give.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        match &self.link {
-            Link::Down { .. } | Link::Opening { .. } => false,
-            Link::Greeting { .. } => !self.control.is_empty(),
-            Link::Up(live) => {
-                !self.control.is_empty() || (live.sasl_xid.is_none() && self.pending.has_unsent())
-            }
-        }
+        let connected = matches!(self.link, Link::Greeting { .. } | Link::Up(_));
+        (connected && !self.control.is_empty()) || (self.may_send() && self.pending.has_unsent())
+    }
+
+    const fn may_send(&self) -> bool {
+        matches!(&self.link, Link::Up(Live { admitted: true, leave_by: None, .. }))
     }
 
     /// When [`tick`](Self::tick) is due.
@@ -152,11 +161,10 @@ impl ClientSession {
             Link::Down { retry_at } => *retry_at,
             Link::Opening { give_up_at, .. } | Link::Greeting { give_up_at, .. } => *give_up_at,
             Link::Up(live) => {
-                let mut due = self.ping_due(live).min(self.silence_ends(live));
-                if live.read_only {
-                    due = due.min(live.probe.0);
-                }
-                due
+                let ping = if live.admitted { self.ping_due(live) } else { i64::MAX };
+                let probe = if live.read_only { live.probe.0 } else { i64::MAX };
+                let leave = live.leave_by.unwrap_or(i64::MAX);
+                self.silence_ends(live).min(ping).min(probe).min(leave)
             }
         };
         let lost = self.lost_at().unwrap_or(i64::MAX);
@@ -169,11 +177,11 @@ impl ClientSession {
         if self.state.is_final() || self.is_over() {
             return;
         }
-        if self.lost_at().is_some_and(|at| now >= at) {
-            self.lose_session(now);
-        }
+        self.expire(now);
         if self.close.is_some_and(|close| now >= close.give_up_at) {
             self.finish(State::Closed, ErrorCode::ConnectionLoss);
+        }
+        if self.state.is_final() || self.is_over() {
             return;
         }
         match &self.link {
@@ -181,16 +189,22 @@ impl ClientSession {
             Link::Opening { give_up_at, .. } | Link::Greeting { give_up_at, .. }
                 if now >= *give_up_at =>
             {
-                let pause = self.pause();
-                self.lose_connection(now, now.saturating_add(pause));
+                self.give_up_connection(now);
             }
-            Link::Up(live) if now >= self.silence_ends(live) => {
-                let pause = self.pause();
-                self.lose_connection(now, now.saturating_add(pause));
+            Link::Up(live) if live.leave_by.is_some_and(|at| now >= at) => {
+                self.lose_connection(now, now);
             }
-            Link::Up(_) => self.keep_alive(now),
+            Link::Up(live) if now >= self.silence_ends(live) => self.give_up_connection(now),
+            Link::Up(live) if live.pings.len() >= MAX_PINGS => self.give_up_connection(now),
+            Link::Up(live) if live.admitted => self.keep_alive(now),
             _ => {}
         }
+    }
+
+    /// Something is wrong with the connection: the next one is made after a pause.
+    pub(super) fn give_up_connection(&mut self, now: i64) {
+        let pause = self.pause();
+        self.lose_connection(now, now.saturating_add(pause));
     }
 
     fn open(&mut self, now: i64) {
@@ -220,11 +234,12 @@ impl ClientSession {
         if let Link::Up(live) = &mut self.link
             && live.read_only
             && now >= live.probe.0
-            && let Some(server) = self.hosts.peek()
         {
             let pause = live.probe.1;
             live.probe = (now.saturating_add(pause), pause.saturating_mul(2).min(MAX_PROBE_PAUSE));
-            self.effects.push_back(Effect::Probe { server });
+            if let Some(server) = self.hosts.other_than(live.server) {
+                self.effects.push_back(Effect::Probe { server });
+            }
         }
     }
 
@@ -238,7 +253,7 @@ impl ClientSession {
     }
 
     /// When the session counts as lost if nothing else is heard.
-    fn lost_at(&self) -> Option<i64> {
+    pub(super) fn lost_at(&self) -> Option<i64> {
         self.proof_at.map(|proof| proof.saturating_add(self.timeout))
     }
 
@@ -257,128 +272,10 @@ impl ClientSession {
             if self.hosts.went_round() { base.saturating_mul(1 << rounds).min(most) } else { base };
         self.random.pause(bound)
     }
-
-    /// The connection is gone: whatever was on it has an unknown outcome.
-    pub(super) fn lose_connection(&mut self, now: i64, retry_at: i64) {
-        self.drop_link(retry_at);
-        let mut closing = false;
-        while let Some((entry, path)) = self.pending.pop_sent() {
-            closing |= entry.waiter == Waiter::Close;
-            self.fail(entry, path, ErrorCode::ConnectionLoss, true);
-        }
-        if closing {
-            // Closing again does no harm: it is said on the next connection too.
-            self.close_again();
-        }
-        if self.state.is_connected() {
-            self.enter(State::Suspended);
-        }
-        if self.lost_at().is_some_and(|at| now >= at) {
-            self.lose_session(now);
-        }
-    }
-
-    fn drop_link(&mut self, retry_at: i64) {
-        if let Some(attempt) = self.link.attempt() {
-            self.effects.push_back(Effect::Disconnect { attempt });
-        }
-        self.link = Link::Down { retry_at };
-        self.control.clear();
-        self.inbox.clear();
-        for credential in &mut self.credentials {
-            credential.sent = false;
-        }
-    }
-
-    /// The session is gone: everything of it fails, and every watch is told once.
-    pub(super) fn lose_session(&mut self, now: i64) {
-        self.counters.lost += 1;
-        self.drop_link(now);
-        self.identity = None;
-        self.established = false;
-        self.proof_at = None;
-        self.last_zxid = 0;
-        self.timeout = i64::from(self.settings.timeout.max(1));
-        self.fail_everything(ErrorCode::SessionExpired);
-        if self.close.is_some() {
-            self.finish(State::Closed, ErrorCode::Closing);
-        } else {
-            self.enter(State::Lost);
-        }
-    }
-
-    /// The end: nothing follows.
-    pub(super) fn finish(&mut self, state: State, code: ErrorCode) {
-        self.drop_link(i64::MAX);
-        self.proof_at = None;
-        self.fail_everything(if code == ErrorCode::ConnectionLoss {
-            ErrorCode::Closing
-        } else {
-            code
-        });
-        for credential in std::mem::take(&mut self.credentials) {
-            if let Some(token) = credential.waiter {
-                let op = OpCode::Auth;
-                let failure = Failure { code, op, path: String::new(), outcome_unknown: false };
-                self.complete(token, Err(failure));
-            }
-        }
-        if let Some(close) = self.close.take() {
-            let result = match code {
-                ErrorCode::Closing => Ok(Reply::Done),
-                code => Err(Failure {
-                    code,
-                    op: OpCode::CloseSession,
-                    path: String::new(),
-                    outcome_unknown: true,
-                }),
-            };
-            self.complete(close.token, result);
-        }
-        self.identity = None;
-        self.enter(state);
-    }
-
-    fn fail_everything(&mut self, code: ErrorCode) {
-        while let Some((entry, path)) = self.pending.pop_sent() {
-            self.fail(entry, path, code, true);
-        }
-        while let Some((entry, path)) = self.pending.pop(true) {
-            self.fail(entry, path, code, false);
-        }
-        self.dropped.clear();
-        let mut told = Vec::new();
-        self.watches.end(code, &mut told);
-        self.effects.extend(told);
-    }
-
-    fn fail(&mut self, entry: Entry, path: String, code: ErrorCode, sent: bool) {
-        match entry.waiter {
-            Waiter::Caller(token) => {
-                let path = strip(path.into(), entry.root);
-                let outcome_unknown = sent && changes_state(entry.op);
-                self.complete(token, Err(Failure { code, op: entry.op, path, outcome_unknown }));
-            }
-            Waiter::Nobody | Waiter::Close => {}
-        }
-    }
 }
 
-/// Whether carrying it out leaves a trace: then it matters that the outcome is unknown.
-pub(super) const fn changes_state(op: OpCode) -> bool {
-    matches!(
-        op,
-        OpCode::Create2
-            | OpCode::CreateContainer
-            | OpCode::CreateTtl
-            | OpCode::Delete
-            | OpCode::SetData
-            | OpCode::SetAcl
-            | OpCode::Multi
-            | OpCode::Reconfig
-    )
-}
-
+/// Pings without an answer before a connection that is not silent counts as dead.
+const MAX_PINGS: usize = 8;
 /// The longest time between two pings; Apache's client has the same.
 const MAX_PING_PAUSE: i64 = 10_000;
 /// Bound of the pause after a connection was lost.

@@ -13,20 +13,27 @@
 //!
 //! Source: `org.apache.zookeeper.ClientCnxn`, and its documented faults.
 
+mod auth;
 mod effect;
+mod ending;
 mod hosts;
 mod link;
+mod part;
 mod pending;
 mod random;
+mod rearm;
 mod receive;
 mod reply;
 mod request;
 mod sasl;
 mod session;
+#[cfg(test)]
+mod tests;
 mod watches;
 
 pub use effect::{Effect, Failure, Notice, Refused, State, Token};
+pub use part::{Create, Part};
 pub use reply::Reply;
-pub use request::{Create, Part, Request, WatchKey, below};
+pub use request::{Request, WatchKey, below};
 pub use sasl::{Mechanism, SaslError};
 pub use session::{ClientSession, Counters, Identity, Settings};

@@ -8,6 +8,7 @@ use super::effect::Token;
 use super::request::WatchKey;
 use super::watches::Kind;
 use quorate_wire::OpCode;
+use quorate_wire::op::remove_watches::WatcherType;
 use std::collections::VecDeque;
 
 /// Who waits for an answer.
@@ -35,6 +36,8 @@ pub(super) struct Entry {
     /// When it was handed to the connection.
     pub(super) sent_at: i64,
     pub(super) watch: Option<(WatchKey, Kind)>,
+    /// What the caller has removed when it is answered.
+    pub(super) removes: Option<WatcherType>,
 }
 
 /// The queue.
@@ -48,7 +51,6 @@ pub(super) struct Pending {
     paths: VecDeque<u8>,
     /// Bytes of all frames, sent ones included: they may be in buffers on the way.
     bytes: usize,
-    watching: usize,
 }
 
 impl Pending {
@@ -58,6 +60,10 @@ impl Pending {
 
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    pub(super) const fn has_sent(&self) -> bool {
+        self.sent > 0
     }
 
     pub(super) fn has_unsent(&self) -> bool {
@@ -70,7 +76,6 @@ impl Pending {
         self.paths.extend(path[1].as_bytes());
         self.frames.extend(frame);
         self.bytes = self.bytes.saturating_add(entry.frame);
-        self.watching += usize::from(entry.watch.is_some());
         self.entries.push_back(entry);
     }
 
@@ -109,7 +114,6 @@ impl Pending {
             self.frames.drain(..entry.frame.min(self.frames.len()));
         }
         self.bytes = self.bytes.saturating_sub(entry.frame);
-        self.watching -= usize::from(entry.watch.is_some());
         let end = entry.path.min(self.paths.len());
         let path = if wants_path {
             String::from_utf8(self.paths.drain(..end).collect()).unwrap_or_default()
@@ -117,32 +121,28 @@ impl Pending {
             self.paths.drain(..end);
             String::new()
         };
+        if self.entries.is_empty() {
+            self.entries.shrink_to(MAX_IDLE_ENTRIES);
+            self.frames.shrink_to(MAX_IDLE_BYTES);
+            self.paths.shrink_to(MAX_IDLE_BYTES);
+        }
         Some((entry, path))
+    }
+
+    /// Bytes of buffers, whether in use or not.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+            + self.frames.capacity()
+            + self.paths.capacity()
     }
 
     /// Takes out what was sent: the connection is gone, nobody will answer.
     pub(super) fn pop_sent(&mut self) -> Option<(Entry, String)> {
         if self.sent == 0 { None } else { self.pop(true) }
     }
-
-    /// Whether a request that registers this watch has no answer yet.
-    pub(super) fn registers(&self, key: WatchKey) -> bool {
-        self.watching > 0
-            && self.entries.iter().any(|entry| entry.watch.is_some_and(|(watch, _)| watch == key))
-    }
-
-    /// Whether a request that registers a watch at this path has no answer yet.
-    pub(super) fn registers_watch_at(&self, path: &str) -> bool {
-        if self.watching == 0 {
-            return false;
-        }
-        let mut at = 0_usize;
-        self.entries.iter().any(|entry| {
-            let from = at;
-            at = at.saturating_add(entry.path);
-            entry.watch.is_some()
-                && entry.path == path.len()
-                && self.paths.range(from..at).eq(path.as_bytes())
-        })
-    }
 }
+
+/// What an empty queue keeps of its room.
+const MAX_IDLE_ENTRIES: usize = 4 * 1024;
+const MAX_IDLE_BYTES: usize = 256 * 1024;

@@ -1,7 +1,8 @@
 //! What comes from the server: the handshake's answer, replies, events.
 
 use super::effect::{Failure, State};
-use super::link::{Link, Live, changes_state};
+use super::ending::changes_state;
+use super::link::{Link, Live};
 use super::pending::{Entry, Waiter};
 use super::reply::{Reply, strip};
 use super::request::WatchKey;
@@ -9,16 +10,15 @@ use super::session::{ClientSession, Identity};
 use super::watches::Kind;
 use quorate_wire::event::{EventType, WatcherEvent};
 use quorate_wire::frame::{
-    AUTH_XID, NOTIFICATION_XID, PING_XID, ReplyHeader, RequestHeader, SET_WATCHES_XID, Split,
-    split, write_frame,
+    AUTH_XID, NOTIFICATION_XID, PING_XID, ReplyHeader, SET_WATCHES_XID, Split, split,
 };
-use quorate_wire::op::auth::SaslToken;
 use quorate_wire::op::connect::ConnectResponse;
 use quorate_wire::{DecodeError, ErrorCode, Jute, OpCode, Reader};
 use std::collections::VecDeque;
 
 /// The server broke the protocol: the connection cannot be used any more.
-struct Broken;
+#[derive(Debug)]
+pub(super) struct Broken;
 
 impl From<DecodeError> for Broken {
     fn from(_: DecodeError) -> Self {
@@ -29,16 +29,16 @@ impl From<DecodeError> for Broken {
 impl ClientSession {
     /// Takes bytes from the connection.
     pub fn received(&mut self, attempt: u64, bytes: &[u8], now: i64) {
-        let current = match &mut self.link {
+        let current = match &self.link {
             Link::Down { .. } | Link::Opening { .. } => return,
             Link::Greeting { attempt, .. } => *attempt,
-            Link::Up(live) => {
-                live.heard_at = now;
-                live.attempt
-            }
+            Link::Up(live) => live.attempt,
         };
         if attempt != current {
             return;
+        }
+        if let Link::Up(live) = &mut self.link {
+            live.heard_at = now;
         }
         let mut inbox = std::mem::take(&mut self.inbox);
         let buffered = !inbox.is_empty();
@@ -64,8 +64,7 @@ impl ClientSession {
             }
         }
         if broken {
-            let pause = self.pause();
-            self.lose_connection(now, now.saturating_add(pause));
+            self.give_up_connection(now);
         } else if self.is_current(attempt) {
             let kept = rest.len();
             if buffered {
@@ -80,7 +79,17 @@ impl ClientSession {
                 inbox.shrink_to(MAX_IDLE_INBOX);
             }
             self.inbox = inbox;
+            self.heard(now);
         }
+    }
+
+    /// What has come is dealt with: is it time to go?
+    fn heard(&mut self, now: i64) {
+        let leaving = matches!(&self.link, Link::Up(live) if live.leave_by.is_some());
+        if leaving && !self.pending.has_sent() {
+            self.lose_connection(now, now);
+        }
+        self.expire(now);
     }
 
     const fn is_current(&self, expected: u64) -> bool {
@@ -108,7 +117,9 @@ impl ClientSession {
             PING_XID => {
                 let Link::Up(live) = &mut self.link else { return Err(Broken) };
                 let sent_at = live.pings.pop_front().ok_or(Broken)?;
-                self.prove(sent_at);
+                if header.err == 0 {
+                    self.prove(sent_at);
+                }
                 Ok(())
             }
             AUTH_XID => self.auth_reply(header.err),
@@ -117,7 +128,7 @@ impl ClientSession {
                 Link::Up(live) if live.sasl_xid == Some(xid) => {
                     self.sasl_reply(header.err, r.get().ok(), now)
                 }
-                _ => self.reply(header, r.rest()),
+                _ => self.reply(header, r.rest(), now),
             },
         }
     }
@@ -131,9 +142,16 @@ impl ClientSession {
         sent_at: i64,
         now: i64,
     ) -> Result<(), Broken> {
-        if answer.timeout <= 0 {
-            self.lose_session(now);
-            return Ok(());
+        let asked = self.identity.filter(|_| self.established);
+        match asked {
+            Some(_) if answer.timeout <= 0 => {
+                self.lose_session(now);
+                return Ok(());
+            }
+            Some(asked) if asked.id != answer.session_id => return Err(Broken),
+            // There was nothing to expire: the server has no session to give.
+            None if answer.timeout <= 0 || answer.session_id == 0 => return Err(Broken),
+            _ => {}
         }
         let read_only = answer.read_only == Some(true);
         let given = answer.password.unwrap_or_default();
@@ -153,16 +171,23 @@ impl ClientSession {
             rearms: 0,
             acknowledged: 0,
             sasl_xid: None,
+            admitted: false,
+            leave_by: None,
             probe: (now.saturating_add(FIRST_PROBE_PAUSE), FIRST_PROBE_PAUSE),
         });
         self.prove(sent_at);
-        self.rearm();
-        self.send_credentials();
         self.begin_sasl(now);
-        if !self.state.is_final() {
-            self.enter(if read_only { State::ReadOnly } else { State::Connected });
-        }
         Ok(())
+    }
+
+    /// The connection is open for requests: first who asks, then what was watched, then the requests.
+    pub(super) fn admit(&mut self) {
+        let Link::Up(live) = &mut self.link else { return };
+        live.admitted = true;
+        let state = if live.read_only { State::ReadOnly } else { State::Connected };
+        self.send_credentials();
+        self.rearm();
+        self.enter(state);
     }
 
     /// What was sent at `sent_at` has been answered. A server without a quorum cannot vouch for the session.
@@ -184,7 +209,7 @@ impl ClientSession {
         Ok(())
     }
 
-    fn reply(&mut self, header: ReplyHeader, body: &[u8]) -> Result<(), Broken> {
+    fn reply(&mut self, header: ReplyHeader, body: &[u8], now: i64) -> Result<(), Broken> {
         let front = self.pending.front().ok_or(Broken)?;
         if front.xid != header.xid {
             return Err(Broken);
@@ -200,30 +225,45 @@ impl ClientSession {
         let reply = match code {
             None => Some(Reply::read(op, root, body)?),
             Some(ErrorCode::NoNode) if op == OpCode::Exists => Some(Reply::Absent),
+            // The watch is there all the same, whatever it is on.
+            Some(ErrorCode::NoNode) if op == OpCode::AddWatch => Some(Reply::Done),
             Some(_) => None,
         };
-        let wants_path = reply.is_none() || front.watch.is_some();
+        let wants_path = reply.is_none() || front.watch.is_some() || front.removes.is_some();
         let Some((entry, path)) = self.pending.pop(wants_path) else { return Err(Broken) };
-        self.prove(entry.sent_at);
-        if let (Some(watch), Some(reply)) = (entry.watch, &reply) {
-            self.registered(watch, *reply == Reply::Absent, &path, entry.root);
+        // Who is told that the session is gone, or elsewhere, has learned nothing about its life.
+        let gone = code == Some(ErrorCode::SessionExpired) && entry.waiter != Waiter::Close;
+        if !gone && code != Some(ErrorCode::SessionMoved) {
+            self.prove(entry.sent_at);
+        }
+        if let Some(watch) = entry.watch {
+            self.settle(watch, reply.as_ref(), &path, entry.root);
+        }
+        if let (Some(kind), Some(_)) = (entry.removes, &reply) {
+            let mut told = Vec::new();
+            self.watches.removed(&path, kind, &mut told);
+            self.effects.extend(told);
         }
         match (reply, code) {
             (Some(reply), _) => self.succeed(entry, reply),
             (None, code) => self.refuse(entry, path, code.unwrap_or(ErrorCode::SystemError)),
         }
+        if gone {
+            self.lose_session(now);
+        }
         Ok(())
     }
 
-    fn registered(&mut self, (key, kind): (WatchKey, Kind), absent: bool, path: &str, root: usize) {
-        let kind = if kind == Kind::Exist && !absent { Kind::Data } else { kind };
-        self.watches.add(key, kind, path, root);
-        if let Some(at) = self.dropped.iter().position(|dropped| *dropped == key) {
-            self.dropped.swap_remove(at);
-            if let Some((path, kind)) = self.watches.remove(key) {
-                self.release(&path, kind);
-            }
-        }
+    fn settle(&mut self, watch: (WatchKey, Kind), reply: Option<&Reply>, path: &str, root: usize) {
+        let (key, kind) = watch;
+        let registered = match (kind, reply) {
+            (_, None) => None,
+            (Kind::Exist, Some(Reply::Stat(_))) => Some((Kind::Data, root)),
+            (kind, Some(_)) => Some((kind, root)),
+        };
+        let mut unused = Vec::new();
+        self.watches.settle(key, path, registered, &mut unused);
+        self.release(unused);
     }
 
     fn succeed(&mut self, entry: Entry, reply: Reply) {
@@ -237,9 +277,6 @@ impl ClientSession {
     fn refuse(&mut self, entry: Entry, path: String, code: ErrorCode) {
         match entry.waiter {
             Waiter::Caller(token) => {
-                if let Some((key, _)) = entry.watch {
-                    self.dropped.retain(|dropped| *dropped != key);
-                }
                 let path = strip(path.into(), entry.root);
                 let unsure = matches!(
                     code,
@@ -256,20 +293,6 @@ impl ClientSession {
         }
     }
 
-    fn auth_reply(&mut self, err: i32) -> Result<(), Broken> {
-        let Link::Up(live) = &mut self.link else { return Err(Broken) };
-        if err != 0 {
-            self.finish(State::AuthFailed, ErrorCode::AuthFailed);
-            return Ok(());
-        }
-        let credential = self.credentials.get_mut(live.acknowledged).ok_or(Broken)?;
-        live.acknowledged += 1;
-        if let Some(token) = credential.waiter.take() {
-            self.complete(token, Ok(Reply::Done));
-        }
-        Ok(())
-    }
-
     fn rearm(&mut self) {
         let frames = self.watches.write_rearm(self.last_zxid, &mut self.control);
         if let Link::Up(live) = &mut self.link {
@@ -280,55 +303,17 @@ impl ClientSession {
     fn rearmed(&mut self, err: i32) -> Result<(), Broken> {
         let Link::Up(live) = &mut self.link else { return Err(Broken) };
         live.rearms = live.rearms.checked_sub(1).ok_or(Broken)?;
-        let mut told = Vec::new();
+        let last = live.rearms == 0;
+        if last {
+            self.failed_rearms = 0;
+        }
         if err != 0 {
             // A server that does not know the request: better no watch than one that stays silent.
-            let code = ErrorCode::from_code(err).unwrap_or(ErrorCode::SystemError);
-            self.watches.end(code, &mut told);
-        } else if live.rearms == 0 {
+            self.end_watches(ErrorCode::from_code(err).unwrap_or(ErrorCode::SystemError));
+        } else if last {
+            let mut told = Vec::new();
             self.watches.missed(&mut told);
-        }
-        self.effects.extend(told);
-        Ok(())
-    }
-
-    fn begin_sasl(&mut self, now: i64) {
-        let Some(mechanism) = &mut self.sasl else { return };
-        match mechanism.begin() {
-            Ok(token) => self.send_sasl(&token, now),
-            Err(_) => self.finish(State::AuthFailed, ErrorCode::AuthFailed),
-        }
-    }
-
-    fn send_sasl(&mut self, token: &[u8], now: i64) {
-        let xid = self.take_xid();
-        write_frame(&mut self.control, |out| {
-            RequestHeader { xid, op: OpCode::Sasl.code() }.write(out);
-            SaslToken { token: Some(token) }.write(out);
-        });
-        if let Link::Up(live) = &mut self.link {
-            live.sasl_xid = Some(xid);
-            live.spoke_at = now;
-        }
-    }
-
-    fn sasl_reply(
-        &mut self,
-        err: i32,
-        body: Option<SaslToken<'_>>,
-        now: i64,
-    ) -> Result<(), Broken> {
-        let Link::Up(live) = &mut self.link else { return Err(Broken) };
-        live.sasl_xid = None;
-        let challenge = body.and_then(|body| body.token).unwrap_or_default();
-        let step = match (&mut self.sasl, err) {
-            (Some(mechanism), 0) => mechanism.step(challenge).ok(),
-            _ => None,
-        };
-        match step {
-            Some(Some(token)) => self.send_sasl(&token, now),
-            Some(None) => {}
-            None => self.finish(State::AuthFailed, ErrorCode::AuthFailed),
+            self.effects.extend(told);
         }
         Ok(())
     }

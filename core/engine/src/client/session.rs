@@ -1,18 +1,19 @@
 //! The session's state and what its owner asks of it.
 
+use super::auth::Credential;
 use super::effect::{Effect, Failure, Refused, State, Token};
+use super::ending::Closing;
 use super::hosts::Hosts;
 use super::pending::{Entry, Pending, Waiter};
 use super::random::Random;
-use super::request::{Request, WatchKey};
+use super::request::{Request, WatchKey, below};
 use super::sasl::Mechanism;
-use super::watches::Watches;
+use super::watches::{Unused, Watches};
 use super::{link::Link, reply::Reply};
-use quorate_wire::frame::{AUTH_XID, RequestHeader, write_frame};
-use quorate_wire::op::auth::AuthPacket;
-use quorate_wire::op::remove_watches::WatcherType;
-use quorate_wire::{ErrorCode, Jute, OpCode};
+use quorate_wire::Jute;
+use quorate_wire::frame::{RequestHeader, write_frame};
 use std::collections::VecDeque;
+use std::fmt;
 
 /// What a session is opened with. Times are ms, sizes bytes.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl Default for Settings {
 }
 
 /// What proves that a session is one's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The session.
     pub id: i64,
@@ -80,7 +81,6 @@ pub struct Counters {
 }
 
 /// One client session after another, on one connection after another.
-#[derive(Debug)]
 pub struct ClientSession {
     pub(super) settings: Settings,
     pub(super) random: Random,
@@ -98,8 +98,8 @@ pub struct ClientSession {
     pub(super) next_xid: i32,
     pub(super) pending: Pending,
     pub(super) watches: Watches,
-    /// Registered with a request whose answer has not come, and dropped since.
-    pub(super) dropped: Vec<WatchKey>,
+    /// Connections in a row that ended before the watches were set again.
+    pub(super) failed_rearms: u32,
     /// Frames that go before all requests.
     pub(super) control: Vec<u8>,
     pub(super) credentials: Vec<Credential>,
@@ -111,23 +111,6 @@ pub struct ClientSession {
     /// Where a frame is put together.
     scratch: Vec<u8>,
     pub(super) counters: Counters,
-}
-
-/// Scheme and secret, sent on every connection.
-#[derive(Debug)]
-pub(super) struct Credential {
-    pub(super) scheme: String,
-    pub(super) secret: Vec<u8>,
-    /// Who wants to know whether they were accepted.
-    pub(super) waiter: Option<Token>,
-    /// Whether they are on the present connection.
-    pub(super) sent: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Closing {
-    pub(super) token: Token,
-    pub(super) give_up_at: i64,
 }
 
 impl ClientSession {
@@ -150,7 +133,7 @@ impl ClientSession {
             next_xid: 1,
             pending: Pending::default(),
             watches: Watches::default(),
-            dropped: Vec::new(),
+            failed_rearms: 0,
             control: Vec::new(),
             credentials: Vec::new(),
             sasl,
@@ -191,80 +174,23 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Forgets a watch. The server is told when nobody else wants it.
+    /// Forgets a watch: no event for it follows. The server is told when nobody else wants it.
     pub fn unwatch(&mut self, watch: WatchKey) {
-        let Some((path, kind)) = self.watches.remove(watch) else {
-            if self.pending.registers(watch) {
-                self.dropped.push(watch);
-            }
-            return;
-        };
-        self.release(&path, kind);
+        let mut unused = Vec::new();
+        self.watches.forget(watch, &mut unused);
+        self.release(unused);
     }
 
-    /// Adds an identity to the session, now and on every later connection.
-    ///
-    /// # Errors
-    /// When the session is over.
-    pub fn authenticate(
-        &mut self,
-        scheme: &str,
-        secret: &[u8],
-        token: Token,
-    ) -> Result<(), Refused> {
-        self.accepts()?;
-        let (scheme, secret) = (scheme.to_owned(), secret.to_vec());
-        self.credentials.push(Credential { scheme, secret, waiter: Some(token), sent: false });
-        if matches!(self.link, Link::Up(_)) {
-            self.send_credentials();
-        }
-        Ok(())
-    }
-
-    /// Ends the session after everything that was submitted before. Without a connection it is tried until
-    /// `give_up_at`; the session then ends by itself when its timeout has passed.
-    ///
-    /// # Errors
-    /// When it is closed or being closed already.
-    pub fn close(&mut self, give_up_at: i64, token: Token) -> Result<(), Refused> {
-        if self.close.is_some() || self.state.is_final() {
-            return Err(Refused::Closed);
-        }
-        self.close = Some(Closing { token, give_up_at });
-        if self.identity.is_none() {
-            self.finish(State::Closed, ErrorCode::Closing);
-        } else {
-            self.close_again();
-        }
-        Ok(())
-    }
-
-    /// Says goodbye after everything that is pending.
-    pub(super) fn close_again(&mut self) {
-        let xid = self.take_xid();
-        let op = OpCode::CloseSession;
-        let mut bytes = Vec::new();
-        write_frame(&mut bytes, |out| RequestHeader { xid, op: op.code() }.write(out));
-        let (waiter, frame) = (Waiter::Close, bytes.len());
-        let entry = Entry { xid, op, waiter, frame, path: 0, root: 0, sent_at: 0, watch: None };
-        self.pending.push(entry, ["", ""], &bytes);
-    }
-
-    /// Drops session and connection without a word: as if the process had died. Everything pending fails.
-    pub fn abandon(&mut self) {
-        if !self.state.is_final() {
-            self.finish(State::Closed, ErrorCode::Closing);
-        }
-    }
-
-    /// Takes a new list of servers and moves if the load asks for it.
+    /// Takes a new list of servers and moves if the load asks for it, when what has been sent is answered.
     pub fn set_servers(&mut self, servers: Vec<String>, now: i64) {
         self.settings.servers.clone_from(&servers);
         let current = self.link.server();
+        let was_empty = self.hosts.is_empty();
         let stays = self.hosts.replace(servers, current, &mut self.random);
         match (current, stays) {
-            (Some(_), Some(server)) => self.link.set_server(server),
-            (Some(_), None) => self.lose_connection(now, now),
+            (Some(_), Some(server)) => self.link.stay(server),
+            (Some(_), None) => self.leave(now),
+            (None, _) if was_empty => self.link = Link::Down { retry_at: now },
             (None, _) => {}
         }
     }
@@ -316,13 +242,20 @@ impl ClientSession {
         self.counters
     }
 
-    fn accepts(&self) -> Result<(), Refused> {
+    pub(super) fn accepts(&self) -> Result<(), Refused> {
         match self.state {
             State::AuthFailed => Err(Refused::AuthFailed),
             _ if self.close.is_some() || self.state == State::Closed => Err(Refused::Closed),
             State::Lost if !self.settings.renew => Err(Refused::Expired),
             _ => Ok(()),
         }
+    }
+
+    /// Bytes of buffers, whether in use or not.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let buffers = [self.control.capacity(), self.inbox.capacity(), self.scratch.capacity()];
+        buffers.iter().sum::<usize>() + self.pending.memory()
     }
 
     fn enqueue(
@@ -354,7 +287,11 @@ impl ClientSession {
             root: root.len(),
             sent_at: 0,
             watch: request.watch(),
+            removes: request.removes().filter(|_| waiter != Waiter::Nobody),
         };
+        if let Some((key, _)) = entry.watch {
+            self.watches.expect(key, &below(root, request.path()));
+        }
         self.pending.push(entry, [root, path], &frame);
         self.scratch = frame;
         Ok(())
@@ -367,30 +304,14 @@ impl ClientSession {
         xid
     }
 
-    /// Tells the server that a watch is not wanted any more, unless somebody asks for it again at this moment.
-    pub(super) fn release(&mut self, path: &str, kind: WatcherType) {
-        if !self.state.is_connected()
-            || self.close.is_some()
-            || self.pending.registers_watch_at(path)
-        {
+    /// Tells the server which watches are not wanted any more. Without a connection it has none.
+    pub(super) fn release(&mut self, unused: Vec<Unused>) {
+        if !self.state.is_connected() || self.close.is_some() {
             return;
         }
-        // A refusal leaves a watch that nobody hears: harmless.
-        let _ = self.enqueue("", &Request::RemoveWatches { path, kind }, Waiter::Nobody);
-    }
-
-    pub(super) fn send_credentials(&mut self) {
-        for credential in self.credentials.iter_mut().filter(|credential| !credential.sent) {
-            credential.sent = true;
-            write_frame(&mut self.control, |out| {
-                RequestHeader { xid: AUTH_XID, op: OpCode::Auth.code() }.write(out);
-                AuthPacket {
-                    kind: 0,
-                    scheme: Some(credential.scheme.as_str().into()),
-                    auth: Some(&credential.secret),
-                }
-                .write(out);
-            });
+        for (path, kind) in unused {
+            // A refusal leaves a watch that nobody hears: harmless.
+            let _ = self.enqueue("", &Request::RemoveWatches { path: &path, kind }, Waiter::Nobody);
         }
     }
 
@@ -404,5 +325,27 @@ impl ClientSession {
             self.state = state;
             self.effects.push_back(Effect::State(state));
         }
+    }
+}
+
+impl fmt::Debug for ClientSession {
+    /// Leaves out everything that may hold a secret: credentials, and what is on its way.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSession")
+            .field("state", &self.state)
+            .field("identity", &self.identity)
+            .field("link", &self.link)
+            .field("timeout", &self.timeout)
+            .field("in_flight", &self.pending.len())
+            .field("watches", &self.watches.len())
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Leaves the password out: sessions are printed into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("id", &self.id).finish_non_exhaustive()
     }
 }

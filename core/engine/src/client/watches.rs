@@ -4,16 +4,17 @@
 //! server has it, and fires by the table of `org.apache.zookeeper.ZKWatchManager`. One-shot watches are gone when they
 //! have fired; persistent ones are told after a reconnect that they may have missed something, because a server
 //! remembers nothing for them.
+//!
+//! What nobody wants any more is removed from the server, but never while a request that registers a watch at the same
+//! path has no answer: nobody can tell which of the two the server would remove.
 
 use super::effect::{Effect, Notice};
+use super::rearm::{Batch, Rearm};
 use super::reply::strip;
 use super::request::WatchKey;
 use quorate_wire::ErrorCode;
 use quorate_wire::event::EventType;
-use quorate_wire::frame::{RequestHeader, SET_WATCHES_XID, write_frame};
 use quorate_wire::op::remove_watches::WatcherType;
-use quorate_wire::op::set_watches::{SetWatches2Request, SetWatchesRequest};
-use quorate_wire::{Jute, OpCode};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,11 +40,20 @@ pub(super) struct Watches {
     /// Ordered, so that what is sent on a reconnect does not depend on chance.
     by_path: BTreeMap<Arc<str>, Slots>,
     by_key: BTreeMap<WatchKey, (Arc<str>, Kind)>,
+    /// Registrations without an answer.
+    awaited: BTreeMap<WatchKey, Awaited>,
     recursive: usize,
 }
 
+/// What there is at one path.
 #[derive(Debug, Default)]
-struct Slots([Vec<Watcher>; 5]);
+struct Slots {
+    lists: [Vec<Watcher>; 5],
+    /// Registrations here without an answer.
+    awaited: usize,
+    /// What the server may hold in vain, as bits of classes, until those answers have come.
+    stale: u8,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Watcher {
@@ -51,41 +61,119 @@ struct Watcher {
     root: usize,
 }
 
+/// Registrations of one key: answers come in order, so the first ones are those that were dropped.
+#[derive(Clone, Copy, Debug, Default)]
+struct Awaited {
+    requests: usize,
+    dropped: usize,
+}
+
+/// A watch of the server that nobody wants any more.
+pub(super) type Unused = (Arc<str>, WatcherType);
+
 impl Watches {
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }
 
-    pub(super) fn add(&mut self, key: WatchKey, kind: Kind, path: &str, root: usize) {
-        let path = match self.by_path.get_key_value(path) {
-            Some((path, _)) => Arc::clone(path),
-            None => Arc::from(path),
-        };
-        self.by_path.entry(Arc::clone(&path)).or_default().of(kind).push(Watcher { key, root });
-        self.recursive += usize::from(kind == Kind::Recursive);
-        self.by_key.insert(key, (path, kind));
+    /// A request that registers a watch is on its way.
+    pub(super) fn expect(&mut self, key: WatchKey, path: &str) {
+        self.slots(path).1.awaited += 1;
+        self.awaited.entry(key).or_default().requests += 1;
     }
 
-    /// Forgets a watch. Answers which watch of the server nobody wants any more, if that is so.
-    pub(super) fn remove(&mut self, key: WatchKey) -> Option<(Arc<str>, WatcherType)> {
-        let (path, kind) = self.by_key.remove(&key)?;
-        self.recursive -= usize::from(kind == Kind::Recursive);
-        let slots = self.by_path.get_mut(&path)?;
-        slots.of(kind).retain(|watcher| watcher.key != key);
-        let unused = match kind {
-            Kind::Data | Kind::Exist if slots.has(Kind::Data) || slots.has(Kind::Exist) => None,
-            kind if slots.has(kind) => None,
-            // Everything at once where nothing is left: servers before 3.9 do not know the types apart.
-            _ if slots.is_empty() => Some(WatcherType::Any),
-            Kind::Data | Kind::Exist => Some(WatcherType::Data),
-            Kind::Child => Some(WatcherType::Children),
-            Kind::Persistent => Some(WatcherType::Persistent),
-            Kind::Recursive => Some(WatcherType::PersistentRecursive),
-        };
-        if slots.is_empty() {
-            self.by_path.remove(&path);
+    /// The request has ended: with a watch of this kind, or without one. `unused` gets what nobody wants any more.
+    pub(super) fn settle(
+        &mut self,
+        key: WatchKey,
+        path: &str,
+        registered: Option<(Kind, usize)>,
+        unused: &mut Vec<Unused>,
+    ) {
+        let dropped = self.settle_key(key);
+        let (path, slots) = self.slots(path);
+        slots.awaited = slots.awaited.saturating_sub(1);
+        match registered {
+            Some((kind, _)) if dropped => slots.stale |= kind.class().bit(),
+            Some((kind, root)) => self.add(key, kind, &path, root, unused),
+            None => {}
         }
-        unused.map(|kind| (path, kind))
+        self.sweep(&path, unused);
+    }
+
+    fn settle_key(&mut self, key: WatchKey) -> bool {
+        let Some(awaited) = self.awaited.get_mut(&key) else { return false };
+        awaited.requests = awaited.requests.saturating_sub(1);
+        let dropped = awaited.dropped > 0;
+        awaited.dropped = awaited.dropped.saturating_sub(1);
+        if awaited.requests == 0 {
+            self.awaited.remove(&key);
+        }
+        dropped
+    }
+
+    /// A key has one watch: an earlier one elsewhere is gone.
+    fn add(
+        &mut self,
+        key: WatchKey,
+        kind: Kind,
+        path: &Arc<str>,
+        root: usize,
+        unused: &mut Vec<Unused>,
+    ) {
+        let old = self.by_key.insert(key, (Arc::clone(path), kind));
+        if old.as_ref().is_some_and(|(old, same)| old == path && *same == kind) {
+            return;
+        }
+        self.slots(path).1.of(kind).push(Watcher { key, root });
+        self.recursive += usize::from(kind == Kind::Recursive);
+        if let Some((path, kind)) = old {
+            self.take_out(key, &path, kind, unused);
+        }
+    }
+
+    /// Forgets a watch, or the registrations that are on their way.
+    pub(super) fn forget(&mut self, key: WatchKey, unused: &mut Vec<Unused>) {
+        if let Some(awaited) = self.awaited.get_mut(&key) {
+            awaited.dropped = awaited.requests;
+        }
+        if let Some((path, kind)) = self.by_key.remove(&key) {
+            self.take_out(key, &path, kind, unused);
+        }
+    }
+
+    fn take_out(&mut self, key: WatchKey, path: &Arc<str>, kind: Kind, unused: &mut Vec<Unused>) {
+        self.recursive -= usize::from(kind == Kind::Recursive);
+        let slots = self.slots(path).1;
+        slots.of(kind).retain(|watcher| watcher.key != key);
+        slots.stale |= kind.class().bit();
+        self.sweep(path, unused);
+    }
+
+    /// Removes from the server what is held there in vain, and from here what is empty.
+    fn sweep(&mut self, path: &Arc<str>, unused: &mut Vec<Unused>) {
+        let Some(slots) = self.by_path.get_mut(path) else { return };
+        if slots.awaited > 0 {
+            return;
+        }
+        let stale = std::mem::take(&mut slots.stale);
+        if slots.is_empty() {
+            self.by_path.remove(path);
+            if stale != 0 {
+                // Everything at once: servers before 3.9 do not know the types apart.
+                unused.push((Arc::clone(path), WatcherType::Any));
+            }
+            return;
+        }
+        let lasting = slots.has(Kind::Persistent) || slots.has(Kind::Recursive);
+        for class in CLASSES {
+            // Servers before 3.9 would take a lasting watch for the one-shot watch that is meant. It fires once, unheard.
+            let once = matches!(class, Class::Data | Class::Child);
+            let wanted = KINDS.into_iter().any(|kind| kind.class() == class && slots.has(kind));
+            if stale & class.bit() != 0 && !wanted && !(once && lasting) {
+                unused.push((Arc::clone(path), class.watcher_type()));
+            }
+        }
     }
 
     /// Tells everyone who waits for this event.
@@ -116,7 +204,7 @@ impl Watches {
                 }
             }
             slots.of(Kind::Persistent).iter().copied().for_each(&mut tell);
-            if slots.is_empty() {
+            if slots.is_empty() && slots.awaited == 0 {
                 self.by_path.remove(path);
             }
         }
@@ -131,10 +219,31 @@ impl Watches {
 
     /// Ends every watch.
     pub(super) fn end(&mut self, code: ErrorCode, out: &mut Vec<Effect>) {
-        self.by_path.clear();
+        self.by_path.retain(|_, slots| {
+            slots.lists = <[Vec<Watcher>; 5]>::default();
+            slots.awaited > 0
+        });
         self.recursive = 0;
         for watch in std::mem::take(&mut self.by_key).into_keys() {
             out.push(Effect::Event { watch, event: Notice::Ended(code) });
+        }
+    }
+
+    /// The server has removed its watches of a type on its owner's demand: nobody will hear from them.
+    pub(super) fn removed(&mut self, path: &str, kind: WatcherType, out: &mut Vec<Effect>) {
+        let Some(slots) = self.by_path.get_mut(path) else { return };
+        let meant =
+            |own: &Kind| matches!(kind, WatcherType::Any) || kind == own.class().watcher_type();
+        for kind in KINDS.into_iter().filter(meant) {
+            for watcher in std::mem::take(slots.of(kind)) {
+                self.recursive -= usize::from(kind == Kind::Recursive);
+                self.by_key.remove(&watcher.key);
+                let event = Notice::Ended(ErrorCode::NoWatcher);
+                out.push(Effect::Event { watch: watcher.key, event });
+            }
+        }
+        if slots.is_empty() && slots.awaited == 0 {
+            self.by_path.remove(path);
         }
     }
 
@@ -149,31 +258,37 @@ impl Watches {
 
     /// Writes the requests that give a new connection the watches. Answers how many there are.
     pub(super) fn write_rearm(&self, relative_zxid: i64, out: &mut Vec<u8>) -> usize {
-        let mut frames = 0;
+        let mut rearm = Rearm::new(relative_zxid, out);
         let mut batch = Batch::default();
         for (path, slots) in &self.by_path {
-            for (kind, list) in KINDS.into_iter().zip(&slots.0) {
-                if list.is_empty() {
-                    continue;
-                }
-                batch.add(kind, path);
-                if batch.bytes >= MAX_BATCH {
-                    std::mem::take(&mut batch).write(relative_zxid, out);
-                    frames += 1;
+            for (kind, list) in KINDS.into_iter().zip(&slots.lists) {
+                if !list.is_empty() {
+                    rearm.add(&mut batch, kind, path);
                 }
             }
         }
-        if batch.bytes > 0 {
-            batch.write(relative_zxid, out);
-            frames += 1;
-        }
-        frames
+        rearm.finish(batch)
+    }
+
+    /// Whether nothing is kept at all.
+    #[cfg(test)]
+    pub(super) fn is_clean(&self) -> bool {
+        self.by_path.is_empty() && self.by_key.is_empty() && self.awaited.is_empty()
+    }
+
+    fn slots(&mut self, path: &str) -> (Arc<str>, &mut Slots) {
+        let path = match self.by_path.get_key_value(path) {
+            Some((path, _)) => Arc::clone(path),
+            None => Arc::from(path),
+        };
+        let slots = self.by_path.entry(Arc::clone(&path)).or_default();
+        (path, slots)
     }
 }
 
 impl Slots {
-    fn of(&mut self, kind: Kind) -> &mut Vec<Watcher> {
-        let [data, exist, child, persistent, recursive] = &mut self.0;
+    const fn of(&mut self, kind: Kind) -> &mut Vec<Watcher> {
+        let [data, exist, child, persistent, recursive] = &mut self.lists;
         match kind {
             Kind::Data => data,
             Kind::Exist => exist,
@@ -183,58 +298,52 @@ impl Slots {
         }
     }
 
-    fn has(&mut self, kind: Kind) -> bool {
-        !self.of(kind).is_empty()
+    fn has(&self, kind: Kind) -> bool {
+        KINDS.into_iter().zip(&self.lists).any(|(own, list)| own == kind && !list.is_empty())
     }
 
     fn is_empty(&self) -> bool {
-        self.0.iter().all(Vec::is_empty)
+        self.lists.iter().all(Vec::is_empty)
     }
 }
 
-/// The paths of one setWatches request.
-#[derive(Default)]
-struct Batch<'a> {
-    paths: [Vec<Cow<'a, str>>; 5],
-    bytes: usize,
+/// What a server tells apart: it has one one-shot watch on data, whether the node was there or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Data,
+    Child,
+    Persistent,
+    Recursive,
 }
 
-impl<'a> Batch<'a> {
-    fn add(&mut self, kind: Kind, path: &'a str) {
-        let [data, exist, child, persistent, recursive] = &mut self.paths;
-        let list = match kind {
-            Kind::Data => data,
-            Kind::Exist => exist,
-            Kind::Child => child,
-            Kind::Persistent => persistent,
-            Kind::Recursive => recursive,
-        };
-        list.push(Cow::Borrowed(path));
-        self.bytes = self.bytes.saturating_add(path.len()).saturating_add(4);
+impl Kind {
+    const fn class(self) -> Class {
+        match self {
+            Self::Data | Self::Exist => Class::Data,
+            Self::Child => Class::Child,
+            Self::Persistent => Class::Persistent,
+            Self::Recursive => Class::Recursive,
+        }
+    }
+}
+
+impl Class {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Data => 1,
+            Self::Child => 2,
+            Self::Persistent => 4,
+            Self::Recursive => 8,
+        }
     }
 
-    /// The older request where it will do: servers before 3.6 know no other.
-    fn write(self, relative_zxid: i64, out: &mut Vec<u8>) {
-        let [data, exist, child, persistent, recursive] = self.paths.map(Some);
-        let none = |list: &Option<Vec<_>>| list.as_ref().is_none_or(Vec::is_empty);
-        write_frame(out, |out| {
-            if none(&persistent) && none(&recursive) {
-                RequestHeader { xid: SET_WATCHES_XID, op: OpCode::SetWatches.code() }.write(out);
-                SetWatchesRequest { relative_zxid, data, exist, child }.write(out);
-            } else {
-                RequestHeader { xid: SET_WATCHES_XID, op: OpCode::SetWatches2.code() }.write(out);
-                let persistent_recursive = recursive;
-                SetWatches2Request {
-                    relative_zxid,
-                    data,
-                    exist,
-                    child,
-                    persistent,
-                    persistent_recursive,
-                }
-                .write(out);
-            }
-        });
+    const fn watcher_type(self) -> WatcherType {
+        match self {
+            Self::Data => WatcherType::Data,
+            Self::Child => WatcherType::Children,
+            Self::Persistent => WatcherType::Persistent,
+            Self::Recursive => WatcherType::PersistentRecursive,
+        }
     }
 }
 
@@ -248,5 +357,4 @@ fn with_ancestors(path: &str) -> impl Iterator<Item = &str> {
 }
 
 const KINDS: [Kind; 5] = [Kind::Data, Kind::Exist, Kind::Child, Kind::Persistent, Kind::Recursive];
-/// Bytes of path text in one request; Apache's client uses the same. A frame may have 1 MiB.
-const MAX_BATCH: usize = 128 * 1024;
+const CLASSES: [Class; 4] = [Class::Data, Class::Child, Class::Persistent, Class::Recursive];
