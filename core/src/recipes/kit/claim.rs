@@ -1,0 +1,316 @@
+//! [`Claim`]: ephemeral nodes by which a client takes part in a recipe.
+//!
+//! An answer can be lost after the server has created the node. A second try would leave a node that nobody owns and
+//! everybody waits for. So each claim has an id in its names: after a loss, the directory is searched for it, and what is
+//! found is taken if this session owns it, and removed otherwise. Source: `org.apache.curator.framework.imps.ProtectedMode`.
+
+use super::super::layout::protected::Id;
+use super::patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
+use crate::client::{
+    Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result,
+};
+
+/// How the nodes of a claim are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The server appends a number.
+    Sequential,
+    /// The name is as given.
+    Plain,
+}
+
+/// Nodes of one's own in a directory: created together, removed together. Dropping a claim removes them in the background,
+/// however long that takes, unless the session ends first and does it.
+#[derive(Debug)]
+pub struct Claim {
+    client: Client,
+    lifetime: Lifetime,
+    directory: String,
+    id: Id,
+    names: Vec<String>,
+    token: i64,
+    /// Whether there may be nodes to remove.
+    live: bool,
+}
+
+impl Claim {
+    /// Creates the nodes in a directory, which is created as a container if it is missing. `stems` makes their names from an id;
+    /// several nodes are created in one transaction.
+    ///
+    /// # Errors
+    /// When the session ends meanwhile, or the server refuses.
+    pub async fn create(
+        client: &Client,
+        directory: &str,
+        stems: impl Fn(Id) -> Vec<String>,
+        data: &[u8],
+        kind: Kind,
+    ) -> Result<Self> {
+        Self::create_before(client, directory, stems, data, kind, |_| std::future::ready(()))
+            .await
+            .map(|(claim, ())| claim)
+    }
+
+    /// The same, and submits one more request right behind the creation, so that both answers come in one round trip.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub async fn create_before<T, F: Future<Output = T>>(
+        client: &Client,
+        directory: &str,
+        stems: impl Fn(Id) -> Vec<String>,
+        data: &[u8],
+        kind: Kind,
+        next: impl Fn(&Client) -> F,
+    ) -> Result<(Self, T)> {
+        let mut claim = Self {
+            client: client.clone(),
+            lifetime: client.lifetime(),
+            directory: directory.to_owned(),
+            id: fresh_id(client),
+            names: Vec::new(),
+            token: 0,
+            live: false,
+        };
+        loop {
+            claim.live = true;
+            claim.lifetime = client.lifetime();
+            let stems = stems(claim.id);
+            let (created, after) = claim.try_create(&stems, data, kind, &next).await;
+            match created {
+                Ok(()) if claim.lifetime.is_alive() => return Ok((claim, after)),
+                Ok(()) => {
+                    // The session changed under way: whose the nodes are is not known, so they have to go.
+                    claim.lifetime = client.lifetime();
+                    return Err(Error::new(
+                        ErrorCode::SessionExpired,
+                        "create",
+                        claim.directory.as_str(),
+                    ));
+                }
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    claim.live = false;
+                    ensure(client, directory).await?;
+                }
+                Err(error) if error.is_connection_loss() => {
+                    if claim.recover(stems.len()).await? {
+                        return Ok((claim, next(client).await));
+                    }
+                    claim.id = fresh_id(client);
+                }
+                Err(error) => {
+                    claim.live = error.outcome_unknown();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    async fn try_create<T, F: Future<Output = T>>(
+        &mut self,
+        stems: &[String],
+        data: &[u8],
+        kind: Kind,
+        next: &impl Fn(&Client) -> F,
+    ) -> (Result<()>, T) {
+        let mode = match kind {
+            Kind::Sequential => CreateMode::EphemeralSequential,
+            Kind::Plain => CreateMode::Ephemeral,
+        };
+        if let [stem] = stems {
+            let create = self.client.create(&join(&self.directory, stem), data, mode);
+            let next = next(&self.client);
+            let created = create.await.map(|created| {
+                self.token = created.stat.czxid;
+                self.names = vec![name_of(&created.path).to_owned()];
+            });
+            return (created, next.await);
+        }
+        let mut transaction = self.client.multi();
+        for stem in stems {
+            transaction =
+                transaction.create(join(&self.directory, stem), data, CreateOptions::new(mode));
+        }
+        let commit = transaction.commit();
+        let next = next(&self.client);
+        let created = match commit.await {
+            Ok(results) => self.adopt_results(&results).await,
+            Err(error) => Err(error),
+        };
+        (created, next.await)
+    }
+
+    async fn adopt_results(&mut self, results: &[PartResult]) -> Result<()> {
+        let mut token = None;
+        self.names.clear();
+        for result in results {
+            if let PartResult::Created { path, stat } = result {
+                token = token.or(stat.map(|stat| stat.czxid));
+                self.names.push(name_of(path).to_owned());
+            }
+        }
+        self.token = match token {
+            Some(token) => token,
+            // Servers before 3.8.2 do not say it.
+            None => self.read_token().await?,
+        };
+        Ok(())
+    }
+
+    async fn read_token(&self) -> Result<i64> {
+        let path = self.path();
+        let (_, stat) = patiently(|| self.client.get(&path)).await?;
+        Ok(stat.czxid)
+    }
+
+    /// Looks for the nodes after an answer was lost. What another session owns is about to vanish: it is removed, and
+    /// does not count.
+    async fn recover(&mut self, wanted: usize) -> Result<bool> {
+        let mut found = self.find().await?;
+        found.sort_by_key(|(name, _)| name.clone());
+        let session = self.client.session_id();
+        let (mine, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|(_, stat)| stat.ephemeral_owner == session);
+        for (name, _) in others {
+            delete_if_there(&self.client, &join(&self.directory, &name)).await?;
+        }
+        if mine.len() != wanted {
+            for (name, _) in mine {
+                delete_if_there(&self.client, &join(&self.directory, &name)).await?;
+            }
+            return Ok(false);
+        }
+        self.token = mine.first().map_or(0, |(_, stat)| stat.czxid);
+        // In the order of their creation: that of their numbers, as the caller named them.
+        self.names = mine.into_iter().map(|(name, _)| name).collect();
+        self.names.sort_by_key(|name| {
+            name.len().checked_sub(10).and_then(|at| name.get(at..)).map(str::to_owned)
+        });
+        Ok(true)
+    }
+
+    /// The nodes with this id, with their stats. A `sync` before makes sure that the server knows what the leader knows; what
+    /// was on its way on the old connection has been refused since, because the session has moved.
+    async fn find(&self) -> Result<Vec<(String, crate::client::Stat)>> {
+        patiently(|| self.client.sync(&self.directory)).await?;
+        let children = match patiently(|| self.client.children(&self.directory)).await {
+            Ok((children, _)) => children,
+            Err(error) if error.code() == ErrorCode::NoNode => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Vec::new();
+        for name in self.id.find(&children) {
+            let path = join(&self.directory, name);
+            if let Some(stat) = patiently(|| self.client.exists(&path)).await? {
+                found.push((name.to_owned(), stat));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes the nodes. Returns when they are gone, or when the session is, which removes them too.
+    ///
+    /// # Errors
+    /// When the server refuses, for want of permission.
+    pub async fn remove(mut self) -> Result<()> {
+        self.remove_now().await
+    }
+
+    async fn remove_now(&mut self) -> Result<()> {
+        while self.live && self.lifetime.is_alive() {
+            match self.remove_once().await {
+                Ok(()) => self.live = false,
+                Err(error) if error.is_connection_loss() => {}
+                Err(error) if error.is_session_end() => break,
+                Err(error) => {
+                    self.live = false;
+                    return Err(error);
+                }
+            }
+        }
+        self.live = false;
+        Ok(())
+    }
+
+    async fn remove_once(&self) -> Result<()> {
+        if let [name] = self.names.as_slice() {
+            return delete_if_there(&self.client, &join(&self.directory, name)).await;
+        }
+        if !self.names.is_empty() {
+            let mut transaction = self.client.multi();
+            for name in &self.names {
+                transaction = transaction.delete(join(&self.directory, name), None);
+            }
+            match transaction.commit().await {
+                // Somebody has removed a part: go by what is there.
+                Err(error) if error.code() == ErrorCode::NoNode => {}
+                other => return other.map(drop),
+            }
+        }
+        for (name, _) in self.find().await? {
+            delete_if_there(&self.client, &join(&self.directory, &name)).await?;
+        }
+        Ok(())
+    }
+
+    /// The names, in the order of their stems.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
+    /// The path of the first node.
+    #[must_use]
+    pub fn path(&self) -> String {
+        join(&self.directory, self.names.first().map_or("", String::as_str))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// The fencing token: the zxid that created the nodes. It grows with every claim, also when the directory was deleted
+    /// meanwhile.
+    #[must_use]
+    pub const fn token(&self) -> i64 {
+        self.token
+    }
+
+    /// The session's life, on which the nodes depend.
+    #[must_use]
+    pub const fn lifetime(&self) -> &Lifetime {
+        &self.lifetime
+    }
+
+    /// The client.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.live || !self.lifetime.is_alive() {
+            return;
+        }
+        let mut rest = Self {
+            client: self.client.clone(),
+            lifetime: self.lifetime.clone(),
+            directory: std::mem::take(&mut self.directory),
+            id: self.id,
+            names: std::mem::take(&mut self.names),
+            token: self.token,
+            live: true,
+        };
+        self.live = false;
+        let environment = std::sync::Arc::clone(self.client.environment());
+        environment.spawn(Box::pin(async move {
+            if let Err(error) = rest.remove_now().await {
+                tracing::warn!(%error, "a claim could not be removed");
+            }
+        }));
+    }
+}

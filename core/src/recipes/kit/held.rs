@@ -1,0 +1,120 @@
+//! [`Held`]: something that a client holds until it releases or loses it.
+
+use super::claim::Claim;
+use crate::client::{Client, Lifetime, Result, Transaction};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+/// A lock, a lease or a leadership, held. Dropping it releases it in the background; [`release`](Self::release) waits for
+/// that.
+///
+/// Between the moment when a session ends and the moment when its owner knows, another may hold the same thing. The client's
+/// clock makes that impossible as long as the owner looks: [`is_held`](Self::is_held) is false, and [`lost`](Self::lost) fires,
+/// before a server can have ended the session. What is written elsewhere meanwhile is protected by [`token`](Self::token).
+#[derive(Debug)]
+pub struct Held {
+    claim: Claim,
+}
+
+/// Why something is not held any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// The session was lost or closed.
+    Session,
+    /// Somebody deleted the node.
+    Deleted,
+}
+
+impl Held {
+    /// A claim that was granted.
+    #[must_use]
+    pub const fn new(claim: Claim) -> Self {
+        Self { claim }
+    }
+
+    /// The fencing token: greater than that of every earlier holder. Hand it on with what is done under the lock, and let the
+    /// receiver refuse a smaller one than it has seen.
+    #[must_use]
+    pub const fn token(&self) -> i64 {
+        self.claim.token()
+    }
+
+    /// The path of the node that stands for it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.claim.path()
+    }
+
+    /// Whether the session lives, by the local clock. It costs no request.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.claim.lifetime().is_alive()
+    }
+
+    /// The session's life, on which this depends.
+    #[must_use]
+    pub const fn lifetime(&self) -> &Lifetime {
+        self.claim.lifetime()
+    }
+
+    /// The client that holds it.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        self.claim.client()
+    }
+
+    /// A transaction that happens only while this is held.
+    pub fn guarded(&self) -> Transaction {
+        self.client().multi().check(self.claim.path(), None)
+    }
+
+    /// Waits until this is lost, no later than the session timeout by the local clock after the last contact. The future stands alone: it
+    /// can be given to another task.
+    pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
+        lost(self.client().clone(), self.lifetime().clone(), self.path())
+    }
+
+    /// Releases it. Returns when the node is gone, or when the session is, which removes it too.
+    ///
+    /// # Errors
+    /// When the server refuses to delete the node, for want of permission.
+    pub async fn release(self) -> Result<()> {
+        self.claim.remove().await
+    }
+
+    /// The claim behind it.
+    #[must_use]
+    pub const fn claim(&self) -> &Claim {
+        &self.claim
+    }
+}
+
+/// Waits until a session has ended or a node of it is gone.
+async fn lost(client: Client, lifetime: Lifetime, path: String) -> Loss {
+    let mut ended = pin!(lifetime.ended());
+    let mut deleted = pin!(deleted(&client, &path));
+    poll_fn(|context| {
+        if ended.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Loss::Session);
+        }
+        deleted.as_mut().poll(context).map(|()| Loss::Deleted)
+    })
+    .await
+}
+
+/// Waits until a node is gone. Never ends when the client does: that is told otherwise.
+async fn deleted(client: &Client, path: &str) {
+    loop {
+        match client.exists_and_watch(path).await {
+            Ok((None, _)) => return,
+            Ok((Some(_), watch)) => {
+                if watch.await.is_err_and(|error| error.is_session_end()) {
+                    return std::future::pending().await;
+                }
+            }
+            Err(error) if error.is_connection_loss() => {}
+            Err(_) => return std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Operations that outlast the loss of a connection, for reads and for writes that may be repeated.
+
+use super::super::layout::protected::Id;
+use crate::client::{Client, CreateMode, ErrorCode, Result};
+use quorate_wire::path;
+
+/// Repeats an operation until it is answered. Only for what may happen twice: reads, and writes that say the same again. It ends,
+/// because requests wait for the next connection, and fail when the session ends.
+///
+/// # Errors
+/// Whatever the operation answers but the loss of a connection.
+pub async fn patiently<T, F: Future<Output = Result<T>>>(
+    mut operation: impl FnMut() -> F,
+) -> Result<T> {
+    loop {
+        match operation().await {
+            Err(error) if error.is_connection_loss() => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// Creates a node and its missing parents as containers, which the server removes when they have been empty for a while. That it
+/// exists already is fine.
+///
+/// # Errors
+/// When it cannot exist.
+pub async fn ensure(client: &Client, node: &str) -> Result<()> {
+    let mut missing = vec![node];
+    while let Some(&next) = missing.last() {
+        if matches!(next, "" | "/") {
+            missing.pop();
+            continue;
+        }
+        match patiently(|| client.create(next, b"", CreateMode::Container)).await {
+            Ok(_) => {
+                missing.pop();
+            }
+            Err(error) if error.code() == ErrorCode::NodeExists => {
+                missing.pop();
+            }
+            Err(error) if error.code() == ErrorCode::NoNode && missing.len() <= MAX_DEPTH => {
+                missing.push(path::parent(next));
+            }
+            // Servers before 3.5.1 know no containers.
+            Err(error) if error.code() == ErrorCode::Unimplemented => {
+                let plain = || client.create(next, b"", CreateMode::Persistent);
+                match patiently(plain).await {
+                    Err(error) if error.code() != ErrorCode::NodeExists => return Err(error),
+                    _ => missing.pop(),
+                };
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a node; that it is gone already is fine.
+///
+/// # Errors
+/// When it is there and cannot be deleted.
+pub async fn delete_if_there(client: &Client, node: &str) -> Result<()> {
+    match patiently(|| client.delete(node, None)).await {
+        Err(error) if error.code() == ErrorCode::NoNode => Ok(()),
+        other => other,
+    }
+}
+
+/// An id that nobody else has.
+#[must_use]
+pub fn fresh_id(client: &Client) -> Id {
+    let environment = client.environment();
+    Id((u128::from(environment.random()) << 64) | u128::from(environment.random()))
+}
+
+/// The path of a child.
+#[must_use]
+pub fn join(parent: &str, name: &str) -> String {
+    if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }
+}
+
+/// The last component of a path.
+#[must_use]
+pub fn name_of(node: &str) -> &str {
+    path::name(node)
+}
+
+/// Levels of parents that may be missing: a bound on the repairs of a path that somebody keeps deleting.
+const MAX_DEPTH: usize = 1_000;
