@@ -6,6 +6,8 @@ use super::net::Weather;
 use super::random::Random;
 use quorate_engine::access::AccessConfig;
 use quorate_engine::limits::Limits;
+use quorate_engine::limits::blue::BlueConfig;
+use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::ShardConfig;
@@ -218,9 +220,19 @@ impl Engine {
                 seed,
             },
             first_session: 0,
-            limits: Limits::default(),
+            limits: Limits { sessions: BlueConfig::default(), requests: throttle(random) },
             outstanding_limit: usize::try_from(random.of(1_000, &[3, 30])).unwrap_or(3),
         };
         Self { tree: TreeConfig { hash_seed: seed, digest: true }, shard, replica }
+    }
+}
+
+/// How many requests may be in progress. None is ever refused for waiting: whoever waits too long loses the connection.
+fn throttle(random: &mut Random) -> ThrottleConfig {
+    ThrottleConfig {
+        most: usize::try_from(random.of(0, &[0, 1, 5])).unwrap_or(0),
+        drop_stale: random.chance(700),
+        stale_by_time: random.chance(300),
+        ..ThrottleConfig::default()
     }
 }

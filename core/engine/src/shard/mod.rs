@@ -431,6 +431,7 @@ impl Shard {
                 && conn.queued < self.config.queue_bytes
                 && conn.input.len() <= self.config.max_frame.saturating_add(4)
                 && !(crowded && conn.writes > 0)
+                && !conn.postponed
         })
     }
 }

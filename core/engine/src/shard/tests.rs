@@ -178,6 +178,7 @@ fn long_reads_take_turns_and_let_others_pass() {
     shard.resume(&tree, 0, &mut Silent);
     assert_eq!(replies(&mut shard, bystander), 5);
     assert_eq!([a, b, c].map(|key| replies(&mut shard, key)), [1, 0, 1], "one was a write");
+    assert!(!shard.wants_input(b, false) && shard.wants_input(bystander, false));
     let mut rounds = Vec::new();
     while shard.has_work() {
         shard.end_round(0);

@@ -270,7 +270,10 @@ impl Process {
         if was_crowded && !self.replica.is_crowded() {
             (0..self.threads.len()).for_each(|number| self.wake(env, number));
         }
-        self.plan_next(env, self.writer(), self.snapshots.wants_to_walk(), self.deadline);
+        let busy = self.snapshots.wants_to_walk()
+            || self.replica.has_unsealed()
+            || self.replica.has_ready();
+        self.plan_next(env, self.writer(), busy, self.deadline);
         Ok(fate)
     }
 
