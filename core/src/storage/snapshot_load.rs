@@ -2,20 +2,22 @@
 //!
 //! A snapshot counts only when every seal is right and its nodes make a tree; otherwise the next older one is tried, with
 //! a warning. The caller replays the log afterwards and must make sure that it reaches at least to the newest
-//! snapshot that was passed over.
+//! snapshot that was passed over. A large snapshot is decoded on a second thread, ahead of the one that builds.
 
 use super::error::StorageError;
 use super::layout::{Layout, SnapshotFile};
 use super::purge::looks_complete;
 use flate2::read::MultiGzDecoder;
-use quorate_engine::tree::{LoadError, Tree, TreeConfig, TreeLoader};
+use quorate_engine::tree::{LoadError, Preparation, Prepared, Tree, TreeConfig, TreeLoader};
 use quorate_wire::Zxid;
 use quorate_wire::disk::names::Compression;
 use quorate_wire::disk::snappy_frame::Chunks;
-use quorate_wire::disk::snapshot::{SnapshotDigest, SnapshotError, SnapshotReader};
+use quorate_wire::disk::snapshot::{SnapshotDigest, SnapshotError, SnapshotNode, SnapshotReader};
 use quorate_wire::jute::DecodeError;
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 /// A tree from a snapshot.
 pub(crate) struct Loaded {
@@ -73,9 +75,7 @@ fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loade
     for entry in reader.acls() {
         loader.acl(entry.id, &entry.acl);
     }
-    while let Some(node) = reader.next_node()? {
-        loader.node(&node.path, node.data, node.acl, &node.stat)?;
-    }
+    add_nodes(&mut reader, bytes.len(), &mut loader)?;
     // Apache writes zeros before the first transaction.
     let known = |digest: &SnapshotDigest| digest.zxid >= file.zxid && digest.zxid > Zxid::ZERO;
     let digest = reader.finish()?.digest.filter(known);
@@ -84,6 +84,110 @@ fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loade
         loader.keep_quota_totals();
     }
     Ok(Loaded { tree: loader.finish(file.zxid)?, file, digest })
+}
+
+/// Nodes decoded, and everything known of them that needs no tree.
+struct Batch<'a> {
+    nodes: Vec<(SnapshotNode<'a>, Prepared)>,
+    /// Where the snapshot goes on.
+    end: usize,
+}
+
+/// Adds all nodes of a snapshot of `len` bytes.
+fn add_nodes(
+    reader: &mut SnapshotReader<'_>,
+    len: usize,
+    loader: &mut TreeLoader,
+) -> Result<(), Unusable> {
+    let preparation = loader.preparation();
+    let mut builder = Builder { loader, len, added: 0, expects: false };
+    let first = read_batch(reader, &preparation)?;
+    let mut goes_on = first.nodes.len() == BATCH;
+    builder.add(first)?;
+    if goes_on && add_ahead(reader, &preparation, &mut builder)? {
+        return Ok(());
+    }
+    while goes_on {
+        let batch = read_batch(reader, &preparation)?;
+        goes_on = batch.nodes.len() == BATCH;
+        builder.add(batch)?;
+    }
+    Ok(())
+}
+
+/// Adds the rest of the nodes, which another thread decodes meanwhile. `false`, and nothing done, when the system has no
+/// thread for us.
+fn add_ahead(
+    reader: &mut SnapshotReader<'_>,
+    preparation: &Preparation,
+    builder: &mut Builder<'_>,
+) -> Result<bool, Unusable> {
+    thread::scope(|scope| {
+        let (batches, inbox) = sync_channel(AHEAD);
+        let decode = move || read_batches(reader, preparation, &batches);
+        let named = thread::Builder::new().name("quorate-load".into());
+        let Ok(decoder) = named.spawn_scoped(scope, decode) else { return Ok(false) };
+        // Whoever fails first ends the other one by dropping its end of the channel.
+        for batch in inbox {
+            builder.add(batch)?;
+        }
+        let crashed = |_| Err(io::Error::other("the thread that decodes it crashed").into());
+        decoder.join().unwrap_or_else(crashed).map(|()| true)
+    })
+}
+
+fn read_batches<'a>(
+    reader: &mut SnapshotReader<'a>,
+    preparation: &Preparation,
+    batches: &SyncSender<Batch<'a>>,
+) -> Result<(), Unusable> {
+    loop {
+        let batch = read_batch(reader, preparation)?;
+        let is_last = batch.nodes.len() < BATCH;
+        if batches.send(batch).is_err() || is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// The next nodes; fewer than [`BATCH`] only at the end.
+fn read_batch<'a>(
+    reader: &mut SnapshotReader<'a>,
+    preparation: &Preparation,
+) -> Result<Batch<'a>, Unusable> {
+    let mut nodes = Vec::with_capacity(BATCH);
+    while nodes.len() < BATCH {
+        let Some(node) = reader.next_node()? else { break };
+        let prepared = preparation.prepare(&node.path, node.data, &node.stat);
+        nodes.push((node, prepared));
+    }
+    Ok(Batch { nodes, end: reader.position() })
+}
+
+/// Puts batches into the tree.
+struct Builder<'l> {
+    loader: &'l mut TreeLoader,
+    /// Bytes of the snapshot.
+    len: usize,
+    added: usize,
+    /// Whether the loader knows about how many nodes there will be.
+    expects: bool,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, batch: Batch<'_>) -> Result<(), Unusable> {
+        self.added = self.added.saturating_add(batch.nodes.len());
+        for (node, prepared) in batch.nodes {
+            self.loader.prepared_node(&node.path, node.data, node.acl, &node.stat, prepared)?;
+        }
+        if !self.expects && batch.end > self.len / SAMPLE {
+            self.expects = true;
+            // The others are probably about as long. Room for too many would stay unused for good.
+            let whole = self.len.saturating_mul(self.added).checked_div(batch.end);
+            self.loader.expect(whole.unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// The stream in a file.
@@ -123,7 +227,72 @@ enum Unusable {
     Tree(#[from] LoadError),
 }
 
+/// Nodes that change threads at once; a snapshot of fewer nodes is not worth a thread.
+const BATCH: usize = 256;
+/// What part of a snapshot tells how many nodes the whole holds: the first ones are often parents, and shorter.
+const SAMPLE: usize = 64;
+/// Batches that may wait.
+const AHEAD: usize = 16;
 /// As many as Apache tries.
 const MAX_TRIES: usize = 100;
 /// A copy of 64 bytes takes 3 in a snappy block, so more than this is nonsense that would only cost memory.
 const MAX_SNAPPY_RATIO: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_wire::StatPersisted;
+    use quorate_wire::disk::snapshot::{Sealer, Trailer, write_header, write_node};
+
+    const CONFIG: TreeConfig = TreeConfig { hash_seed: 7, digest: true };
+
+    /// A snapshot of the root and these nodes.
+    fn snapshot(paths: impl Iterator<Item = String>) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_header(&mut out);
+        out.extend_from_slice(&[0; 8]);
+        for path in std::iter::once(String::new()).chain(paths) {
+            write_node(&path, Some(path.as_bytes()), -1, &StatPersisted::default(), &mut out);
+        }
+        let mut sealer = Sealer::new();
+        sealer.absorb(&out);
+        sealer.finish(&Trailer::default(), &mut out);
+        out
+    }
+
+    fn build(bytes: &[u8]) -> Result<Tree, Unusable> {
+        let mut reader = SnapshotReader::new(bytes)?;
+        let mut loader = TreeLoader::new(CONFIG);
+        add_nodes(&mut reader, bytes.len(), &mut loader)?;
+        reader.finish()?;
+        Ok(loader.finish(Zxid(1))?)
+    }
+
+    #[test]
+    fn every_node_arrives_whatever_the_number_of_batches() {
+        for count in [1, BATCH - 2, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH, 40 * BATCH + 5] {
+            let paths = || (0..count).map(|n| format!("/node{n}"));
+            let tree = build(&snapshot(paths())).unwrap();
+            assert_eq!(tree.node_count(), count + 1);
+            assert_eq!(tree.computed_digest(), tree.digest());
+            for path in paths() {
+                let id = tree.find(&path).unwrap();
+                assert_eq!(tree.data(id), Some(path.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_found_on_either_thread_and_ends_both() {
+        let nodes = 100 * BATCH;
+        let good = snapshot((0..nodes).map(|n| format!("/node{n}")));
+        for part in 1..10 {
+            let cut = good.get(..good.len() / 10 * part).unwrap();
+            assert!(matches!(build(cut), Err(Unusable::Snapshot(_))), "{part}");
+            let at = nodes / 10 * part;
+            let twice = |n| if n == at { "/node0".into() } else { format!("/node{n}") };
+            let result = build(&snapshot((0..nodes).map(twice)));
+            assert!(matches!(result, Err(Unusable::Tree(LoadError::Duplicate { .. }))), "{part}");
+        }
+    }
+}

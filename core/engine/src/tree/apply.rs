@@ -160,7 +160,8 @@ impl Tree {
             ..StatPersisted::default()
         };
         let place = Place { path: new.path, name, hash, parent };
-        let Some(id) = self.insert(&place, new.data, acl, &stat) else {
+        let sums = Sums::of(self.config.digest, new.path, new.data, &stat);
+        let Some(id) = self.insert(&place, new.data, acl, &stat, sums) else {
             self.acls.release(acl);
             return Outcome::Error(ErrorCode::SystemError.code());
         };
@@ -298,16 +299,13 @@ impl Tree {
         data: Option<&[u8]>,
         acl: u32,
         stat: &StatPersisted,
+        sums: Sums,
     ) -> Option<NodeId> {
         let mut node = Node::new(place.name, data, stat)?;
         node.acl = acl;
         node.tag = place.hash.tag;
-        if self.config.digest {
-            node.crc = digest::prefix(place.path, data);
-            if digest::counts(place.path) {
-                self.digest = self.digest.wrapping_add(digest::of_node(node.crc, stat));
-            }
-        }
+        node.crc = sums.prefix;
+        self.digest = self.digest.wrapping_add(sums.digest);
         let id = self.nodes.insert(node)?;
         self.born(id);
         if id != NodeId::ROOT {
@@ -344,6 +342,24 @@ impl Tree {
         }
         self.charge(path, -1, -bytes);
         acl
+    }
+}
+
+/// What a new node adds to the digest, and what it keeps of that. Zeros when no digest is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    prefix: u32,
+    digest: u64,
+}
+
+impl Sums {
+    pub(super) fn of(keep: bool, path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> Self {
+        if !keep {
+            return Self::default();
+        }
+        let prefix = digest::prefix(path, data);
+        let digest = if digest::counts(path) { digest::of_node(prefix, stat) } else { 0 };
+        Self { prefix, digest }
     }
 }
 

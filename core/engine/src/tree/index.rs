@@ -25,6 +25,20 @@ pub(super) struct PathHash {
     pub(super) tag: u32,
 }
 
+impl PathHash {
+    /// Of a path, for the index with this hasher.
+    #[inline]
+    pub(super) fn of(hasher: &FixedState, path: &str) -> Self {
+        let mut hasher = hasher.build_hasher();
+        hasher.write(path.as_bytes());
+        let hash = hasher.finish();
+        Self {
+            table: usize::try_from(hash >> (u64::BITS - TABLE_BITS)).unwrap_or_default(),
+            tag: u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default(),
+        }
+    }
+}
+
 impl Index {
     pub(super) fn new(seed: u64) -> Self {
         Self {
@@ -35,12 +49,19 @@ impl Index {
 
     #[inline]
     pub(super) fn hash(&self, path: &str) -> PathHash {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(path.as_bytes());
-        let hash = hasher.finish();
-        PathHash {
-            table: usize::try_from(hash >> (u64::BITS - TABLE_BITS)).unwrap_or_default(),
-            tag: u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default(),
+        PathHash::of(&self.hasher, path)
+    }
+
+    /// What makes the hashes.
+    pub(super) const fn hasher(&self) -> &FixedState {
+        &self.hasher
+    }
+
+    /// Makes room for about this many nodes, so that tables need not grow on the way there.
+    pub(super) fn expect(&mut self, nodes: &Arena, count: usize) {
+        for table in &mut self.tables {
+            let more = (count / TABLES).saturating_sub(table.len());
+            table.reserve(more, |id| spread(nodes.get(*id).tag));
         }
     }
 

@@ -1,13 +1,15 @@
 //! Building a tree from a snapshot.
 //!
 //! The storage driver decodes the file and calls in file order: sessions, ACL entries, nodes, [`TreeLoader::finish`].
-//! Everything derived (digest, child lists, owners, quota totals) is computed here. Apache takes snapshots
+//! Everything derived (digest, child lists, owners, quota totals) is computed here. What of that needs no tree is
+//! a [`Preparation`]'s work, so that a driver with threads can have it done ahead. Apache takes snapshots
 //! while it serves, so a loaded tree may show effects of transactions after its zxid until the log has
 //! been replayed. Source: `org.apache.zookeeper.server.DataTree#deserialize`.
 
-use super::apply::{Place, split};
+use super::apply::{Place, Sums, split};
+use super::index::PathHash;
 use super::{NodeId, Tree, TreeConfig, acls, quota};
-use foldhash::fast::FixedState;
+use foldhash::{fast::FixedState, quality};
 use hashbrown::HashMap;
 use quorate_wire::{Acl, StatPersisted, Zxid};
 
@@ -54,6 +56,29 @@ pub struct TreeLoader {
     recount: bool,
 }
 
+/// The part of a loader's work that looks at one node alone.
+#[derive(Clone, Debug)]
+pub struct Preparation {
+    hasher: quality::FixedState,
+    digest: bool,
+}
+
+/// What a [`Preparation`] found out about a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared {
+    hash: PathHash,
+    sums: Sums,
+}
+
+impl Preparation {
+    /// Prepares a node for [`TreeLoader::prepared_node`] of the same loader.
+    #[must_use]
+    pub fn prepare(&self, path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> Prepared {
+        let sums = Sums::of(self.digest, path, data, stat);
+        Prepared { hash: PathHash::of(&self.hasher, path), sums }
+    }
+}
+
 impl TreeLoader {
     /// Starts with nothing, not even a root.
     #[must_use]
@@ -86,6 +111,17 @@ impl TreeLoader {
         self.acls.insert(id, slot);
     }
 
+    /// Makes room for about this many nodes. Memory follows the number at once, so it should be no wild guess.
+    pub fn expect(&mut self, nodes: usize) {
+        self.tree.index.expect(&self.tree.nodes, nodes);
+    }
+
+    /// What can be done to a node before it is the loader's turn, on any thread.
+    #[must_use]
+    pub fn preparation(&self) -> Preparation {
+        Preparation { hasher: self.tree.index.hasher().clone(), digest: self.tree.config.digest }
+    }
+
     /// Takes a node. An ACL id that is not in the table is no error yet, see [`Tree::missing_acl`].
     ///
     /// # Errors
@@ -97,10 +133,27 @@ impl TreeLoader {
         acl: i64,
         stat: &StatPersisted,
     ) -> Result<(), LoadError> {
-        let place = self.place(path)?;
+        let prepared = self.preparation().prepare(path, data, stat);
+        self.prepared_node(path, data, acl, stat, prepared)
+    }
+
+    /// Takes a node like [`node`](Self::node), with what [`preparation`](Self::preparation) made of the same one.
+    ///
+    /// # Errors
+    /// As [`node`](Self::node).
+    pub fn prepared_node(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: i64,
+        stat: &StatPersisted,
+        prepared: Prepared,
+    ) -> Result<(), LoadError> {
+        let place = self.place(path, prepared.hash)?;
         let slot = self.slot(acl);
         self.tree.acls.retain(slot);
-        self.tree.insert(&place, data, slot, stat).map(|_| ()).ok_or(LoadError::Full)
+        let inserted = self.tree.insert(&place, data, slot, stat, prepared.sums);
+        inserted.map(|_| ()).ok_or(LoadError::Full)
     }
 
     /// The tree, as of `zxid`. Unused ACL entries are dropped; `/zookeeper/config`, which servers before 3.5 do
@@ -129,8 +182,7 @@ impl TreeLoader {
         Ok(tree)
     }
 
-    fn place<'p>(&mut self, path: &'p str) -> Result<Place<'p>, LoadError> {
-        let hash = self.tree.index.hash(path);
+    fn place<'p>(&mut self, path: &'p str, hash: PathHash) -> Result<Place<'p>, LoadError> {
         let duplicate = || Err(LoadError::Duplicate { path: path.to_owned() });
         if path.is_empty() {
             let place = Place { path, name: "", hash, parent: NodeId::NONE };
@@ -180,7 +232,8 @@ impl Tree {
         let Some(parent) = parent else { return };
         let acl = self.acls.acquire(acl);
         let place = Place { path, name, hash: self.index.hash(path), parent };
-        self.insert(&place, data, acl, stat);
+        let sums = Sums::of(self.config.digest, path, data, stat);
+        self.insert(&place, data, acl, stat, sums);
     }
 }
 

@@ -23,7 +23,7 @@ mod tests;
 mod walk;
 
 pub use apply::{Outcome, TreeEvent, TreeObserver};
-pub use load::{LoadError, TreeLoader};
+pub use load::{LoadError, Preparation, Prepared, TreeLoader};
 pub use quota::{QuotaBreach, QuotaLimits, QuotaView};
 pub use walk::{FrozenHead, WalkState};
 

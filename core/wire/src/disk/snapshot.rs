@@ -224,7 +224,9 @@ impl<'a> SnapshotReader<'a> {
         }
     }
 
-    fn position(&self) -> usize {
+    /// How many bytes have been read.
+    #[must_use]
+    pub fn position(&self) -> usize {
         self.bytes.len() - self.reader.rest().len()
     }
 
