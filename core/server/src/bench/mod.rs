@@ -20,6 +20,7 @@ mod random;
 mod request;
 mod stage;
 mod stop;
+mod syncs;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -46,6 +47,8 @@ enum Command {
     Workload(work::Workload),
     /// What this machine could do at best: loopback, canned replies, fdatasync.
     Limits(limits::Limits),
+    /// How late the device alone makes durable writes that come at a fixed rate.
+    Syncs(syncs::Syncs),
     /// Two servers in turn on the same workloads, with ratios of medians.
     Compare(compare::Compare),
     /// A server that answers everything with canned replies: the ceiling of any real one.
@@ -72,6 +75,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         }
         Command::Limits(limits) => {
             let outcome = limits.run(&stop)?;
+            print(args.json, &outcome.to_table(), &outcome.to_json())?;
+        }
+        Command::Syncs(syncs) => {
+            let outcome = syncs.run(&stop)?;
             print(args.json, &outcome.to_table(), &outcome.to_json())?;
         }
         Command::Compare(compare) => {

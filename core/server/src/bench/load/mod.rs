@@ -15,6 +15,7 @@ use super::metric::{Better, Outcome, cpu_between, cpu_now};
 use super::options::{Context, Load};
 use super::progress::Progress;
 use anyhow::{Result, bail};
+pub(super) use schedule::Schedule;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 pub(super) use tally::{Class, Tally};
