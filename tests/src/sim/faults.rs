@@ -43,8 +43,8 @@ pub fn strike(world: &mut World) -> Checked {
         6 => slow_disk(world),
         7 => hang_up(world),
         8 => half_open(world),
-        9 => with_client(world, |client, until| client.deafen(until)),
-        10 => with_client(world, |client, until| client.silence(until)),
+        9 => befall(world, true),
+        10 => befall(world, false),
         11 => move_wall(&mut world.env),
         12 => flip(world),
         13 => each_server(world, |server, env| server.purge(env)),
@@ -134,11 +134,22 @@ fn half_open(world: &mut World) {
     }
 }
 
-fn with_client(world: &mut World, act: impl FnOnce(&mut super::client::Client, u64)) {
+/// Something befalls a client, or the owner of a session, for a while.
+fn befall(world: &mut World, reads: bool) {
     let until = world.env.now + world.env.random.skewed(10_000, 30_000_000);
-    let at = world.env.random.index(world.clients.len());
+    let at = world.env.random.index(world.clients.len() + world.owners.len());
     if let Some(client) = world.clients.get_mut(at) {
-        act(client, until);
+        if reads {
+            client.deafen(until);
+        } else {
+            client.silence(until);
+        }
+    } else if let Some(owner) = world.owners.get_mut(at - world.clients.len()) {
+        match world.env.random.below(3) {
+            0 => owner.pause(until, &mut world.env),
+            _ if reads => owner.deafen(until),
+            _ => owner.silence(until),
+        }
     }
 }
 

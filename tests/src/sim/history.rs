@@ -30,6 +30,8 @@ pub struct History {
     pub refusals: u64,
     /// Sessions that expired.
     pub expired: u64,
+    /// Of these, the ones whose owners have not been asked about it.
+    pub expirations: Vec<i64>,
 }
 
 /// One transaction.
@@ -81,6 +83,12 @@ impl History {
         );
         self.refused.insert((session, xid));
         Ok(())
+    }
+
+    /// Whether a request has become a durable transaction.
+    #[must_use]
+    pub fn has(&self, session: i64, xid: i32) -> bool {
+        self.done.contains(&(session, xid))
     }
 
     /// What the changes of a transaction are.
@@ -158,6 +166,7 @@ impl History {
                 if cxid == 0 {
                     let Session { timeout, heard, maybe, .. } = *session;
                     self.expired += 1;
+                    self.expirations.push(header.client_id);
                     ensure!(
                         now + 1 >= heard + timeout,
                         "{:#x} expired at {now} ms, heard of at {heard} ms, timeout {timeout} ms",

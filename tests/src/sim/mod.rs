@@ -18,7 +18,9 @@ pub mod plan;
 pub mod random;
 mod reads;
 pub mod server;
+pub mod session;
 pub mod trace;
+mod watching;
 pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,6 +52,16 @@ pub struct Summary {
     pub expired: u64,
     /// How often the log had no room.
     pub full: u64,
+    /// Requests of the client engine that ended.
+    pub ended: u64,
+    /// Of these, with an outcome that nobody knows.
+    pub unknown: u64,
+    /// Events that the client engine told, and notices that some may be missing.
+    pub events: u64,
+    /// See `events`.
+    pub missed: u64,
+    /// Sessions that the client engine called lost.
+    pub lost: u64,
     /// Shards of a server that kept everything in memory only; 0 if it had a disk.
     pub volatile: u64,
 }
@@ -114,6 +126,13 @@ fn summary(world: &World, trace: &Trace) -> Summary {
     for client in &world.clients {
         summary.replies += client.replies;
         summary.notices += client.notices;
+    }
+    for owner in &world.owners {
+        summary.ended += owner.counts.ended;
+        summary.unknown += owner.counts.unknown;
+        summary.events += owner.counts.events;
+        summary.missed += owner.counts.missed;
+        summary.lost += owner.counts.lost;
     }
     for server in &world.servers {
         summary.starts += server.counts.starts;

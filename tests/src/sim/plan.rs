@@ -21,6 +21,8 @@ pub struct Plan {
     pub shards: usize,
     /// Clients.
     pub clients: usize,
+    /// Owners of sessions: clients with the product's client engine.
+    pub owners: usize,
     /// How often each fault comes, relative to the others; 0 is never.
     pub faults: Weights,
     /// us between faults.
@@ -106,6 +108,7 @@ impl Plan {
         Self {
             shards: usize::try_from(random.of(1, &[1, 2, 3])).unwrap_or(1),
             clients: usize::try_from(random.between(1, 6)).unwrap_or(1),
+            owners: usize::try_from(random.of(2, &[0, 1, 4])).unwrap_or(0),
             faults,
             fault_gap: random.of((50_000, 2_000_000), &[(1_000, 200_000), (500_000, 20_000_000)]),
             client_gap: random.of((100, 20_000), &[(10, 1_000), (1_000, 1_000_000)]),

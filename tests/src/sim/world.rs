@@ -8,6 +8,7 @@ use super::net::End;
 use super::plan::Plan;
 use super::random::Random;
 use super::server::Server;
+use super::session::Owner;
 use super::trace::{Trace, note};
 
 /// Everything there is.
@@ -18,6 +19,8 @@ pub struct World {
     pub servers: Vec<Server>,
     /// The clients.
     pub clients: Vec<Client>,
+    /// The owners of sessions; their numbers follow those of the clients.
+    pub owners: Vec<Owner>,
     /// How fast the disk is when nothing is wrong, us.
     pub usual_disk: (u64, u64),
     /// Events so far, arrivals not counted.
@@ -32,17 +35,19 @@ impl World {
         let plan = Plan::new(&mut random);
         note!(trace, "{plan:?}");
         let usual_disk = plan.disk_delay;
-        let clients = plan.clients;
+        let (clients, owners) = (plan.clients, plan.owners);
         let disk = SimDisk::new(u64::MAX, random.fork(), trace.clone());
         let mut env = Env::new(plan, random, trace.clone());
+        let owners = clients..clients + owners;
         let clients = (0..clients).map(|number| Client::new(number, &mut env)).collect();
-        Self { env, servers: vec![Server::new(0, disk)], clients, usual_disk, steps: 0 }
+        let owners = owners.map(|number| Owner::new(number, &mut env)).collect();
+        Self { env, servers: vec![Server::new(0, disk)], clients, owners, usual_disk, steps: 0 }
     }
 
     /// Runs for so many events with faults, then without, until everything that was begun has ended.
     pub fn run(&mut self, steps: u64) -> Checked {
         self.env.at(0, Event::Start { server: 0 });
-        for client in 0..self.clients.len() {
+        for client in 0..self.clients.len() + self.owners.len() {
             let delay = self.env.random.below(10_000);
             self.env.after(delay, Event::Act { client });
         }
@@ -83,6 +88,9 @@ impl World {
                 }
             }
         }
+        for session in std::mem::take(&mut self.env.history.expirations) {
+            self.owners.iter().try_for_each(|owner| owner.expired(&self.env, session))?;
+        }
         if self.steps.is_multiple_of(256) && self.servers.iter().all(Server::is_up) {
             let tick = i64::from(self.env.plan.engine.shard.tick);
             self.env.history.check_overdue(self.env.now_ms(), tick)?;
@@ -91,10 +99,18 @@ impl World {
     }
 
     fn act(&mut self, number: usize) -> Checked {
-        let server = self.servers.first_mut();
-        if let (Some(client), Some(server)) = (self.clients.get_mut(number), server) {
+        if let (Some(client), Some(server)) =
+            (self.clients.get_mut(number), self.servers.first_mut())
+        {
             let link = client.link();
             client.act(&mut self.env, server)?;
+            self.taken(link);
+        } else if let Some(number) = number.checked_sub(self.clients.len())
+            && let (Some(owner), Some(server)) =
+                (self.owners.get_mut(number), self.servers.first_mut())
+        {
+            let link = owner.link();
+            owner.act(&mut self.env, server)?;
             self.taken(link);
         }
         Ok(())
@@ -108,6 +124,13 @@ impl World {
                 if let Some(client) = self.clients.get_mut(client).filter(|c| c.link() == Some(id))
                 {
                     client.read(&mut self.env)?;
+                    self.taken(Some(id));
+                } else if let Some(owner) = client
+                    .checked_sub(self.clients.len())
+                    .and_then(|number| self.owners.get_mut(number))
+                    .filter(|owner| owner.link() == Some(id))
+                {
+                    owner.read(&mut self.env)?;
                     self.taken(Some(id));
                 }
             }
@@ -141,14 +164,19 @@ impl World {
             let farewell = self.env.random.of(Farewell::Close, &[Farewell::Vanish]);
             client.calm_down(farewell);
         }
+        for owner in &mut self.owners {
+            let farewell = self.env.random.of(Farewell::Close, &[Farewell::Vanish]);
+            owner.calm_down(farewell, &mut self.env);
+        }
         let began = self.env.now;
         let patience = 120_000_000 + self.env.plan.timeouts.1 * 3_000;
         while !self.has_ended() {
             ensure!(
                 self.env.now - began < patience && self.step(false)?,
-                "after {} s of calm something has not ended: clients left {:?}, sessions {:x?}",
+                "after {} s of calm something has not ended: clients left {:?}, owners {:?}, sessions {:x?}",
                 (self.env.now - began) / 1_000_000,
                 self.clients.iter().map(Client::has_left).collect::<Vec<_>>(),
+                self.owners.iter().map(Owner::has_left).collect::<Vec<_>>(),
                 self.env.history.model.sessions
             );
         }
@@ -169,6 +197,7 @@ impl World {
     fn has_ended(&self) -> bool {
         self.servers.iter().all(Server::is_up)
             && self.clients.iter().all(Client::has_left)
+            && self.owners.iter().all(Owner::has_left)
             && self.env.history.model.sessions.is_empty()
             && self.env.history.proposed() == self.env.history.durable()
     }
