@@ -26,6 +26,11 @@ fn every_property_holds_in_every_world() {
     assert!(sum(|run| run.crashes) > 50, "{runs:?}");
     assert!(sum(|run| run.expired) > 20, "{runs:?}");
     assert!(sum(|run| run.full) > 5, "{runs:?}");
+    assert!(sum(|run| run.ended) > 5_000, "{runs:?}");
+    assert!(sum(|run| run.unknown) > 200, "{runs:?}");
+    assert!(sum(|run| run.events) > 500, "{runs:?}");
+    assert!(sum(|run| run.missed) > 50, "{runs:?}");
+    assert!(sum(|run| run.lost) > 5, "{runs:?}");
     assert!(sum(|run| run.refusals) > 0, "{runs:?}");
     // Without a disk, with both drivers.
     assert!(sum(|run| u64::from(run.volatile == 1) * run.replies) > 1_000, "{runs:?}");

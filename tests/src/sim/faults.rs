@@ -146,7 +146,12 @@ fn befall(world: &mut World, reads: bool) {
         }
     } else if let Some(owner) = world.owners.get_mut(at - world.clients.len()) {
         match world.env.random.below(3) {
-            0 => owner.pause(until, &mut world.env),
+            // About as long as sessions live.
+            0 => {
+                let most = world.env.plan.timeouts.1 * 2_000;
+                let until = world.env.now + world.env.random.between(10_000, most);
+                owner.pause(until, &mut world.env);
+            }
             _ if reads => owner.deafen(until),
             _ => owner.silence(until),
         }
