@@ -175,7 +175,13 @@ impl Owner {
                     );
                 }
             }
-            16..=100 => {
+            16..=35 => {
+                // A fault of the connection that only this side sees.
+                if let Some((attempt, Some(_))) = self.link {
+                    self.session.disconnected(attempt, env.now_ms());
+                }
+            }
+            36..=100 => {
                 let keys = self.watching.keys();
                 if let Some(&key) = self.random.pick(&keys) {
                     self.watching.forget(key);
