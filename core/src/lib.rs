@@ -9,3 +9,8 @@ pub mod config;
 pub mod recipes;
 pub mod server;
 pub mod storage;
+
+/// The examples of `docs/client.md`, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct ClientGuide;
