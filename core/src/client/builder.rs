@@ -207,6 +207,7 @@ impl Builder {
         let root = if root == "/" { String::new() } else { root };
         let shared =
             Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
+        world.shortcut.serve(Arc::downgrade(&shared));
         let client = Client::new(Arc::clone(&shared), &root, thread);
         for Auth { scheme, data } in self.auth {
             if let Ok(key) = shared.authenticate(&scheme, &data) {

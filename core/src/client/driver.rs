@@ -6,8 +6,10 @@
 use super::port::Port;
 use super::runtime::RealWorld;
 use super::shared::Command;
+use super::shortcut::Way;
 use super::tls::Tls;
 use super::transport::{Stream, Target, open, takes_writes};
+use crate::server::LocalStream;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -142,7 +144,10 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.world.set_driver(context.waker());
+        let world = Arc::clone(&this.world);
+        world.set_driver(context.waker());
+        let mut way = world.shortcut.close();
+        this.take_over(&mut way);
         for _ in 0..MAX_ROUNDS {
             let turn = this.port.turn();
             let commanded = !turn.commands.is_empty();
@@ -159,6 +164,7 @@ impl Future for Driver {
             let due = turn.deadline.is_some_and(|deadline| this.arm(deadline, context));
             // Output that the connection does not take is no reason to go on: the connection will call.
             if !due && (this.port.rest() || this.is_blocked()) {
+                way.connection = this.shortcut();
                 return Poll::Pending;
             }
         }
@@ -169,6 +175,29 @@ impl Future for Driver {
 }
 
 impl Driver {
+    /// Sends what a user's thread could not.
+    fn take_over(&mut self, way: &mut Way) {
+        let connection = way.connection.take();
+        if let (Link::Open(open), Some((attempt, _))) = (&mut self.link, connection)
+            && open.attempt == attempt
+        {
+            open.out.append(&mut way.rest);
+        }
+        way.rest.clear();
+    }
+
+    /// The connection, if users' threads may use it while the driver sleeps.
+    fn shortcut(&self) -> Option<(u64, LocalStream)> {
+        match &self.link {
+            Link::Open(Open { attempt, stream: Stream::Local(stream), out, written, .. })
+                if *written == out.len() =>
+            {
+                Some((*attempt, stream.clone()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether bytes wait for the connection.
     const fn is_blocked(&self) -> bool {
         match &self.link {

@@ -24,6 +24,7 @@ mod port;
 pub mod resolve;
 mod runtime;
 mod shared;
+mod shortcut;
 mod state;
 pub mod tls;
 mod transport;

@@ -2,6 +2,7 @@
 //! last, unless the host lends its own.
 
 use super::environment::{Environment, Task};
+use super::shortcut::Shortcut;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -67,11 +68,13 @@ pub(super) struct RealWorld {
     handle: Handle,
     driver: Mutex<Option<Waker>>,
     start: Instant,
+    pub(super) shortcut: Shortcut,
 }
 
 impl RealWorld {
     pub(super) fn new(handle: Handle) -> Arc<Self> {
-        Arc::new(Self { handle, driver: Mutex::default(), start: Instant::now() })
+        let (driver, shortcut) = Default::default();
+        Arc::new(Self { handle, driver, start: Instant::now(), shortcut })
     }
 
     /// Whom [`Environment::wake`] wakes.
@@ -94,6 +97,9 @@ impl Environment for RealWorld {
     }
 
     fn wake(&self) {
+        if self.shortcut.take() {
+            return;
+        }
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(driver) = driver {
             driver.wake();

@@ -43,6 +43,8 @@ pub(super) struct Core {
     generation: u64,
     /// Whether the driver knows that there is something to do.
     driver_called: bool,
+    /// Results that nobody has taken yet: more than none when requests are pipelined.
+    unclaimed: usize,
 }
 
 /// What the driver has to do.
@@ -116,6 +118,7 @@ impl Shared {
             commands: VecDeque::new(),
             generation: 0,
             driver_called: true,
+            unclaimed: 0,
         };
         Arc::new(Self { core: Mutex::new(core), environment, watch_limit: watch_limit.max(1) })
     }
@@ -153,6 +156,17 @@ impl Shared {
         let mut core = self.lock();
         core.driver_called = core.has_work();
         !core.driver_called
+    }
+
+    /// Moves the only request that is under way to `out`, if there is just one and nothing for the driver to decide.
+    pub(super) fn take_lonely_output(&self, out: &mut Vec<u8>) -> bool {
+        let now = self.environment.now();
+        let mut core = self.lock();
+        if core.unclaimed > 0 || core.session.in_flight() != 1 || !core.commands.is_empty() {
+            return false;
+        }
+        core.session.output(now, out, usize::MAX);
+        !out.is_empty()
     }
 
     /// Submits a request whose result waits in a slot.
@@ -226,7 +240,7 @@ impl Shared {
                 }
                 Poll::Pending
             }
-            Some(Slot::Done(_)) => match core.ops.remove(key) {
+            Some(Slot::Done(_)) => match core.claim(key) {
                 Slot::Done(result) => Poll::Ready(result.map_err(Error::failed)),
                 _ => Poll::Ready(Err(Error::unexpected("operation"))),
             },
@@ -239,7 +253,7 @@ impl Shared {
         let mut core = self.lock();
         match core.ops.get_mut(key) {
             Some(slot @ Slot::Waiting(_)) => *slot = Slot::Abandoned,
-            Some(Slot::Done(_)) => drop(core.ops.remove(key)),
+            Some(Slot::Done(_)) => drop(core.claim(key)),
             _ => {}
         }
     }
@@ -368,6 +382,11 @@ impl Core {
         })
     }
 
+    fn claim(&mut self, key: usize) -> Slot {
+        self.unclaimed = self.unclaimed.saturating_sub(1);
+        self.ops.remove(key)
+    }
+
     /// Whether the driver is needed.
     fn has_work(&self) -> bool {
         !self.commands.is_empty() || self.session.has_output()
@@ -404,6 +423,7 @@ impl Core {
                 if let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result)) {
                     wakers.push(waker);
                 }
+                self.unclaimed += 1;
             }
             Some(Slot::Abandoned) => drop(self.ops.remove(key)),
             Some(Slot::Queued { .. }) => {

@@ -1,7 +1,7 @@
 //! [`Builder`]: what a server is started with, and the start itself.
 
 use super::clock::Clock;
-use super::fused::Fused;
+use super::fused::{Fused, State};
 use super::handle::{Control, Server, ServerError};
 use super::journal::{Journal, Mailbox, Refusals};
 use super::links::Links;
@@ -157,10 +157,12 @@ impl Start {
         }
         let journal = journal(storage.as_ref(), &self.waker)?;
         let control = Control::new(vec![Arc::clone(&self.waker)], Arc::clone(&calls));
-        let fused = Fused {
+        let registry = self.poll.registry().try_clone().map_err(system("poll"))?;
+        let state = State {
+            registry,
+            failed: None,
             snapshotter: storage.map(|storage| Snapshotter::new(storage, waking(&self.waker))),
             shard: Shard::new(self.settings.shard),
-            poll: self.poll,
             clock: self.clock,
             control: Arc::clone(&control),
             calls,
@@ -172,6 +174,7 @@ impl Start {
             words,
             links: Links::new(),
         };
+        let fused = Fused::new(self.poll, state);
         let thread = thread::Builder::new()
             .name(FUSED.into())
             .spawn(move || fused.run())

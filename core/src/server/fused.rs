@@ -2,6 +2,9 @@
 //!
 //! A round: wait for news, read, take the log's reports, answer, seal what was judged, send. The engines decide;
 //! the order of the calls here is the whole of the driver's wisdom.
+//!
+//! A client in the same process may run a round on its own thread when the server's is idle: its request is answered
+//! without a change of threads. So the state has a lock; the server's thread takes it once per round.
 
 use super::alarm::Alarm;
 use super::clock::Clock;
@@ -9,20 +12,27 @@ use super::handle::{Control, EndGuard, ServerError};
 use super::journal::{Journal, News, Refusals};
 use super::links::{Core, Links, Stream, number_of};
 use super::listener::{LISTENER, Listener};
-use super::pipe::Calls;
+use super::pipe::{Calls, Host};
 use super::snapshotter::Snapshotter;
 use super::words::Words;
-use mio::{Events, Poll};
+use mio::{Events, Poll, Registry};
 use quorate_engine::replica::{Now, Replica};
 use quorate_engine::shard::{ConnKey, Shard, Submission, Submit};
 use quorate_engine::tree::Tree;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-/// Everything that the thread owns.
+/// The thread.
 pub(super) struct Fused {
-    pub(super) poll: Poll,
+    poll: Poll,
+    control: Arc<Control>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What a round works on.
+pub(super) struct State {
+    pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) control: Arc<Control>,
     pub(super) calls: Arc<Calls>,
@@ -35,6 +45,8 @@ pub(super) struct Fused {
     pub(super) snapshotter: Option<Snapshotter>,
     pub(super) words: Words,
     pub(super) links: Links,
+    /// Why a round on a client's thread failed: the server's thread ends with it.
+    pub(super) failed: Option<ServerError>,
 }
 
 /// Submissions go straight to the replica.
@@ -57,13 +69,24 @@ impl Core for Direct<'_> {
 }
 
 impl Fused {
+    /// A thread for this state.
+    pub(super) fn new(poll: Poll, state: State) -> Self {
+        let control = Arc::clone(&state.control);
+        let calls = Arc::clone(&state.calls);
+        let state = Arc::new(Mutex::new(state));
+        calls.set_host(Arc::downgrade(&state) as _);
+        Self { poll, control, state }
+    }
+
     /// Serves until told to stop, or until something makes it impossible.
     pub(super) fn run(mut self) -> Result<(), ServerError> {
         let _end = EndGuard(Arc::clone(&self.control));
         let result = self.serve();
-        self.links.close_all(&mut self.shard);
-        drop(self.snapshotter.take());
-        let closed = self.journal.close();
+        let mut state = self.lock()?;
+        let State { links, shard, snapshotter, journal, .. } = &mut *state;
+        links.close_all(shard);
+        drop(snapshotter.take());
+        let closed = std::mem::replace(journal, Journal::Volatile).close();
         result.and(closed.map_err(ServerError::from))
     }
 
@@ -71,40 +94,84 @@ impl Fused {
         let mut events = Events::with_capacity(EVENTS);
         let mut alarm = Alarm::new();
         while !self.control.is_stopping() {
-            let timeout = self.timeout(&alarm);
+            let timeout = self.lock()?.timeout(&alarm);
             match self.poll.poll(&mut events, timeout) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                     return Err(ServerError::System { what: "poll", cause: e });
                 }
                 _ => {}
             }
-            let now = self.clock.now();
-            self.take_events(&events, now);
-            let (links, tree) = (&mut self.links, &self.tree);
-            let mut core = Direct { replica: &mut self.replica, tree, now };
-            links.read_all(&mut self.shard, tree, now.mono, &mut core);
-            self.take_reports(now)?;
-            self.settle(now)?;
+            let mut state = self.lock()?;
+            let now = state.clock.now();
+            state.take_events(&events, now);
+            state.read(now);
+            state.take_reports(now)?;
+            state.settle(now)?;
             if alarm.rings(now.mono) {
-                alarm.set(self.tick(now));
-                self.settle(now)?;
+                alarm.set(state.tick(now));
+                state.settle(now)?;
             } else {
                 // Only touches make deadlines later, and a deadline that is too early costs one idle round.
-                alarm.advance(self.replica.next_deadline());
+                alarm.advance(state.replica.next_deadline());
             }
-            self.snapshot();
-            self.links.flush(&mut self.shard, EVENT_SLICE);
-            self.shard.end_round(WATCH_SLICE);
+            state.snapshot();
+            state.send();
         }
         Ok(())
     }
 
-    fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
-        let busy = self.shard.has_work()
+    /// A client's thread that panicked in a round may have left anything behind.
+    fn lock(&self) -> Result<MutexGuard<'_, State>, ServerError> {
+        self.state.lock().map_err(|_poisoned| ServerError::Panic("of a client in this process"))
+    }
+}
+
+impl Host for Mutex<State> {
+    /// A round for one pipe, if the server's thread is not at work. What this cannot finish is left to that thread.
+    fn visit(&self, number: usize) -> bool {
+        let mut state = match self.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return false,
+        };
+        if state.control.is_stopping() {
+            return false;
+        }
+        let now = state.clock.now();
+        state.links.ready(number, true, true);
+        state.read(now);
+        if let Err(error) = state.settle(now) {
+            tracing::error!("{error}");
+            state.failed = Some(error);
+        }
+        state.send();
+        let busy = state.is_busy() || state.failed.is_some();
+        if busy {
+            state.calls.wake();
+        }
+        true
+    }
+}
+
+impl State {
+    fn read(&mut self, now: Now) {
+        let mut core = Direct { replica: &mut self.replica, tree: &self.tree, now };
+        self.links.read_all(&mut self.shard, &self.tree, now.mono, &mut core);
+    }
+
+    fn send(&mut self) {
+        self.links.flush(&mut self.shard, EVENT_SLICE);
+        self.shard.end_round(WATCH_SLICE);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.shard.has_work()
             || self.shard.watches().has_leftovers()
             || self.links.has_work(&self.shard, self.replica.is_crowded())
-            || self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
-        if busy {
+            || self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk)
+    }
+
+    fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
+        if self.is_busy() {
             return Some(Duration::ZERO);
         }
         let wait = alarm.at().saturating_sub(self.clock.now().mono).max(0);
@@ -126,7 +193,7 @@ impl Fused {
         for pipe in self.control.visitors() {
             let key = self.shard.open(None, now.mono);
             // A pipe needs no registration that could fail.
-            let _ = self.links.add(key, Stream::Local(pipe), self.poll.registry());
+            let _ = self.links.add(key, Stream::Local(pipe), &self.registry);
         }
         for number in self.calls.take() {
             self.links.ready(number, true, true);
@@ -138,7 +205,7 @@ impl Fused {
         while let Some((socket, remote, ticket)) = listener.accept() {
             let key = self.shard.open(Some(remote), now.mono);
             let stream = Stream::Tcp(socket, ticket);
-            if let Err(cause) = self.links.add(key, stream, self.poll.registry()) {
+            if let Err(cause) = self.links.add(key, stream, &self.registry) {
                 tracing::warn!("connection from {remote} dropped: {cause}");
                 self.shard.close(key);
             }
@@ -147,6 +214,9 @@ impl Fused {
 
     /// What the log has done meanwhile.
     fn take_reports(&mut self, now: Now) -> Result<(), ServerError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         for news in self.journal.news() {
             match news {
                 News::Synced(zxid) => {

@@ -6,7 +6,7 @@
 use mio::Waker;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,10 +20,23 @@ pub(super) struct Pipe {
 }
 
 /// Pipes that need their server's thread, by the number it gave them.
-#[derive(Debug)]
 pub(super) struct Calls {
     pending: Mutex<Vec<usize>>,
     waker: Arc<Waker>,
+    /// The server's state, if a client's thread may work on it.
+    host: OnceLock<Weak<dyn Host>>,
+}
+
+/// A server that lets a client's thread do its work.
+pub(super) trait Host: Send + Sync {
+    /// Serves the pipe of this number on the calling thread; false when the server's own thread is at work.
+    fn visit(&self, number: usize) -> bool;
+}
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Calls").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +55,17 @@ struct State {
 
 impl Calls {
     pub(super) fn new(waker: Arc<Waker>) -> Arc<Self> {
-        Arc::new(Self { pending: Mutex::default(), waker })
+        Arc::new(Self { pending: Mutex::default(), waker, host: OnceLock::new() })
+    }
+
+    pub(super) fn set_host(&self, host: Weak<dyn Host>) {
+        // Set once, by the server that made these calls.
+        let _ = self.host.set(host);
+    }
+
+    pub(super) fn wake(&self) {
+        // A full eventfd means that the thread is being woken already.
+        let _ = self.waker.wake();
     }
 
     pub(super) fn take(&self) -> Vec<usize> {
@@ -51,8 +74,7 @@ impl Calls {
 
     fn call(&self, number: usize) {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(number);
-        // A full eventfd means that the thread is being woken already.
-        let _ = self.waker.wake();
+        self.wake();
     }
 }
 
@@ -188,6 +210,43 @@ impl LocalStream {
         state.to_server.extend(bytes.get(..room).unwrap_or_default());
         pipe.call(&mut state);
         Poll::Ready(Ok(room))
+    }
+}
+
+impl LocalStream {
+    /// Sends `bytes`, lets the server answer them on this thread, and takes the answer. `None` when that cannot be: the server's
+    /// thread is at work, there is no room, or this server works otherwise; then nothing has happened.
+    ///
+    /// The task that waits for reading is not woken by what is taken here, and is by everything else.
+    pub(crate) fn exchange(&self, bytes: &[u8], answer: &mut Vec<u8>) -> Option<()> {
+        let pipe = &self.end.pipe;
+        let host = pipe.calls.host.get()?.upgrade()?;
+        let mut state = pipe.lock();
+        let number = state.number?;
+        let room = CAPACITY.saturating_sub(state.to_server.len());
+        if state.server_closed
+            || state.client_closed
+            || room < bytes.len()
+            || !state.to_client.is_empty()
+        {
+            return None;
+        }
+        state.to_server.extend(bytes);
+        let reader = state.reader.take();
+        drop(state);
+        let visited = host.visit(number);
+        let mut state = pipe.lock();
+        answer.extend(state.to_client.drain(..));
+        state.reader = state.reader.take().or(reader);
+        if !visited {
+            pipe.call(&mut state);
+        }
+        if state.server_closed {
+            let reader = state.reader.take();
+            drop(state);
+            reader.into_iter().for_each(std::task::Waker::wake);
+        }
+        Some(())
     }
 }
 
