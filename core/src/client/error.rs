@@ -37,6 +37,13 @@ impl Error {
         self
     }
 
+    /// The same, saying that the operation may have happened.
+    #[must_use]
+    pub fn with_outcome_unknown(mut self) -> Self {
+        self.0.outcome_unknown = true;
+        self
+    }
+
     pub(super) fn refused(why: Refused, op: OpCode, path: &str) -> Self {
         let detail = match why {
             Refused::Full => {

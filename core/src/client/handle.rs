@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::error::{Error, Result};
 use super::multi::{ReadBatch, Transaction};
 use super::operation::{Op, WatchGuard};
+use super::retry::{RetryPolicy, Retrying};
 use super::runtime::IoThread;
 use super::shared::Shared;
 use super::state::{Lifetime, States};
@@ -219,6 +220,12 @@ impl Client {
         &self.shared().environment
     }
 
+    /// The same operations, repeated by a policy where that is safe.
+    #[must_use]
+    pub fn retrying(&self, policy: RetryPolicy) -> Retrying {
+        Retrying::new(self.clone(), policy)
+    }
+
     /// Waits a while, on any executor.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         self.environment().sleep(duration)
@@ -231,6 +238,20 @@ impl Client {
         read: fn(Reply, Option<WatchGuard>) -> Result<T>,
     ) -> Op<T> {
         Op::new(self.shared(), self.shared().submit(&self.root, request), read)
+    }
+
+    /// Submits a request in this view, for one session only if one is given.
+    pub(super) fn submit_under<T>(
+        &self,
+        lifetime: Option<&Lifetime>,
+        request: &Request<'_>,
+        read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    ) -> Op<T> {
+        let submitted = match lifetime {
+            Some(lifetime) => self.shared().submit_in(lifetime.generation(), &self.root, request),
+            None => self.shared().submit(&self.root, request),
+        };
+        Op::new(self.shared(), submitted, read)
     }
 
     /// Submits a request outside every view.

@@ -22,6 +22,7 @@ mod operation;
 mod ops;
 mod port;
 pub mod resolve;
+mod retry;
 mod runtime;
 mod shared;
 mod shortcut;
@@ -46,6 +47,7 @@ pub use quorate_engine::client::{
 pub use quorate_wire::event::EventType;
 pub use quorate_wire::op::create::CreateMode;
 pub use quorate_wire::{Acl, ErrorCode, Id, Stat};
+pub use retry::{Outcome, RetryPolicy, Retrying};
 pub use shared::Command;
 pub use state::{Lifetime, States};
 pub use watch::{Event, Watch, WatchEvent, Watcher};

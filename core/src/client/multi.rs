@@ -4,6 +4,7 @@ use super::Client;
 use super::create::CreateOptions;
 use super::error::{Error, Result};
 use super::operation::Op;
+use super::state::Lifetime;
 use quorate_engine::client::{Create, Part, Reply, Request};
 use quorate_wire::{ErrorCode, Stat};
 
@@ -63,6 +64,7 @@ pub enum ReadResult {
 pub struct Transaction {
     client: Client,
     parts: Vec<OwnedPart>,
+    lifetime: Option<Lifetime>,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,14 @@ enum OwnedPart {
 
 impl Transaction {
     pub(super) const fn new(client: Client) -> Self {
-        Self { client, parts: Vec::new() }
+        Self { client, parts: Vec::new(), lifetime: None }
+    }
+
+    /// Demands that this session still lives: the transaction is never carried out under a later one of the same client. Needed where
+    /// a part checks an ephemeral node whose name another session may take.
+    pub fn under(mut self, lifetime: &Lifetime) -> Self {
+        self.lifetime = Some(lifetime.clone());
+        self
     }
 
     /// Creates a node.
@@ -135,10 +144,12 @@ impl Transaction {
     pub fn commit(self) -> Commit {
         let parts: Vec<Part<'_>> = self.parts.iter().map(OwnedPart::borrow).collect();
         let paths = parts.iter().map(|part| part.path().to_owned()).collect();
-        let op = self.client.submit(&Request::Multi(&parts), |reply, _| match reply {
-            Reply::Multi(results) => Ok(results),
-            _ => Err(Error::unexpected("multi")),
-        });
+        let request = Request::Multi(&parts);
+        let op =
+            self.client.submit_under(self.lifetime.as_ref(), &request, |reply, _| match reply {
+                Reply::Multi(results) => Ok(results),
+                _ => Err(Error::unexpected("multi")),
+            });
         Commit { op, paths }
     }
 }

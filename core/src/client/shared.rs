@@ -177,6 +177,25 @@ impl Shared {
         })
     }
 
+    /// The same, if the session of this number still lives.
+    pub(super) fn submit_in(
+        &self,
+        generation: u64,
+        root: &str,
+        request: &Request<'_>,
+    ) -> Result<usize> {
+        // Looks at the clock.
+        self.generation();
+        self.with(|core| {
+            if core.generation != generation {
+                let (what, path) = (request.op().name(), request.path());
+                return Err(Error::new(quorate_wire::ErrorCode::SessionExpired, what, path));
+            }
+            let key = core.ops.insert(Slot::Waiting(None));
+            core.submit(root, request, key)
+        })
+    }
+
     /// Submits a request that leaves a watch: answers the keys of the operation and of the watch.
     pub(super) fn submit_watch<'a>(
         &self,

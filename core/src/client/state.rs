@@ -75,6 +75,10 @@ impl Lifetime {
         Self { shared, generation }
     }
 
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether the session still lives, as far as the local clock can tell: right also after a pause of the
     /// whole process.
     #[must_use]

@@ -8,3 +8,4 @@
 pub mod kit;
 pub mod layout;
 pub mod lock;
+pub mod process_queue;

@@ -91,7 +91,7 @@ impl Held {
 }
 
 /// Waits until a session has ended or a node of it is gone.
-async fn lost(client: Client, lifetime: Lifetime, path: String) -> Loss {
+pub async fn lost(client: Client, lifetime: Lifetime, path: String) -> Loss {
     let mut ended = pin!(lifetime.ended());
     let mut deleted = pin!(deleted(&client, &path));
     poll_fn(|context| {

@@ -3,10 +3,12 @@
 //! A [`Claim`] is an ephemeral node by which a client stands in a queue; it is created so that a lost answer does no harm,
 //! and removed whatever happens to its owner. A [`Held`] is a claim that was granted.
 
+mod backoff;
 mod claim;
 mod held;
 mod patience;
 
+pub use backoff::Backoff;
 pub use claim::{Claim, Kind};
-pub use held::{Held, Loss};
+pub use held::{Held, Loss, lost};
 pub use patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};

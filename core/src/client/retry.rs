@@ -1,0 +1,486 @@
+//! Retries that never repeat blindly what must not happen twice.
+//!
+//! When a connection is lost, a request may have been carried out although its answer never came. Reads are repeated; before
+//! a write is repeated, the tree is asked whether it has happened. Where that cannot be told, the error says so
+//! ([`Error::outcome_unknown`]) and the caller decides. Only the loss of a connection is met in this way: refusals and the end of the
+//! session are answers. Sources: Curator's `RetryLoop`, `ProtectedMode` and idempotent builders.
+
+use super::{
+    Client, CreateOptions, Created, Error, Lifetime, PartResult, Result, Transaction, within,
+};
+use crate::recipes::kit;
+use crate::recipes::layout::protected::{Id, Style};
+use quorate_wire::op::create::CreateMode;
+use quorate_wire::{ErrorCode, Stat};
+use std::time::Duration;
+
+/// How often, how long and with which pauses to try.
+///
+/// Pauses grow exponentially and are drawn evenly between zero and the present bound ("full jitter"), so that many clients
+/// that lost the same server do not come back together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    tries: Option<u32>,
+    limit: Option<Duration>,
+    base: Duration,
+    cap: Duration,
+}
+
+impl RetryPolicy {
+    /// So many tries altogether; at least one.
+    #[must_use]
+    pub const fn tries(tries: u32) -> Self {
+        Self { tries: Some(tries), limit: None, base: BASE, cap: CAP }
+    }
+
+    /// Until so much time has passed since the call. A request that waits for its answer then is given up: its outcome is
+    /// unknown.
+    #[must_use]
+    pub const fn until(limit: Duration) -> Self {
+        Self { tries: None, limit: Some(limit), base: BASE, cap: CAP }
+    }
+
+    /// Until there is an answer, or the session ends.
+    #[must_use]
+    pub const fn forever() -> Self {
+        Self { tries: None, limit: None, base: BASE, cap: CAP }
+    }
+
+    /// With a deadline besides.
+    #[must_use]
+    pub const fn and_until(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// With other bounds of the pauses: the first, and the longest. 50 ms and 5 s unless told otherwise.
+    #[must_use]
+    pub const fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        self.base = base;
+        self.cap = cap;
+        self
+    }
+
+    /// The pause after this many tries, for a random number.
+    #[must_use]
+    pub fn pause(&self, tries: u32, random: u64) -> Duration {
+        let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+        let bound = self.base.saturating_mul(factor.max(1)).min(self.cap);
+        let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(random % micros.saturating_add(1).max(1))
+    }
+}
+
+/// What a look at the tree says about a write whose answer was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It has happened, with this result.
+    Happened(T),
+    /// It has not, and it cannot happen any more: the server refuses what is still on its way on the old connection.
+    DidNot,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// The operations of a [`Client`], repeated by a [`RetryPolicy`] where that is safe.
+///
+/// ```
+/// # use quorate::{client::{Client, CreateMode, RetryPolicy}, server::Server};
+/// # use std::time::Duration;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client: &Client| {
+/// let patient = client.retrying(RetryPolicy::tries(5).and_until(Duration::from_secs(10)));
+/// patient.create("/jobs", b"", CreateMode::Persistent).await?;
+/// let job = patient.create_protected("/jobs/job-", b"x", CreateMode::EphemeralSequential).await?;
+/// assert!(job.path.starts_with("/jobs/_c_"));
+/// patient.delete(&job.path, None).await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Retrying {
+    client: Client,
+    policy: RetryPolicy,
+}
+
+impl Retrying {
+    pub(super) const fn new(client: Client, policy: RetryPolicy) -> Self {
+        Self { client, policy }
+    }
+
+    /// The client.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Repeats what may happen twice.
+    ///
+    /// # Errors
+    /// That of the last try.
+    pub async fn repeat<T, F: Future<Output = Result<T>>>(
+        &self,
+        mut operation: impl FnMut() -> F,
+    ) -> Result<T> {
+        let mut tries = Tries::new(self);
+        loop {
+            match tries.limited(false, operation()).await {
+                Err(error) if error.is_connection_loss() => tries.again(error).await?,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Repeats a write only when `look` says that it did not happen. `look` is asked after each loss, behind a `sync`,
+    /// and its own reads are repeated.
+    ///
+    /// # Errors
+    /// That of the last try; [`Error::outcome_unknown`] says whether it may have happened.
+    pub async fn checked<T, F, L>(
+        &self,
+        path: &str,
+        mut write: impl FnMut() -> F,
+        mut look: impl FnMut() -> L,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+        L: Future<Output = Result<Outcome<T>>>,
+    {
+        let mut tries = Tries::new(self);
+        loop {
+            let error = match tries.limited(true, write()).await {
+                Err(error) if error.is_connection_loss() => error,
+                answer => return answer,
+            };
+            if !error.outcome_unknown() {
+                tries.again(error).await?;
+                continue;
+            }
+            let looked = async {
+                tries.repeat(|| self.client.sync(path)).await?;
+                look().await
+            };
+            match tries.limited(true, looked).await {
+                Ok(Outcome::Happened(result)) => return Ok(result),
+                Ok(Outcome::DidNot) => tries.again(error).await.map_err(settled)?,
+                // Neither the look's failure nor its silence says that nothing happened.
+                Ok(Outcome::Unknown) => return Err(error),
+                Err(look) => return Err(look.with_outcome_unknown()),
+            }
+        }
+    }
+
+    /// As [`Client::get`].
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn get(&self, path: &str) -> Result<(Vec<u8>, Stat)> {
+        self.repeat(|| self.client.get(path)).await
+    }
+
+    /// As [`Client::exists`].
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn exists(&self, path: &str) -> Result<Option<Stat>> {
+        self.repeat(|| self.client.exists(path)).await
+    }
+
+    /// As [`Client::children`].
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn children(&self, path: &str) -> Result<(Vec<String>, Stat)> {
+        self.repeat(|| self.client.children(path)).await
+    }
+
+    /// As [`Client::sync`].
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn sync(&self, path: &str) -> Result<()> {
+        self.repeat(|| self.client.sync(path)).await
+    }
+
+    /// Creates a node. With a name of the caller's own it is idempotent: after a loss, a node with the same data (and, if it is ephemeral,
+    /// of this session) counts as the one that was asked for. A sequential node cannot be told from others: it is not tried
+    /// again once it may exist; see [`create_protected`](Self::create_protected).
+    ///
+    /// # Errors
+    /// As for [`Client::create`].
+    pub async fn create(
+        &self,
+        path: &str,
+        data: &[u8],
+        options: impl Into<CreateOptions>,
+    ) -> Result<Created> {
+        let options = options.into();
+        let kind = options.mode;
+        let session = self.client.session_id();
+        let look = || async move {
+            if is_sequential(kind) {
+                return Ok(Outcome::Unknown);
+            }
+            match self.get(path).await {
+                Ok((found, stat)) => {
+                    let mine = !is_ephemeral(kind) || stat.ephemeral_owner == session;
+                    if mine && found == data {
+                        return Ok(Outcome::Happened(Created { path: path.to_owned(), stat }));
+                    }
+                    // Whoever made it, trying again says `NodeExists`: the answer that is due.
+                    Ok(Outcome::DidNot)
+                }
+                Err(error) if error.code() == ErrorCode::NoNode => Ok(Outcome::DidNot),
+                Err(error) => Err(error),
+            }
+        };
+        self.checked(path, || self.client.create(path, data, options.clone()), look).await
+    }
+
+    /// Creates a node whose name begins with an id of its own, `_c_<uuid>-` as Curator writes it, by which it is found again after a
+    /// loss. An ephemeral one is taken only if this session owns it: what an expiring session left is removed.
+    ///
+    /// # Errors
+    /// As for [`Client::create`].
+    pub async fn create_protected(
+        &self,
+        path: &str,
+        data: &[u8],
+        options: impl Into<CreateOptions>,
+    ) -> Result<Created> {
+        let options = options.into();
+        let id = kit::fresh_id(&self.client);
+        let name = kit::name_of(path);
+        let parent = Some(quorate_wire::path::parent(path)).filter(|p| !p.is_empty());
+        let parent = parent.unwrap_or("/");
+        let protected = kit::join(parent, &format!("{}{name}", id.prefix(Style::Curator)));
+        let mut orphan = Orphan::new(&self.client, parent, id);
+        let look = || self.find_protected(parent, id, options.mode);
+        let write = || self.client.create(&protected, data, options.clone());
+        let created = self.checked(parent, write, look).await;
+        // Only what may exist without an owner is looked for when this future is dropped or fails.
+        if !matches!(&created, Err(error) if error.outcome_unknown()) {
+            orphan.disarm();
+        }
+        created
+    }
+
+    async fn find_protected(
+        &self,
+        parent: &str,
+        id: Id,
+        mode: CreateMode,
+    ) -> Result<Outcome<Created>> {
+        let children = match self.children(parent).await {
+            Ok((children, _)) => children,
+            Err(error) if error.code() == ErrorCode::NoNode => return Ok(Outcome::DidNot),
+            Err(error) => return Err(error),
+        };
+        let session = self.client.session_id();
+        for name in id.find(&children) {
+            let path = kit::join(parent, name);
+            match self.exists(&path).await? {
+                Some(stat) if is_ephemeral(mode) && stat.ephemeral_owner != session => {
+                    self.delete(&path, None).await?;
+                }
+                Some(stat) => return Ok(Outcome::Happened(Created { path, stat })),
+                None => {}
+            }
+        }
+        Ok(Outcome::DidNot)
+    }
+
+    /// Writes data. After a loss, the version that follows the expected one together with equal data counts as done. Without
+    /// a version, equal data counts as done, and a node that nobody has written since before the call as not done;
+    /// between the two the outcome is unknown.
+    ///
+    /// # Errors
+    /// As for [`Client::set`].
+    pub async fn set(&self, path: &str, data: &[u8], version: Option<i32>) -> Result<Stat> {
+        let before = self.client.last_zxid();
+        let look = || async move {
+            let (found, stat) = match self.get(path).await {
+                Ok(found) => found,
+                // Deleted after the write or before: trying again gives the answer that is due.
+                Err(error) if error.code() == ErrorCode::NoNode => return Ok(Outcome::Unknown),
+                Err(error) => return Err(error),
+            };
+            Ok(match version {
+                Some(expected) if stat.version == expected => Outcome::DidNot,
+                Some(expected) if stat.version != expected.wrapping_add(1) => Outcome::Unknown,
+                _ if found == data => Outcome::Happened(stat),
+                // Exactly one write came since, and it was another's.
+                Some(_) => Outcome::DidNot,
+                None if stat.mzxid <= before => Outcome::DidNot,
+                None => Outcome::Unknown,
+            })
+        };
+        self.checked(path, || self.client.set(path, data, version), look).await
+    }
+
+    /// Deletes a node. After a loss, that it is gone counts as done; a node that was created meanwhile is not touched.
+    ///
+    /// # Errors
+    /// As for [`Client::delete`].
+    pub async fn delete(&self, path: &str, version: Option<i32>) -> Result<()> {
+        let before = self.client.last_zxid();
+        let look = || async move {
+            Ok(match self.exists(path).await? {
+                None => Outcome::Happened(()),
+                Some(stat) if stat.czxid <= before => Outcome::DidNot,
+                Some(_) => Outcome::Unknown,
+            })
+        };
+        self.checked(path, || self.client.delete(path, version), look).await
+    }
+
+    /// Commits a transaction, made anew for each try. `look` says after a loss whether it has happened: by a node that it creates,
+    /// or a version that it raises.
+    ///
+    /// # Errors
+    /// As for [`Transaction::commit`].
+    pub async fn commit<L: Future<Output = Result<Outcome<Vec<PartResult>>>>>(
+        &self,
+        path: &str,
+        transaction: impl Fn() -> Transaction,
+        look: impl FnMut() -> L,
+    ) -> Result<Vec<PartResult>> {
+        self.checked(path, || transaction().commit(), look).await
+    }
+}
+
+/// The tries of one call.
+struct Tries<'a> {
+    retrying: &'a Retrying,
+    tries: u32,
+    deadline: Option<i64>,
+}
+
+impl<'a> Tries<'a> {
+    fn new(retrying: &'a Retrying) -> Self {
+        let limit = retrying.policy.limit.map(|limit| i64::try_from(limit.as_millis()));
+        let now = retrying.client.environment().now();
+        let deadline = limit.map(|limit| now.saturating_add(limit.unwrap_or(i64::MAX)));
+        Self { retrying, tries: 1, deadline }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let now = self.retrying.client.environment().now();
+        let left = |deadline: i64| u64::try_from(deadline.saturating_sub(now)).unwrap_or(0);
+        self.deadline.map(|deadline| Duration::from_millis(left(deadline)))
+    }
+
+    /// Waits for an answer until the deadline.
+    async fn limited<T>(&self, writes: bool, future: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(left) = self.left() else { return future.await };
+        let environment = self.retrying.client.environment();
+        within(&**environment, left, future).await.unwrap_or_else(|| {
+            let error = Error::new(ErrorCode::RequestTimeout, "retry", "")
+                .with_detail("the time for it is over");
+            Err(if writes { error.with_outcome_unknown() } else { error })
+        })
+    }
+
+    /// Reads within the same deadline.
+    async fn repeat<T, F: Future<Output = Result<T>>>(
+        &self,
+        mut read: impl FnMut() -> F,
+    ) -> Result<T> {
+        loop {
+            match read().await {
+                Err(error) if error.is_connection_loss() => self.pause(1).await,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Pauses before the next try, or gives up with this error.
+    async fn again(&mut self, error: Error) -> Result<()> {
+        let spent = self.retrying.policy.tries.is_some_and(|tries| self.tries >= tries);
+        if spent || self.left().is_some_and(|left| left.is_zero()) {
+            return Err(error);
+        }
+        self.pause(self.tries).await;
+        self.tries = self.tries.saturating_add(1);
+        Ok(())
+    }
+
+    async fn pause(&self, tries: u32) {
+        let client = &self.retrying.client;
+        let mut pause = self.retrying.policy.pause(tries, client.environment().random());
+        if let Some(left) = self.left() {
+            pause = pause.min(left);
+        }
+        client.sleep(pause).await;
+    }
+}
+
+/// A protected node that may exist while nobody waits for it any more: searched for and removed in the background.
+struct Orphan {
+    client: Client,
+    lifetime: Lifetime,
+    parent: String,
+    id: Id,
+    armed: bool,
+}
+
+impl Orphan {
+    fn new(client: &Client, parent: &str, id: Id) -> Self {
+        let (client, lifetime) = (client.clone(), client.lifetime());
+        Self { client, lifetime, parent: parent.to_owned(), id, armed: true }
+    }
+
+    const fn disarm(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        if !self.armed || !self.lifetime.is_alive() {
+            return;
+        }
+        let (client, parent, id) = (self.client.clone(), std::mem::take(&mut self.parent), self.id);
+        let environment = std::sync::Arc::clone(client.environment());
+        environment.spawn(Box::pin(async move {
+            let patient = client.retrying(RetryPolicy::forever());
+            let found = async {
+                patient.sync(&parent).await?;
+                patient.children(&parent).await
+            };
+            let Ok((children, _)) = found.await else { return };
+            for name in id.find(&children) {
+                let path = kit::join(&parent, name);
+                if let Err(error) = patient.delete(&path, None).await
+                    && error.code() != ErrorCode::NoNode
+                {
+                    tracing::warn!(%error, "a node without an owner could not be removed");
+                }
+            }
+        }));
+    }
+}
+
+/// It is known that this try did not happen.
+fn settled(error: Error) -> Error {
+    Error::new(error.code(), error.operation(), error.path())
+}
+
+const fn is_sequential(mode: CreateMode) -> bool {
+    matches!(
+        mode,
+        CreateMode::PersistentSequential
+            | CreateMode::EphemeralSequential
+            | CreateMode::PersistentSequentialWithTtl
+    )
+}
+
+const fn is_ephemeral(mode: CreateMode) -> bool {
+    matches!(mode, CreateMode::Ephemeral | CreateMode::EphemeralSequential)
+}
+
+const BASE: Duration = Duration::from_millis(50);
+const CAP: Duration = Duration::from_secs(5);

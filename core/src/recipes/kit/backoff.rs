@@ -1,0 +1,28 @@
+//! [`Backoff`]: growing pauses for loops that could meet the same obstacle again at once.
+
+use crate::client::{Client, RetryPolicy};
+use std::time::Duration;
+
+/// Pauses that double from 5 ms to 1 s at most, each drawn evenly from zero to its bound, so that competitors do not meet again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    /// Waits longer than the last time, on average.
+    pub async fn pause(&mut self, client: &Client) {
+        self.tries = self.tries.saturating_add(1);
+        let policy = RetryPolicy::forever().backoff(BASE, CAP);
+        client.sleep(policy.pause(self.tries, client.environment().random())).await;
+    }
+
+    /// How many pauses there were.
+    #[must_use]
+    pub const fn tries(&self) -> u32 {
+        self.tries
+    }
+}
+
+const BASE: Duration = Duration::from_millis(5);
+const CAP: Duration = Duration::from_secs(1);
