@@ -9,3 +9,4 @@ pub mod kit;
 pub mod layout;
 pub mod lock;
 pub mod process_queue;
+pub mod queue;

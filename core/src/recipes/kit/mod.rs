@@ -7,8 +7,10 @@ mod backoff;
 mod claim;
 mod held;
 mod patience;
+mod receipt;
 
 pub use backoff::Backoff;
 pub use claim::{Claim, Kind};
 pub use held::{Held, Loss, lost};
 pub use patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
+pub use receipt::Receipt;

@@ -1,0 +1,268 @@
+//! [`Holding`]: an item that this client has and nobody else, until the work on it is done.
+//!
+//! The mark of a held item has the item's name, as Curator's and kazoo's have, so that a later holder's mark stands at the same
+//! path. What removes an item therefore demands two things: the mark, and the session that made it. A consumer whose session
+//! ended cannot remove what was given to somebody else, even if it does not know yet.
+
+use super::store::{Item, Store};
+use crate::client::{
+    Client, CreateMode, Error, ErrorCode, Lifetime, PartResult, Result, Transaction,
+};
+use crate::recipes::kit::{self, Backoff, Loss, ensure, fresh_id, patiently};
+use std::sync::Arc;
+
+/// An item, held. Dropping it gives the item back in the background.
+#[derive(Debug)]
+pub struct Holding {
+    store: Store,
+    item: Item,
+    mark: Mark,
+}
+
+/// The ephemeral node that stands for holding an item.
+#[derive(Debug)]
+struct Mark {
+    client: Client,
+    lifetime: Lifetime,
+    path: String,
+    /// What only this mark says.
+    id: Vec<u8>,
+    token: i64,
+    /// Whether it may exist.
+    live: bool,
+}
+
+impl Store {
+    /// Marks an item; `None` when another has it, or had it.
+    pub(super) async fn hold(&self, name: String) -> Result<Option<Holding>> {
+        let path = self.entry(&name);
+        let lifetime = self.client.lifetime();
+        let (data, stat) = match patiently(|| self.client.get(&path)).await {
+            Ok(found) => found,
+            Err(error) if error.code() == ErrorCode::NoNode => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(item) = self.read(&name, &data, stat) else { return Ok(None) };
+        let mut mark = Mark {
+            client: self.client.clone(),
+            lifetime,
+            path: self.mark(&name),
+            id: fresh_id(&self.client).hex().into_bytes(),
+            token: 0,
+            live: false,
+        };
+        loop {
+            let multi = self.client.multi().under(&mark.lifetime).check(&*path, Some(stat.version));
+            mark.live = true;
+            let made = multi.create(&*mark.path, &*mark.id, CreateMode::Ephemeral).commit().await;
+            match made {
+                Ok(results) => {
+                    mark.token = match results.last() {
+                        Some(PartResult::Created { stat: Some(stat), .. }) => stat.czxid,
+                        _ => mark.find().await?.unwrap_or_default(),
+                    };
+                    return Ok(Some(Holding { store: self.clone(), item, mark }));
+                }
+                Err(error) if error.is_connection_loss() => {
+                    if let Some(token) = mark.find().await? {
+                        mark.token = token;
+                        return Ok(Some(Holding { store: self.clone(), item, mark }));
+                    }
+                }
+                Err(error) => {
+                    mark.live = false;
+                    match (error.code(), error.part()) {
+                        (ErrorCode::NoNode, Some(1)) => ensure(&self.client, &self.marks).await?,
+                        (ErrorCode::NoNode | ErrorCode::BadVersion | ErrorCode::NodeExists, _) => {
+                            return Ok(None);
+                        }
+                        _ => return Err(error),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Holding {
+    /// The contents; of several the first.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.item.data()
+    }
+
+    /// The item.
+    #[must_use]
+    pub const fn item(&self) -> &Item {
+        &self.item
+    }
+
+    /// The fencing token, the czxid of the mark: greater than that of everybody who held this item before.
+    #[must_use]
+    pub const fn token(&self) -> i64 {
+        self.mark.token
+    }
+
+    /// Whether the session lives, by the local clock. It costs no request.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.mark.lifetime.is_alive()
+    }
+
+    /// Waits until the item is not held any more, no later than the session timeout by the local clock after the last contact.
+    pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
+        kit::lost(self.mark.client.clone(), self.mark.lifetime.clone(), self.mark.path.clone())
+    }
+
+    /// A transaction that happens only while the item is held.
+    pub fn guarded(&self) -> Transaction {
+        let multi = self.store.client.multi().under(&self.mark.lifetime);
+        multi.check(&*self.mark.path, Some(0))
+    }
+
+    /// The work is done: removes item and mark.
+    ///
+    /// # Errors
+    /// As for [`complete_with`](Self::complete_with).
+    pub async fn complete(self) -> Result<()> {
+        self.complete_with(|transaction| transaction).await
+    }
+
+    /// Removes item and mark together with more writes: all happen, or none. What is written here is written **exactly once** for
+    /// the item. The closure may be called again after a lost connection.
+    ///
+    /// # Errors
+    /// `SessionExpired` or `NoNode` when the item is not held any more: somebody else has it, or will get it, and nothing was written
+    /// unless the outcome is unknown. Errors of the additional parts, which begin with the third; then the item is given back.
+    pub async fn complete_with(mut self, more: impl Fn(Transaction) -> Transaction) -> Result<()> {
+        let entry = self.store.entry(&self.item.name);
+        let mut unknown = false;
+        let mut backoff = Backoff::default();
+        loop {
+            let transaction =
+                self.guarded().delete(&*entry, None).delete(&*self.mark.path, Some(0));
+            let error = match more(transaction).commit().await {
+                Ok(_) => {
+                    self.mark.live = false;
+                    return Ok(());
+                }
+                Err(error) if error.is_connection_loss() => error,
+                Err(error) if unknown => return Err(error.with_outcome_unknown()),
+                Err(error) => return Err(self.explain(error)),
+            };
+            unknown |= error.outcome_unknown();
+            match self.was_completed(&entry).await {
+                Ok(true) if unknown => {
+                    self.mark.live = false;
+                    return Ok(());
+                }
+                Ok(_) => unknown = false,
+                Err(look) if unknown => return Err(look.with_outcome_unknown()),
+                Err(look) => return Err(look),
+            }
+            backoff.pause(&self.store.client).await;
+        }
+    }
+
+    /// Whether the item is gone. While the session lives, nobody else can have removed it.
+    async fn was_completed(&self, entry: &str) -> Result<bool> {
+        let client = &self.store.client;
+        patiently(|| client.sync(entry)).await?;
+        let found = patiently(|| client.exists(entry)).await?;
+        if !self.is_held() {
+            return Err(Error::new(ErrorCode::SessionExpired, "complete", entry));
+        }
+        Ok(found.is_none_or(|stat| stat.czxid != self.item.stat.czxid))
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        let what = match error.part() {
+            Some(0) => "the mark is gone: the item is not held any more",
+            Some(1) => "the item is gone: somebody removed it without a mark",
+            _ => return error,
+        };
+        Error::new(error.code(), "complete", error.path()).with_detail(what)
+    }
+
+    /// Gives the item back, to its old place: somebody gets it next.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn release(mut self) -> Result<()> {
+        self.mark.remove().await
+    }
+
+    /// Puts the item to the end of its kind, as Curator's error mode `REQUEUE` does, and gives it up.
+    ///
+    /// # Errors
+    /// As for [`complete_with`](Self::complete_with).
+    pub async fn requeue(self) -> Result<()> {
+        let path = self.store.entry(&self.item.name);
+        let (data, _) = patiently(|| self.store.client.get(&path)).await?;
+        let stem = crate::recipes::layout::sequence::split(&path);
+        let stem = stem.map_or(path.clone(), |(stem, _)| stem.to_owned());
+        let mode = CreateMode::PersistentSequential;
+        self.complete_with(|transaction| transaction.create(&*stem, &*data, mode)).await
+    }
+}
+
+impl Mark {
+    /// The token of this very mark, if it exists. A `sync` before makes sure that nothing is on its way any more.
+    async fn find(&self) -> Result<Option<i64>> {
+        patiently(|| self.client.sync(&self.path)).await?;
+        match patiently(|| self.client.get(&self.path)).await {
+            Ok((data, stat)) => Ok((data == self.id).then_some(stat.czxid)),
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes it, and nobody else's.
+    async fn remove(&mut self) -> Result<()> {
+        while self.live && self.lifetime.is_alive() {
+            let removed = match self.find().await {
+                Ok(None) => Ok(()),
+                Ok(Some(_)) => {
+                    let multi = self.client.multi().under(&self.lifetime);
+                    multi.delete(&*self.path, Some(0)).commit().await.map(drop)
+                }
+                Err(error) => Err(error),
+            };
+            match removed {
+                // Once more: is it gone?
+                Err(error) if error.is_connection_loss() => {}
+                Err(error) if error.code() == ErrorCode::NoNode || error.is_session_end() => break,
+                Err(error) => {
+                    self.live = false;
+                    return Err(error);
+                }
+                Ok(()) => break,
+            }
+        }
+        self.live = false;
+        Ok(())
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        if !self.live || !self.lifetime.is_alive() {
+            return;
+        }
+        let mut rest = Self {
+            client: self.client.clone(),
+            lifetime: self.lifetime.clone(),
+            path: std::mem::take(&mut self.path),
+            id: std::mem::take(&mut self.id),
+            token: self.token,
+            live: true,
+        };
+        self.live = false;
+        let environment = Arc::clone(self.client.environment());
+        environment.spawn(Box::pin(async move {
+            if let Err(error) = rest.remove().await {
+                tracing::warn!(%error, "the mark of a queue item could not be removed");
+            }
+        }));
+    }
+}

@@ -1,0 +1,287 @@
+//! The nodes of a queue: listing, reading, creating and removing them, waiting for more.
+
+use super::clock::ServerClock;
+use crate::client::{Client, CreateMode, ErrorCode, Result, Stat, Watch};
+use crate::recipes::kit::{Backoff, Receipt, ensure, join, name_of, patiently};
+use crate::recipes::layout::frame;
+use crate::recipes::layout::queue::Kind;
+use std::collections::{HashSet, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+/// An item that was taken, or read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The name of its node.
+    pub name: String,
+    /// Its contents. Curator's nodes can carry several; others have one.
+    pub parts: Vec<Vec<u8>>,
+    /// The node's stat. `czxid` tells items apart and grows with each.
+    pub stat: Stat,
+}
+
+impl Item {
+    /// The contents; of several the first.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.parts.first().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Where the nodes are.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    pub(super) client: Client,
+    /// Directory of the items.
+    pub(super) entries: String,
+    /// Directory of the marks.
+    pub(super) marks: String,
+    pub(super) kind: Kind,
+    pub(super) clock: ServerClock,
+    /// Names that were listed and not tried yet, where new items always come after them.
+    shelf: Arc<Mutex<VecDeque<String>>>,
+}
+
+/// What there is to try, and what to wait for if nothing can be had.
+struct Listing {
+    names: VecDeque<String>,
+    watches: Vec<Watch>,
+    /// When the next delayed item is due.
+    due_in: Option<Duration>,
+}
+
+impl Store {
+    pub(super) fn new(client: &Client, entries: String, marks: String, kind: Kind) -> Self {
+        let (client, shelf) = (client.clone(), Arc::default());
+        Self { client, entries, marks, kind, clock: ServerClock::default(), shelf }
+    }
+
+    /// Whether the data are Curator's frames.
+    pub(super) const fn is_framed(&self) -> bool {
+        !matches!(self.kind, Kind::Simple | Kind::Entry)
+    }
+
+    pub(super) fn entry(&self, name: &str) -> String {
+        join(&self.entries, name)
+    }
+
+    pub(super) fn mark(&self, name: &str) -> String {
+        join(&self.marks, name)
+    }
+
+    /// An item from its node's data; `None` if they are no frame: such a node is not ours to consume.
+    pub(super) fn read(&self, name: &str, data: &[u8], stat: Stat) -> Option<Item> {
+        let parts = if self.is_framed() {
+            let parts = frame::decode(data)
+                .inspect_err(|error| tracing::warn!(name, %error, "no item of this queue"));
+            parts.ok()?.into_iter().map(<[u8]>::to_vec).collect()
+        } else {
+            vec![data.to_vec()]
+        };
+        Some(Item { name: name.to_owned(), parts, stat })
+    }
+
+    /// Creates an item; repeated only if it was certainly not created.
+    pub(super) async fn put(&self, stem: &str, data: &[u8]) -> Result<Item> {
+        let path = self.entry(stem);
+        loop {
+            match self.client.create(&path, data, CreateMode::PersistentSequential).await {
+                Ok(created) => {
+                    let name = name_of(&created.path).to_owned();
+                    return Ok(Item { name, parts: vec![], stat: created.stat });
+                }
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    ensure(&self.client, &self.entries).await?;
+                }
+                Err(error) if error.is_connection_loss() && !error.outcome_unknown() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Creates an item together with a receipt.
+    pub(super) async fn put_once(&self, stem: &str, data: &[u8]) -> Result<()> {
+        let receipt = Receipt::new(&self.client, &format!("{}-receipts", self.entries));
+        loop {
+            let put = self.client.multi();
+            let put = put.create(self.entry(stem), data, CreateMode::PersistentSequential);
+            match receipt.attach(put).commit().await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    ensure(&self.client, &self.entries).await?;
+                    receipt.ensure().await?;
+                }
+                Err(error) if error.is_connection_loss() => match receipt.happened().await {
+                    Ok(Some(true)) => return Ok(()),
+                    Ok(Some(false)) => {}
+                    _ => return Err(error.with_outcome_unknown()),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// All names, foreign ones included.
+    pub(super) async fn names(&self) -> Result<Vec<String>> {
+        match patiently(|| self.client.children(&self.entries)).await {
+            Ok((names, _)) => Ok(names),
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries items in order until `attempt` gets one. With `wait` it waits once for a change when there is none, and may
+    /// answer `None` after that: to be called again.
+    pub(super) async fn next<T, F: Future<Output = Result<Option<T>>>>(
+        &self,
+        wait: bool,
+        marks: bool,
+        attempt: impl Fn(String) -> F,
+    ) -> Result<Option<T>> {
+        // Where new items come last, what was listed before is still in order.
+        let keeps = matches!(self.kind, Kind::Plain | Kind::Simple | Kind::Id) && !marks;
+        while !marks && let Some(name) = self.unshelve() {
+            if let Some(got) = attempt(name).await? {
+                return Ok(Some(got));
+            }
+        }
+        // Only who finds nothing leaves a watch, and looks again behind it.
+        for armed in [false, true] {
+            let mut listing = self.list(armed, marks).await?;
+            while let Some(name) = listing.names.pop_front() {
+                let got = attempt(name).await?;
+                if got.is_some() {
+                    if keeps {
+                        *self.shelf() = listing.names;
+                    }
+                    return Ok(got);
+                }
+            }
+            if !wait {
+                return Ok(None);
+            }
+            if armed {
+                self.wait(listing).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn list(&self, armed: bool, marks: bool) -> Result<Listing> {
+        let (mut names, mut watches) = self.children(&self.entries, armed).await?;
+        if marks {
+            let (taken, watch) = self.children(&self.marks, armed).await?;
+            let taken: HashSet<String> = taken.into_iter().collect();
+            names.retain(|name| !taken.contains(name));
+            watches.extend(watch);
+        }
+        let mut items = self.kind.in_order(&names);
+        let mut due_in = None;
+        if self.kind == Kind::Delay && !items.is_empty() {
+            let now = self.clock.read(&self.client, &self.marks).await?.at_least;
+            let later = items.iter().map(|item| item.due_in(now)).find(|due| *due > 0);
+            due_in = later.map(Duration::from_millis);
+            items.retain(|item| item.due_in(now) == 0);
+        }
+        let names = items.into_iter().map(|item| item.name.to_owned()).collect();
+        Ok(Listing { names, watches, due_in })
+    }
+
+    /// The children; with `armed` also a watch for more of them.
+    async fn children(&self, directory: &str, armed: bool) -> Result<(Vec<String>, Vec<Watch>)> {
+        loop {
+            let listed = if armed {
+                let listed = patiently(|| self.client.children_and_watch(directory)).await;
+                listed.map(|(names, _, watch)| (names, vec![watch]))
+            } else {
+                let listed = patiently(|| self.client.children(directory)).await;
+                listed.map(|(names, _)| (names, Vec::new()))
+            };
+            match listed {
+                Err(error) if error.code() == ErrorCode::NoNode && armed => {
+                    ensure(&self.client, directory).await?;
+                }
+                Err(error) if error.code() == ErrorCode::NoNode => return Ok(Default::default()),
+                listed => return listed,
+            }
+        }
+    }
+
+    /// Waits until something changes or an item is due.
+    async fn wait(&self, listing: Listing) -> Result<()> {
+        let Listing { mut watches, due_in, .. } = listing;
+        let mut timer = due_in.map(|due| self.client.environment().sleep(due));
+        poll_fn(|context| {
+            for watch in &mut watches {
+                if let Poll::Ready(event) = Pin::new(watch).poll(context) {
+                    return Poll::Ready(event.map(drop));
+                }
+            }
+            match &mut timer {
+                Some(timer) => timer.as_mut().poll(context).map(Ok),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Reads and removes an item; `None` when another was faster.
+    pub(super) async fn take(&self, name: String) -> Result<Option<Item>> {
+        let path = self.entry(&name);
+        let (data, stat) = match patiently(|| self.client.get(&path)).await {
+            Ok(found) => found,
+            Err(error) if error.code() == ErrorCode::NoNode => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(item) = self.read(&name, &data, stat) else { return Ok(None) };
+        loop {
+            match self.client.delete(&path, Some(stat.version)).await {
+                Ok(()) => return Ok(Some(item)),
+                Err(error) if matches!(error.code(), ErrorCode::NoNode | ErrorCode::BadVersion) => {
+                    return Ok(None);
+                }
+                Err(error) if error.is_connection_loss() => {
+                    patiently(|| self.client.sync(&path)).await?;
+                    let found = patiently(|| self.client.exists(&path)).await?;
+                    if error.outcome_unknown()
+                        && found.is_none_or(|found| found.czxid != stat.czxid)
+                    {
+                        return Err(error.with_detail("this consumer or another took the item"));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Removes an item unless somebody holds it: a mark is set and removed in the same transaction.
+    pub(super) async fn remove(&self, name: &str) -> Result<bool> {
+        let mut backoff = Backoff::default();
+        loop {
+            let remove = self.client.multi().create(self.mark(name), b"", CreateMode::Ephemeral);
+            let remove = remove.delete(self.entry(name), None).delete(self.mark(name), None);
+            match remove.commit().await {
+                Ok(_) => return Ok(true),
+                Err(error) if error.code() == ErrorCode::NodeExists => return Ok(false),
+                Err(error) if error.code() == ErrorCode::NoNode && error.part() == Some(0) => {
+                    ensure(&self.client, &self.marks).await?;
+                }
+                // After a lost answer it may have been this very transaction; gone it is.
+                Err(error) if error.code() == ErrorCode::NoNode => return Ok(backoff.tries() > 0),
+                Err(error) if error.is_connection_loss() => backoff.pause(&self.client).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn unshelve(&self) -> Option<String> {
+        self.shelf().pop_front()
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
