@@ -137,25 +137,34 @@ fn half_open(world: &mut World) {
 /// Something befalls a client, or the owner of a session, for a while.
 fn befall(world: &mut World, reads: bool) {
     let until = world.env.now + world.env.random.skewed(10_000, 30_000_000);
-    let at = world.env.random.index(world.clients.len() + world.owners.len());
+    let (clients, owners) = (world.clients.len(), world.owners.len());
+    let at = world.env.random.index(clients + owners + world.actors.len());
     if let Some(client) = world.clients.get_mut(at) {
         if reads {
             client.deafen(until);
         } else {
             client.silence(until);
         }
-    } else if let Some(owner) = world.owners.get_mut(at - world.clients.len()) {
+    } else if let Some(owner) = world.owners.get_mut(at.saturating_sub(clients)) {
         match world.env.random.below(3) {
-            // About as long as sessions live.
-            0 => {
-                let most = world.env.plan.timeouts.1 * 2_000;
-                let until = world.env.now + world.env.random.between(10_000, most);
-                owner.pause(until, &mut world.env);
-            }
+            0 => owner.pause(sleep(&mut world.env), &mut world.env),
             _ if reads => owner.deafen(until),
             _ => owner.silence(until),
         }
+    } else if let Some(actor) = world.actors.get_mut(at.saturating_sub(clients + owners)) {
+        match world.env.random.below(4) {
+            0..=1 => actor.pause(sleep(&mut world.env), &mut world.env),
+            2 => actor.die(&mut world.env),
+            _ if reads => actor.deafen(until),
+            _ => actor.silence(until),
+        }
     }
+}
+
+/// Until when a process sleeps: about as long as sessions live.
+fn sleep(env: &mut Env) -> u64 {
+    let most = env.plan.timeouts.1 * 2_000;
+    env.now + env.random.between(10_000, most)
 }
 
 fn move_wall(env: &mut Env) {

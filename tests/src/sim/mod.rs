@@ -19,11 +19,15 @@ pub mod random;
 mod reads;
 pub mod server;
 pub mod session;
+pub mod stage;
+mod tap;
 pub mod trace;
 mod watching;
 pub mod world;
 
+use stage::Play;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use trace::Trace;
 use world::World;
 
@@ -86,10 +90,27 @@ pub struct Failure {
 /// When a property does not hold, or something panics.
 pub fn run(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
-    let mut world = World::new(seed, &trace);
+    finish(seed, steps, World::new(seed, &trace), &trace)
+}
+
+/// Performs a play in the world of a seed, in the same way.
+///
+/// # Errors
+/// When a property does not hold, or something panics.
+pub fn perform(
+    seed: u64,
+    steps: u64,
+    echo: bool,
+    play: Rc<dyn Play>,
+) -> Result<Summary, Box<Failure>> {
+    let trace = Trace::new(echo);
+    finish(seed, steps, World::with_play(seed, &trace, Some(play)), &trace)
+}
+
+fn finish(seed: u64, steps: u64, mut world: World, trace: &Trace) -> Result<Summary, Box<Failure>> {
     let result = catch_unwind(AssertUnwindSafe(|| world.run(steps)));
     let what = match result {
-        Ok(Ok(())) => return Ok(summary(&world, &trace)),
+        Ok(Ok(())) => return Ok(summary(&world, trace)),
         Ok(Err(violation)) => violation.0,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

@@ -9,7 +9,9 @@ use super::plan::Plan;
 use super::random::Random;
 use super::server::Server;
 use super::session::Owner;
+use super::stage::{Actor, Play};
 use super::trace::{Trace, note};
+use std::rc::Rc;
 
 /// Everything there is.
 pub struct World {
@@ -21,6 +23,9 @@ pub struct World {
     pub clients: Vec<Client>,
     /// The owners of sessions; their numbers follow those of the clients.
     pub owners: Vec<Owner>,
+    /// The processes of a play; their numbers follow.
+    pub actors: Vec<Actor>,
+    play: Option<Rc<dyn Play>>,
     /// How fast the disk is when nothing is wrong, us.
     pub usual_disk: (u64, u64),
     /// Events so far, arrivals not counted.
@@ -31,8 +36,17 @@ impl World {
     /// The world of a seed.
     #[must_use]
     pub fn new(seed: u64, trace: &Trace) -> Self {
+        Self::with_play(seed, trace, None)
+    }
+
+    /// The world of a seed, in which a play is performed. There is not much else in it then.
+    #[must_use]
+    pub fn with_play(seed: u64, trace: &Trace, play: Option<Rc<dyn Play>>) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random);
+        let mut plan = Plan::new(&mut random);
+        if play.is_some() {
+            (plan.clients, plan.owners) = (plan.clients % 2, 0);
+        }
         note!(trace, "{plan:?}");
         let usual_disk = plan.disk_delay;
         let (clients, owners) = (plan.clients, plan.owners);
@@ -40,14 +54,30 @@ impl World {
         let mut env = Env::new(plan, random, trace.clone());
         let owners = clients..clients + owners;
         let clients = (0..clients).map(|number| Client::new(number, &mut env)).collect();
+        let first = owners.end;
         let owners = owners.map(|number| Owner::new(number, &mut env)).collect();
-        Self { env, servers: vec![Server::new(0, disk)], clients, owners, usual_disk, steps: 0 }
+        let roles = 0..play.as_ref().map_or(0, |play| play.processes());
+        let actors = roles
+            .filter_map(|role| {
+                Some(Actor::new(first + role, role, Rc::clone(play.as_ref()?), &mut env))
+            })
+            .collect();
+        Self {
+            env,
+            servers: vec![Server::new(0, disk)],
+            clients,
+            owners,
+            actors,
+            play,
+            usual_disk,
+            steps: 0,
+        }
     }
 
     /// Runs for so many events with faults, then without, until everything that was begun has ended.
     pub fn run(&mut self, steps: u64) -> Checked {
         self.env.at(0, Event::Start { server: 0 });
-        for client in 0..self.clients.len() + self.owners.len() {
+        for client in 0..self.clients.len() + self.owners.len() + self.actors.len() {
             let delay = self.env.random.below(10_000);
             self.env.after(delay, Event::Act { client });
         }
@@ -105,14 +135,22 @@ impl World {
             let link = client.link();
             client.act(&mut self.env, server)?;
             self.taken(link);
-        } else if let Some(number) = number.checked_sub(self.clients.len())
-            && let (Some(owner), Some(server)) =
-                (self.owners.get_mut(number), self.servers.first_mut())
-        {
+            return Ok(());
+        }
+        let number = number.saturating_sub(self.clients.len());
+        let Some(server) = self.servers.first_mut() else { return Ok(()) };
+        let link = if let Some(owner) = self.owners.get_mut(number) {
             let link = owner.link();
             owner.act(&mut self.env, server)?;
-            self.taken(link);
-        }
+            link
+        } else if let Some(actor) = self.actors.get_mut(number.saturating_sub(self.owners.len())) {
+            let link = actor.link();
+            actor.act(&mut self.env, server)?;
+            link
+        } else {
+            None
+        };
+        self.taken(link);
         Ok(())
     }
 
@@ -121,16 +159,7 @@ impl World {
         let (client, conn) = (link.client, link.conn);
         match to {
             End::Client => {
-                if let Some(client) = self.clients.get_mut(client).filter(|c| c.link() == Some(id))
-                {
-                    client.read(&mut self.env)?;
-                    self.taken(Some(id));
-                } else if let Some(owner) = client
-                    .checked_sub(self.clients.len())
-                    .and_then(|number| self.owners.get_mut(number))
-                    .filter(|owner| owner.link() == Some(id))
-                {
-                    owner.read(&mut self.env)?;
+                if self.read(client, id)? {
                     self.taken(Some(id));
                 }
             }
@@ -141,6 +170,30 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Something has arrived at a client. Returns whether it was there to take it.
+    fn read(&mut self, number: usize, id: u64) -> Checked<bool> {
+        let env = &mut self.env;
+        if let Some(client) = self.clients.get_mut(number) {
+            if client.link() == Some(id) {
+                client.read(env)?;
+                return Ok(true);
+            }
+            return Ok(false);
+        }
+        let number = number.saturating_sub(self.clients.len());
+        if let Some(owner) = self.owners.get_mut(number) {
+            if owner.link() == Some(id) {
+                owner.read(env)?;
+                return Ok(true);
+            }
+            return Ok(false);
+        }
+        match self.actors.get_mut(number.saturating_sub(self.owners.len())) {
+            Some(actor) if actor.link() == Some(id) => actor.arrived(env).map(|()| true),
+            _ => Ok(false),
+        }
     }
 
     /// The client has made room in the buffers.
@@ -168,17 +221,24 @@ impl World {
             let farewell = self.env.random.of(Farewell::Close, &[Farewell::Vanish]);
             owner.calm_down(farewell, &mut self.env);
         }
+        for actor in &mut self.actors {
+            actor.calm_down(&mut self.env);
+        }
         let began = self.env.now;
         let patience = 120_000_000 + self.env.plan.timeouts.1 * 3_000;
         while !self.has_ended() {
             ensure!(
                 self.env.now - began < patience && self.step(false)?,
-                "after {} s of calm something has not ended: clients left {:?}, owners {:?}, sessions {:x?}",
+                "after {} s of calm something has not ended: clients left {:?}, owners {:?}, actors {:?}, sessions {:x?}",
                 (self.env.now - began) / 1_000_000,
                 self.clients.iter().map(Client::has_left).collect::<Vec<_>>(),
                 self.owners.iter().map(Owner::has_left).collect::<Vec<_>>(),
+                self.actors.iter().map(Actor::has_left).collect::<Vec<_>>(),
                 self.env.history.model.sessions
             );
+        }
+        if let Some(play) = &self.play {
+            play.check(&self.env.history)?;
         }
         let settle = self.env.now + 1_000_000;
         while (self.env.now < settle || !self.has_ended()) && self.step(false)? {}
@@ -198,6 +258,7 @@ impl World {
         self.servers.iter().all(Server::is_up)
             && self.clients.iter().all(Client::has_left)
             && self.owners.iter().all(Owner::has_left)
+            && self.actors.iter().all(Actor::has_left)
             && self.env.history.model.sessions.is_empty()
             && self.env.history.proposed() == self.env.history.durable()
     }

@@ -6,7 +6,6 @@
 //! lost before its server ends it, and its owner is told once; limits hold.
 
 mod outcome;
-mod tap;
 mod wish;
 
 use super::client::Farewell;
@@ -14,6 +13,7 @@ use super::env::{Checked, Env, Event, Violation, ensure};
 use super::net::{End, LinkId, Taken};
 use super::random::Random;
 use super::server::Server;
+use super::tap::{Heard, Tap};
 use super::trace::note;
 use super::watching::Watching;
 use outcome::Asked;
@@ -22,7 +22,6 @@ use quorate_engine::client::{
 };
 use quorate_wire::{ErrorCode, OpCode};
 use std::collections::{BTreeMap, VecDeque};
-use tap::{Heard, Tap};
 use wish::Wish;
 
 /// The owner of a session.

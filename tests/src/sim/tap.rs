@@ -3,10 +3,10 @@
 //! Requests are told to the history when they leave; replies are compared with it when they come. What the engine then
 //! makes of them is checked against what was seen here.
 
-use crate::sim::env::{Checked, Env, Violation, ensure};
-use crate::sim::net::LinkId;
-use crate::sim::reads::ReadReply;
-use crate::sim::trace::note;
+use super::env::{Checked, Env, Violation, ensure};
+use super::net::LinkId;
+use super::reads::ReadReply;
+use super::trace::note;
 use quorate_engine::client::Token;
 use quorate_wire::frame::{
     AUTH_XID, NOTIFICATION_XID, ReplyHeader, RequestHeader, SET_WATCHES_XID, Split, split,
@@ -240,6 +240,7 @@ impl Tap {
                 | OpCode::WhoAmI
                 | OpCode::AddWatch
                 | OpCode::RemoveWatches
+                | OpCode::CheckWatches
                 | OpCode::SetWatches
                 | OpCode::SetWatches2
         ) {

@@ -1,0 +1,96 @@
+//! Programs over the product's client in the world of the simulator: recipes, and whatever else is async.
+//!
+//! A [`Play`] says what each process does; its processes are [`Actor`]s, each with a clock, a session and tasks of its own,
+//! under all the faults of the world and two more: a process sleeps for as long as a session lives, or dies and begins
+//! again. When the world has become calm, every part must come to its end, and the play says whether what is left is right.
+//!
+//! [`Part::cut_short`] is for recipes that must bear being dropped at any await.
+
+mod actor;
+mod executor;
+
+pub use actor::Actor;
+
+use super::env::Checked;
+use super::history::History;
+use super::random::Random;
+use quorate::client::{Client, Task};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+/// What happens in a world of processes.
+pub trait Play {
+    /// How many processes there are.
+    fn processes(&self) -> usize;
+
+    /// What a process does from its beginning on, and again after it has died. It should end soon after [`Part::is_over`]; the
+    /// client is then closed.
+    fn part(&self, part: Part) -> Task;
+
+    /// Looks at what is left when everybody has ended.
+    ///
+    /// # Errors
+    /// When a property does not hold.
+    fn check(&self, history: &History) -> Checked;
+}
+
+/// What a process gets to play with.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its session.
+    pub client: Client,
+    /// Which process it is, from 0 on; it keeps its number when it dies.
+    pub number: usize,
+    cues: Arc<Cues>,
+    random: Arc<Mutex<Random>>,
+}
+
+/// What the world and a process tell each other.
+#[derive(Debug, Default)]
+struct Cues {
+    over: AtomicBool,
+    violation: Mutex<Option<String>>,
+}
+
+impl Part {
+    /// Whether the world wants to come to its end.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.cues.over.load(Ordering::Relaxed)
+    }
+
+    /// A property does not hold: the run fails.
+    pub fn fail(&self, what: impl Into<String>) {
+        let mut violation = self.cues.violation.lock().unwrap_or_else(PoisonError::into_inner);
+        violation.get_or_insert_with(|| what.into());
+    }
+
+    /// A number below a bound, from the seed.
+    #[must_use]
+    pub fn below(&self, bound: u64) -> u64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).below(bound)
+    }
+
+    /// Runs a future to its end, or drops it after so many polls; `None` then.
+    pub async fn cut_short<T>(&self, polls: u64, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut left = polls;
+        poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(None);
+            }
+            left -= 1;
+            future.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+}
+
+impl Cues {
+    fn violation(&self) -> Option<String> {
+        self.violation.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
