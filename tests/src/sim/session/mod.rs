@@ -5,7 +5,9 @@
 //! it is; requests are sent once, in order; watches are told what they have to be ([`watching`](super::watching)); a session is
 //! lost before its server ends it, and its owner is told once; limits hold.
 
+mod ideas;
 mod outcome;
+mod told;
 mod wish;
 
 use super::client::Farewell;
@@ -14,15 +16,11 @@ use super::net::{End, LinkId, Taken};
 use super::random::Random;
 use super::server::Server;
 use super::tap::{Heard, Tap};
-use super::trace::note;
 use super::watching::Watching;
 use outcome::Asked;
-use quorate_engine::client::{
-    ClientSession, Effect, Failure, Notice, Refused, Reply, Settings, State, Token, below,
-};
-use quorate_wire::{ErrorCode, OpCode};
+use quorate_engine::client::{ClientSession, Effect, Settings, Token};
+use quorate_wire::OpCode;
 use std::collections::{BTreeMap, VecDeque};
-use wish::Wish;
 
 /// The owner of a session.
 pub struct Owner {
@@ -151,156 +149,8 @@ impl Owner {
         }
     }
 
-    fn idea(&mut self, env: &mut Env) -> Checked {
-        if let Some(farewell) = self.calm {
-            return self.leave(env, farewell);
-        }
-        match self.random.below(1000) {
-            0..=1 => self.resume_elsewhere(env)?,
-            2..=3 => self.close(env)?,
-            4..=9 => {
-                self.labels = self.random.of(["s0", "s0"], &[["s0", "dead"], ["dead", "s0"]]);
-                self.session.set_servers(self.labels.map(String::from).to_vec(), env.now_ms());
-            }
-            10..=15 => {
-                let token = self.name();
-                let secret = self.random.of("joe:1", &["ann:2", "eve:3"]);
-                if self.session.authenticate("digest", secret.as_bytes(), token).is_ok() {
-                    let wish = Wish::WhoAmI;
-                    // Its answer is seen by nobody here but the owner.
-                    self.asked.insert(
-                        token,
-                        Asked { wish, sent: None, answer: Some((0, 0, Vec::new())) },
-                    );
-                }
-            }
-            16..=35 => {
-                // A fault of the connection that only this side sees.
-                if let Some((attempt, Some(_))) = self.link {
-                    self.session.disconnected(attempt, env.now_ms());
-                }
-            }
-            36..=100 => {
-                let keys = self.watching.keys();
-                if let Some(&key) = self.random.pick(&keys) {
-                    self.watching.forget(key);
-                    self.session.unwatch(key);
-                }
-            }
-            _ => {
-                for _ in 0..self.random.between(0, env.plan.burst) {
-                    self.submit(env)?;
-                }
-            }
-        }
-        self.effects(env)
-    }
-
-    fn submit(&mut self, env: &mut Env) -> Checked {
-        let (token, key) = (self.name(), self.name());
-        let mut wish = Wish::any(&mut self.random, &env.plan, key);
-        let (session, root) = (&mut self.session, self.root);
-        match wish.with(|request| session.submit(root, request, token)) {
-            Ok(()) => {
-                if wish.watch(false).is_some() && self.random.chance(100) {
-                    self.session.unwatch(key);
-                    wish.unwatch();
-                }
-                note!(env.trace, "owner {}: {token} {wish:?}", self.number);
-                self.unsent.push_back(token);
-                self.asked.insert(token, Asked { wish, sent: None, answer: None });
-            }
-            Err(Refused::Full) => {
-                ensure!(
-                    self.session.in_flight() >= self.settings.max_pending,
-                    "there is room, but not for {wish:?}"
-                );
-            }
-            Err(Refused::TooLong) => {}
-            Err(Refused::Closed) if self.closing.is_some() => {}
-            Err(refused) => {
-                return Err(Violation(format!("{wish:?} was refused: {refused}")));
-            }
-        }
-        ensure!(
-            self.unsent.len() <= self.settings.max_pending,
-            "{} requests wait, {} may",
-            self.unsent.len(),
-            self.settings.max_pending
-        );
-        Ok(())
-    }
-
-    fn name(&mut self) -> u64 {
-        self.names += 1;
-        self.names
-    }
-
-    /// The process dies, and another one goes on with its session.
-    fn resume_elsewhere(&mut self, env: &mut Env) -> Checked {
-        let session = self.tap.session;
-        let identity = self.session.identity().filter(|_| session != 0);
-        self.end(env)?;
-        note!(env.trace, "owner {}: begins again with {identity:x?}", self.number);
-        self.settings.resume = identity;
-        let (settings, seed) = (self.settings.clone(), self.random.number());
-        self.session = ClientSession::new(settings, None, seed, env.now_ms());
-        self.labels = ["s0", "s0"];
-        self.tap.session = identity.map_or(0, |_| session);
-        self.tap.next_process();
-        Ok(())
-    }
-
-    fn end(&mut self, env: &mut Env) -> Checked {
-        self.session.abandon();
-        self.effects(env)?;
-        self.is_over()
-    }
-
-    /// Nothing may be left of a session that is over.
-    fn is_over(&self) -> Checked {
-        let counters = self.session.counters();
-        ensure!(
-            self.asked.is_empty() && self.watching.len() == 0 && self.closing.is_none(),
-            "at the end of the session these have not ended: {:?}, {:?}",
-            self.asked,
-            self.watching
-        );
-        ensure!(
-            counters.submitted == counters.completed && self.session.in_flight() == 0,
-            "not everything has ended: {counters:?}"
-        );
-        Ok(())
-    }
-
-    fn close(&mut self, env: &mut Env) -> Checked {
-        if self.closing.is_none() && !self.session.state().is_final() {
-            let (token, limit) = (self.name(), env.now_ms() + 20_000);
-            let closing = self.session.close(limit, token);
-            ensure!(closing.is_ok(), "it cannot be closed: {closing:?}");
-            self.closing = Some(token);
-            self.effects(env)?;
-        }
-        Ok(())
-    }
-
-    fn leave(&mut self, env: &mut Env, farewell: Farewell) -> Checked {
-        if self.session.state().is_final() {
-            self.gone = true;
-            return self.is_over();
-        }
-        match farewell {
-            Farewell::Close => self.close(env),
-            Farewell::Vanish if self.asked.is_empty() => {
-                note!(env.trace, "owner {}: vanishes", self.number);
-                self.end(env)
-            }
-            Farewell::Vanish => Ok(()),
-        }
-    }
-
     /// Carries out what the engine wants, and looks at what it says.
-    fn effects(&mut self, env: &mut Env) -> Checked {
+    pub(super) fn effects(&mut self, env: &mut Env) -> Checked {
         while let Some(effect) = self.session.next_effect() {
             match effect {
                 Effect::Connect { attempt, server: label } => {
@@ -350,77 +200,6 @@ impl Owner {
         self.effects(env)
     }
 
-    fn complete(&mut self, env: &Env, token: Token, result: &Result<Reply, Failure>) -> Checked {
-        note!(env.trace, "owner {}: {token} is {:?}", self.number, result.as_ref().err());
-        self.counts.ended += 1;
-        if self.closing == Some(token) {
-            self.closing = None;
-            let good = match result {
-                Ok(_) => !env.history.is_alive(self.tap.session) || self.tap.session == 0,
-                Err(failure) => failure.outcome_unknown,
-            };
-            ensure!(good, "closing {:#x} ended with {result:?}", self.tap.session);
-            return Ok(());
-        }
-        let Some(asked) = self.asked.remove(&token) else {
-            return Err(Violation(format!("{token} ends again, or was never begun: {result:?}")));
-        };
-        self.unsent.retain(|other| *other != token);
-        self.counts.unknown += u64::from(result.as_ref().is_err_and(|f| f.outcome_unknown));
-        if matches!(asked.answer, Some((0, 0, ref body)) if body.is_empty()) {
-            // An identity: accepted, or over with the session.
-            let refused = result.as_ref().is_err_and(|f| f.code == ErrorCode::AuthFailed);
-            ensure!(!refused, "good credentials were refused");
-            return Ok(());
-        }
-        asked.check(&env.history, self.root, result)
-    }
-
-    fn event(&mut self, env: &Env, key: u64, notice: Notice) -> Checked {
-        note!(env.trace, "owner {}: watch {key}: {notice:?}", self.number);
-        match notice {
-            Notice::Changed { kind, path, .. } => {
-                self.counts.events += 1;
-                self.watching.told(&env.history, key, kind, &below(self.root, &path))
-            }
-            Notice::Missed => {
-                self.counts.missed += 1;
-                self.watching.missed(key)
-            }
-            Notice::Ended(_) => self.watching.ended(key),
-        }
-    }
-
-    fn entered(&mut self, env: &Env, state: State) -> Checked {
-        note!(env.trace, "owner {}: {state:?}", self.number);
-        match state {
-            State::Lost => {
-                ensure!(self.tap.session != 0, "a session is lost that there never was");
-                ensure!(self.lost != self.tap.session, "{:#x} is lost twice", self.lost);
-                ensure!(self.watching.len() == 0, "{:?} outlive the session", self.watching);
-                self.counts.lost += 1;
-                self.lost = self.tap.session;
-                self.tap.forget();
-            }
-            State::Closed if self.calm.is_none() => {
-                self.is_over()?;
-                self.tap.forget();
-                self.settings.resume = None;
-                let (settings, seed) = (self.settings.clone(), self.random.number());
-                if let Some(effect) = self.session.next_effect() {
-                    return Err(Violation(format!("{effect:?} after the end")));
-                }
-                self.labels = ["s0", "s0"];
-                self.session = ClientSession::new(settings, None, seed, env.now_ms());
-            }
-            State::AuthFailed | State::ReadOnly => {
-                return Err(Violation(format!("the session is {state:?}")));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Something has arrived.
     pub fn read(&mut self, env: &mut Env) -> Checked {
         if env.now < self.deaf_until.max(self.paused_until) {
@@ -468,38 +247,6 @@ impl Owner {
         Ok(())
     }
 
-    /// What has to have been told before this, and what this says.
-    fn heard(&mut self, env: &Env, heard: &Heard) -> Checked<Option<Token>> {
-        match heard {
-            Heard::Greeting(granted) => {
-                if *granted {
-                    self.watching.connected();
-                }
-            }
-            Heard::Aside | Heard::Closed => {}
-            Heard::Other { zxid, rearmed } => {
-                self.watching.replied(&env.history, *zxid, *rearmed)?
-            }
-            Heard::Reply { token, zxid, err, body } => {
-                self.watching.replied(&env.history, *zxid, false)?;
-                let Some(asked) = self.asked.get_mut(token) else {
-                    return Err(Violation(format!("{token} has ended before its answer")));
-                };
-                asked.answer = Some((*zxid, *err, body.clone()));
-                let absent = *err == ErrorCode::NoNode.code();
-                let watch = asked
-                    .wish
-                    .watch(absent)
-                    .filter(|_| *err == 0 || (absent && matches!(asked.wish, Wish::Exists { .. })));
-                if let Some((key, kind, path)) = watch {
-                    self.watching.add(key, kind, below(self.root, path), *zxid);
-                }
-                return Ok(Some(*token));
-            }
-        }
-        Ok(None)
-    }
-
     fn write(&mut self, env: &mut Env) -> Checked {
         if env.now < self.silent_until.max(self.paused_until) {
             return Ok(());
@@ -528,21 +275,6 @@ impl Owner {
             env.send(link, End::Client, &out);
         }
         self.effects(env)
-    }
-
-    /// The server has ended a session: its owner must know already, if it could.
-    pub fn expired(&self, env: &Env, session: i64) -> Checked {
-        let mine = self.tap.session == session && self.session.identity().is_some();
-        let asleep = env.now < self.paused_until || self.gone;
-        let knows = self.session.deadline().is_some_and(|due| due <= env.now_ms());
-        // Who was told nothing since it took the session over cannot tell how long it lives.
-        let never = self.session.state() == State::Connecting;
-        ensure!(
-            !mine || asleep || knows || never,
-            "{session:#x} has expired, but its owner believes in it: {:?}",
-            self.session
-        );
-        Ok(())
     }
 
     /// It does not read until then, us.

@@ -47,6 +47,37 @@ fn one_shot_watches_are_set_with_the_older_request() {
 }
 
 #[test]
+fn what_is_made_up_for_begins_after_the_newest_answer() {
+    let mut rig = Rig::up();
+    get(&mut rig, "/a", 1);
+    for (zxid, newest) in [(0x30, 0x30), (0x20, 0x30), (0, 0x30), (0x40, 0x40)] {
+        rig.get("/b", 2);
+        let xid = rig.sent().last().unwrap().xid;
+        rig.reply(xid, zxid, 0, &data(b""));
+        rig.hang_up();
+        assert_eq!(greeting(&rig.greet()).2, newest);
+        rig.welcome(SESSION, 9_000, false);
+        let sent = rig.sent();
+        let request = SetWatchesRequest::from_bytes(&sent[0].body).unwrap();
+        assert_eq!(request.relative_zxid, newest);
+    }
+}
+
+#[test]
+fn exists_waits_for_what_it_has_not_found() {
+    for (err, body, absent) in [(0, stat(), false), (-101, vec![], true)] {
+        let mut rig = Rig::up();
+        rig.ask(&Request::Exists { path: "/a", watch: Some(1) }, 1, err, &body);
+        rig.hang_up();
+        rig.connect();
+        let sent = rig.sent();
+        let request = SetWatchesRequest::from_bytes(&sent[0].body).unwrap();
+        assert_eq!(request.exist.unwrap().is_empty(), !absent);
+        assert_eq!(request.data.unwrap().is_empty(), absent);
+    }
+}
+
+#[test]
 fn persistent_watches_are_told_that_they_may_have_missed_something() {
     let mut rig = Rig::up();
     get(&mut rig, "/a", 1);
