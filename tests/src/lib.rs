@@ -6,6 +6,7 @@
 pub mod fuzz;
 pub mod lockstep;
 pub mod messages;
+pub mod recipes;
 pub mod replay;
 pub mod sim;
 pub mod vectors;

@@ -1,7 +1,7 @@
-"""Servers that a test can start, stop, kill and start again on the same directory.
+"""Servers that a test can start, stop, kill, pause and start again on the same directory.
 
-Two kinds with one face: Apache's standalone server from Debian's package, and
-`quorate server --config`. Both read the same zoo.cfg. Environment:
+Kinds with one face: Apache's server from Debian's package, Apache's current one from
+Maven, and `quorate server --config`. All read the same zoo.cfg. Environment:
 
 QUORATE_BIN   the binary under test (the kind `quorate` needs it)
 QUORATE_ARGS  extra arguments for it, split like a shell would
@@ -29,6 +29,7 @@ class Kind(Enum):
     """Whose server it is."""
 
     APACHE = "apache"
+    APACHE_39 = "apache-3.9"
     QUORATE = "quorate"
 
 
@@ -80,7 +81,7 @@ class Server:
         """Starts the process and returns once it serves."""
         self.launch()
         end = time.monotonic() + deadline
-        while not self._answers():
+        while not self.answers():
             if not self.running:
                 raise ServerError(f"{self._name} exited at start\n{self._log_tail()}")
             if time.monotonic() > end:
@@ -124,6 +125,16 @@ class Server:
         self._process.wait()
         self._process = None
 
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open, nothing is answered."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on where it stood."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def wait_exit(self, deadline: float = 30.0) -> int:
         """Waits for the process to end by itself; returns its exit code."""
         if self._process is None:
@@ -140,6 +151,15 @@ class Server:
             print(f"{self._name} left its files in {self.home}")
         else:
             shutil.rmtree(self.home, ignore_errors=True)
+
+    def answers(self) -> bool:
+        """Whether it serves now."""
+        try:
+            # Not `ruok`: Apache answers that before it serves. A probe that comes very
+            # early gets no answer and no end from it, hence the short timeout.
+            return "Mode: " in self.four_letters("srvr", 0.3)
+        except OSError:
+            return False
 
     def four_letters(self, word: str, timeout: float = 10.0) -> str:
         """Sends a four-letter word and returns the whole answer."""
@@ -167,14 +187,6 @@ class Server:
     def _log_tail(self) -> str:
         return "\n".join(self.log.splitlines()[-40:])
 
-    def _answers(self) -> bool:
-        try:
-            # Not `ruok`: Apache answers that before it serves. A probe that comes very
-            # early gets no answer and no end from it, hence the short timeout.
-            return "Mode: " in self.four_letters("srvr", 0.3)
-        except OSError:
-            return False
-
     def _config(self) -> str:
         lines = {
             "dataDir": str(self.data),
@@ -183,7 +195,7 @@ class Server:
         }
         lines |= self.settings
         extra: list[str] = []
-        if self.kind is Kind.APACHE:
+        if self.kind is not Kind.QUORATE:
             lines |= {"admin.enableServer": "false"}
             lines = {k: v for k, v in lines.items() if not _is_system_property(k)}
         else:
@@ -195,10 +207,13 @@ class Server:
             extra = shlex.split(os.environ.get("QUORATE_ARGS", ""))
             return [str(quorate_binary()), "server", "--config", str(config), *extra]
         properties = [f"-D{k}={v}" for k, v in self.settings.items() if _is_system_property(k)]
+        member = any(key.startswith("server.") for key in self.settings)
+        main = "quorum.QuorumPeerMain" if member else "ZooKeeperServerMain"
+        path = java_path() if self.kind is Kind.APACHE else f"{MAVEN}/*"
         return [
-            *java("-Dfile.encoding=UTF-8", *properties),
+            *java("-Dfile.encoding=UTF-8", *properties, path=path),
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
-            "org.apache.zookeeper.server.ZooKeeperServerMain",
+            f"org.apache.zookeeper.server.{main}",
             str(config),
         ]
 
@@ -216,10 +231,14 @@ def quorate_binary() -> Path:
     return Path(text)
 
 
-def java(*options: str, log: str = "slf4j-simple") -> list[str]:
-    """The start of a java command line with Debian's ZooKeeper on its class path."""
+def java_path(log: str = "slf4j-simple") -> str:
+    """Debian's ZooKeeper as a class path."""
     jars = ["zookeeper", "snappy-java", log]
-    path = ":".join(f"/usr/share/java/{jar}.jar" for jar in jars)
+    return ":".join(f"/usr/share/java/{jar}.jar" for jar in jars)
+
+
+def java(*options: str, path: str = java_path()) -> list[str]:
+    """The start of a java command line."""
     # Small, quick-starting JVMs: several run side by side on a small machine.
     quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"]
     return ["java", *quick, *options, "-cp", path]
@@ -230,6 +249,9 @@ def _is_system_property(key: str) -> bool:
     the few without that prefix have to be given on its command line."""
     return key.startswith(("znode.", "readonlymode."))
 
+
+# What tests/setup has copied there.
+MAVEN = Path(__file__).resolve().parents[3] / ".peers" / "maven"
 
 # The superuser's password is "test".
 BASE_SETTINGS = {

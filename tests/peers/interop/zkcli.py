@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from interop.server import java
+from interop.server import java, java_path
 
 
 class ZkCliError(Exception):
@@ -45,7 +45,7 @@ class ZkCli:
 
     def __init__(self, address: str, *options: str) -> None:
         self._process = subprocess.Popen(
-            [*java(log="slf4j-nop"), MAIN_CLASS, "-server", address, *options],
+            [*java(path=java_path("slf4j-nop")), MAIN_CLASS, "-server", address, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -150,7 +150,7 @@ def run_once(address: str, *arguments: str) -> tuple[list[str], int]:
     """`zkCli -server ADDRESS ARGUMENTS...`: its lines without events, its exit code."""
     done = subprocess.run(
         [
-            *java(log="slf4j-nop"),
+            *java(path=java_path("slf4j-nop")),
             MAIN_CLASS,
             "-waitforconnection",
             "-server",

@@ -71,7 +71,7 @@ impl Held {
 
     /// Waits until this is lost, no later than the session timeout by the local clock after the last contact. The future stands alone: it
     /// can be given to another task.
-    pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
+    pub fn lost(&self) -> impl Future<Output = Loss> + Send + use<> {
         lost(self.client().clone(), self.lifetime().clone(), self.path())
     }
 

@@ -1,0 +1,14 @@
+"""Our client and its lock while the server under test is killed, paused and restarted."""
+
+from pathlib import Path
+
+from interop import fenced
+from interop.server import Server, kind_under_test
+
+
+def test_fenced_counter(tmp_path: Path) -> None:
+    with Server(kind_under_test()) as server:
+        server.start()
+        outcome = fenced.run(server.address, tmp_path, fenced.standalone_faults(server))
+        print(outcome)
+        assert outcome.steps > 2 * fenced.CLIENTS

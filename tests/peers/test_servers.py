@@ -1,0 +1,31 @@
+"""Our client and recipes at Apache's servers: 3.8 and 3.9, alone and with three members."""
+
+from pathlib import Path
+
+import pytest
+
+from interop import fenced
+from interop.ensemble import Ensemble
+from interop.missing import needs
+from interop.server import Kind, Server
+
+KINDS = [
+    pytest.param(Kind.APACHE, marks=needs("java", "apache"), id="3.8"),
+    pytest.param(Kind.APACHE_39, marks=needs("java", "maven"), id="3.9"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fenced_counter_alone(tmp_path: Path, kind: Kind) -> None:
+    with Server(kind) as server:
+        server.start()
+        faults = fenced.standalone_faults(server)
+        print(fenced.run(server.address, tmp_path, faults))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fenced_counter_three_members(tmp_path: Path, kind: Kind) -> None:
+    with Ensemble(kind) as ensemble:
+        ensemble.start()
+        faults = fenced.ensemble_faults(ensemble)
+        print(fenced.run(ensemble.address, tmp_path, faults))
