@@ -191,6 +191,25 @@ fn the_end_of_a_session_is_told_once() -> Outcome {
 }
 
 #[test]
+fn threads_that_share_a_client_get_their_own_answers() -> Outcome {
+    on_both_ways(async |client| {
+        std::thread::scope(|scope| {
+            let work = |number: usize| {
+                let path = format!("/own-{number}");
+                wait(client.create(&path, number.to_string().as_bytes(), CreateMode::Ephemeral))?;
+                for _ in 0..2_000 {
+                    let (data, _) = wait(client.get(&path))?;
+                    assert_eq!(data, number.to_string().as_bytes());
+                }
+                wait(client.delete(&path, None))
+            };
+            let threads: Vec<_> = (0..4).map(|number| scope.spawn(move || work(number))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().unwrap())
+        })
+    })
+}
+
+#[test]
 fn nobody_there_is_an_error_in_time() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let builder = Client::builder()

@@ -24,6 +24,8 @@ enum State<T> {
 struct Waiting<T> {
     shared: Arc<Shared>,
     key: usize,
+    /// The result was taken: the slot is free, and may be another operation's already.
+    taken: bool,
     /// The watch that the request leaves.
     watch: Option<WatchGuard>,
     read: fn(Reply, Option<WatchGuard>) -> Result<T>,
@@ -60,7 +62,8 @@ impl<T> Op<T> {
     ) -> Self {
         let state = match submitted {
             Ok((key, watch)) => {
-                State::Waiting(Waiting { shared: Arc::clone(shared), key, watch, read })
+                let shared = Arc::clone(shared);
+                State::Waiting(Waiting { shared, key, taken: false, watch, read })
             }
             Err(error) => State::Settled(Some(Err(error))),
         };
@@ -76,11 +79,12 @@ impl<T: Unpin> Future for Op<T> {
             State::Settled(result) => result.take().unwrap_or_else(|| {
                 Err(super::Error::unexpected("an operation polled after its end"))
             }),
-            State::Waiting(waiting) => match waiting.shared.poll_op(waiting.key, context.waker()) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(reply)) => (waiting.read)(reply, waiting.watch.take()),
-                Poll::Ready(Err(error)) => Err(error),
-            },
+            State::Waiting(waiting) => {
+                let polled = waiting.shared.poll_op(waiting.key, context.waker());
+                let Poll::Ready(result) = polled else { return Poll::Pending };
+                waiting.taken = true;
+                result.and_then(|reply| (waiting.read)(reply, waiting.watch.take()))
+            }
         };
         self.state = State::Settled(None);
         Poll::Ready(result)
@@ -89,7 +93,9 @@ impl<T: Unpin> Future for Op<T> {
 
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
-        self.shared.abandon_op(self.key);
+        if !self.taken {
+            self.shared.abandon_op(self.key);
+        }
     }
 }
 

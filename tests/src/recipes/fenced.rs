@@ -36,11 +36,7 @@ struct Tally {
 
 impl Fenced {
     pub(super) fn new(client: &Client) -> Self {
-        Self {
-            client: client.clone(),
-            stopped: AtomicBool::new(false),
-            steps: AtomicU64::new(0),
-        }
+        Self { client: client.clone(), stopped: AtomicBool::new(false), steps: AtomicU64::new(0) }
     }
 
     pub(super) async fn answer(&self, verb: &str, call: &Call) -> anyhow::Result<Value> {
