@@ -35,7 +35,7 @@ pub(super) struct Core {
     watches: Slab<WatchSlot>,
     listeners: Slab<Listener>,
     /// Who waits for the end of the present session.
-    mourners: Vec<Waker>,
+    mourners: Slab<Waker>,
     /// Who waits for room.
     crowd: Vec<Waker>,
     pub(super) commands: VecDeque<Command>,
@@ -113,7 +113,7 @@ impl Shared {
             ops: Slab::new(),
             watches: Slab::new(),
             listeners: Slab::new(),
-            mourners: Vec::new(),
+            mourners: Slab::new(),
             crowd: Vec::new(),
             commands: VecDeque::new(),
             generation: 0,
@@ -332,8 +332,13 @@ impl Shared {
         self.lock().generation
     }
 
-    /// Waits until the session of this number has ended.
-    pub(super) fn poll_generation(&self, generation: u64, waker: &Waker) -> Poll<()> {
+    /// Waits until the session of this number has ended. `place` is where the waiter is listed.
+    pub(super) fn poll_generation(
+        &self,
+        generation: u64,
+        place: &mut Option<usize>,
+        waker: &Waker,
+    ) -> Poll<()> {
         if self.generation() != generation {
             return Poll::Ready(());
         }
@@ -341,8 +346,21 @@ impl Shared {
         if core.generation != generation {
             return Poll::Ready(());
         }
-        enlist(&mut core.mourners, waker);
+        match place.and_then(|key| core.mourners.get_mut(key)) {
+            Some(known) => known.clone_from(waker),
+            None => *place = Some(core.mourners.insert(waker.clone())),
+        }
         Poll::Pending
+    }
+
+    /// Forgets a waiter for the end of the session of this number.
+    pub(super) fn forget_mourner(&self, generation: u64, place: usize) {
+        let mut core = self.lock();
+        // All places are given out anew after the end.
+        let waker = (core.generation == generation).then(|| core.mourners.try_remove(place));
+        drop(core);
+        // Outside of the lock, because it may be the last of a task.
+        drop(waker);
     }
 
     /// Waits until there is room for another request.
@@ -473,7 +491,7 @@ impl Core {
     fn entered(&mut self, state: State, wakers: &mut Wakers) {
         if state == State::Lost || state.is_final() {
             self.generation += 1;
-            wakers.append(&mut self.mourners);
+            wakers.extend(self.mourners.drain());
             wakers.append(&mut self.crowd);
         }
         for (_, listener) in &mut self.listeners {

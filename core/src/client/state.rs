@@ -88,7 +88,29 @@ impl Lifetime {
 
     /// Waits until the session is lost or closed.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
-        let Self { shared, generation } = self.clone();
-        poll_fn(move |context| shared.poll_generation(generation, context.waker()))
+        Ended { lifetime: self.clone(), place: None }
+    }
+}
+
+/// The wait for the end of a session; who stops waiting is not remembered.
+struct Ended {
+    lifetime: Lifetime,
+    place: Option<usize>,
+}
+
+impl Future for Ended {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { lifetime, place } = &mut *self;
+        lifetime.shared.poll_generation(lifetime.generation, place, context.waker())
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.lifetime.shared.forget_mourner(self.lifetime.generation, place);
+        }
     }
 }

@@ -4,10 +4,10 @@
 //! nearest before it. Layout: `<path>/_c_<uuid>-lock-N10` and its relatives, see [`Mode`].
 //! Source: `org.apache.curator.framework.recipes.locks.InterProcessMutex`, `kazoo.recipe.lock.Lock`.
 
-use super::kit::{Claim, Held, Kind, join, patiently};
+use super::kit::{Held, Kind, Line, first_of, join, patiently};
 use super::layout::lock::{Mode, REVOKE};
-use super::layout::position::Position;
-use crate::client::{Client, Error, ErrorCode, Result, within};
+use super::reentrant::Reentrant;
+use crate::client::{Client, Error, ErrorCode, Result, Watch, within};
 use std::time::Duration;
 
 /// An exclusive lock at a path. It is only a description: cheap to make, and to clone.
@@ -35,6 +35,7 @@ pub struct Lock {
     path: String,
     mode: Mode,
     data: Vec<u8>,
+    revocable: bool,
 }
 
 impl Lock {
@@ -46,6 +47,7 @@ impl Lock {
             path: path.to_owned(),
             mode: Mode::Curator,
             data: Vec::new(),
+            revocable: false,
         }
     }
 
@@ -63,22 +65,27 @@ impl Lock {
         self
     }
 
+    /// Whose holder can be asked to release: then the node must say nothing else, and what [`data`](Self::data) gave is left out.
+    /// The holder listens with [`Revocable::revoked`].
+    #[must_use]
+    pub const fn revocable(mut self) -> Self {
+        self.revocable = true;
+        self
+    }
+
+    /// An owner who may take the lock again while holding it.
+    #[must_use]
+    pub fn owner(&self) -> Reentrant {
+        Reentrant::new(self)
+    }
+
     /// Waits until the lock is held. Cancel by dropping the future: the place in the queue is given up. When the session is lost
     /// while waiting, a new place is taken under the next one.
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
     pub async fn acquire(&self) -> Result<Held> {
-        loop {
-            match self.queue(true).await {
-                Ok(Some(held)) => return Ok(held),
-                Ok(None) => {}
-                Err(error) if error.code() == ErrorCode::SessionExpired => {
-                    self.client.connected().await?
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        self.line().acquire(|id| self.mode.stems(id), |c, mine| self.mode.position(c, mine)).await
     }
 
     /// Waits for the lock, but not longer than `limit`; `None` when the time is over.
@@ -94,53 +101,14 @@ impl Lock {
     /// # Errors
     /// As for [`acquire`](Self::acquire).
     pub async fn try_acquire(&self) -> Result<Option<Held>> {
-        self.queue(false).await
+        self.line()
+            .try_acquire(|id| self.mode.stems(id), |c, mine| self.mode.position(c, mine))
+            .await
     }
 
-    /// Takes a place in the queue and stays until the lock is held; with `wait` false only if it is held at once.
-    /// `None` when the place was lost, or not to be waited in.
-    async fn queue(&self, wait: bool) -> Result<Option<Held>> {
-        let stems = |id| self.mode.stems(id);
-        let list = |client: &Client| client.children(&self.path);
-        let (claim, mut listed) = Claim::create_before(
-            &self.client,
-            &self.path,
-            stems,
-            &self.data,
-            Kind::Sequential,
-            list,
-        )
-        .await?;
-        loop {
-            let children = match listed {
-                Ok((children, _)) => children,
-                Err(error) if error.is_connection_loss() => {
-                    patiently(|| self.client.children(&self.path)).await?.0
-                }
-                Err(error) => return Err(error),
-            };
-            match self.mode.position(&children, &claim.names()) {
-                Position::Held if claim.lifetime().is_alive() => return Ok(Some(Held::new(claim))),
-                Position::Wait(before) if wait => self.wait_for(before).await?,
-                // The node is gone, or the session: from the start.
-                Position::Held | Position::Missing if wait => return Ok(None),
-                _ => {
-                    claim.remove().await?;
-                    return Ok(None);
-                }
-            }
-            listed = self.client.children(&self.path).await;
-        }
-    }
-
-    /// Waits until the node before changes or goes. Reading it rather than asking for its existence leaves no watch
-    /// behind when it is gone already.
-    async fn wait_for(&self, before: &str) -> Result<()> {
-        match self.client.get_and_watch(&join(&self.path, before)).await {
-            Ok((_, _, watch)) => watch.await.map(drop),
-            Err(error) if error.code() == ErrorCode::NoNode || error.is_connection_loss() => Ok(()),
-            Err(error) => Err(error),
-        }
+    fn line(&self) -> Line<'_> {
+        let data = if self.revocable { &[] } else { self.data.as_slice() };
+        Line { client: &self.client, directory: &self.path, data, kind: Kind::Sequential }
     }
 
     /// Who holds the lock and who waits, in order, each with the data of its node. The first is the holder by convention only.
@@ -199,27 +167,64 @@ pub struct Participant {
     pub session: i64,
 }
 
-/// The holder's side of revocation.
+impl Participant {
+    /// Whether it has been asked to release.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.data == REVOKE
+    }
+}
+
+/// The holder's side of revocation: a request, not an order.
+///
+/// ```
+/// # use quorate::{client::Client, recipes::lock::{Lock, Revocable as _}, server::Server};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client| {
+/// let lock = Lock::new(client, "/lock").revocable();
+/// let held = lock.acquire().await?;
+///
+/// // Somewhere else:
+/// let holders = lock.participants().await?;
+/// if let Some(holder) = holders.first() {
+///     lock.revoke(holder).await?;
+/// }
+///
+/// // Back at the holder, best beside the work:
+/// held.revoked().await?;
+/// held.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
 pub trait Revocable {
-    /// Waits until somebody asks for the lock's release. The lock must have been acquired without data.
+    /// Waits until somebody asks for the lock's release. The lock must be [`revocable`](Lock::revocable), or have been
+    /// acquired without data.
     ///
     /// # Errors
-    /// When the lock is lost.
-    fn revoked(&self) -> impl Future<Output = Result<()>>;
+    /// `NoNode` or `SessionExpired` when the lock is lost.
+    fn revoked(&self) -> impl Future<Output = Result<()>> + Send;
 }
 
 impl Revocable for Held {
     async fn revoked(&self) -> Result<()> {
-        let path = self.path();
+        let names: Vec<String> = self.claim().names().into_iter().map(str::to_owned).collect();
         loop {
-            match self.client().get_and_watch(&path).await {
-                Ok((data, ..)) if data == REVOKE => return Ok(()),
-                Ok((_, _, watch)) => drop(watch.await?),
-                Err(error) if error.is_connection_loss() => {}
-                Err(error) => return Err(error),
+            // A bridge has two nodes, and either may be the one that a stranger knows how to revoke.
+            let mut watches: Vec<Watch> = Vec::new();
+            for name in &names {
+                let path = join(self.claim().directory(), name);
+                let (data, _, watch) = patiently(|| self.client().get_and_watch(&path)).await?;
+                if data == REVOKE {
+                    return Ok(());
+                }
+                watches.push(watch);
             }
+            first_of(&mut watches).await.1?;
             if !self.is_held() {
-                return Err(Error::new(ErrorCode::SessionExpired, "revoked", path));
+                return Err(Error::new(ErrorCode::SessionExpired, "revoked", self.path()));
             }
         }
     }

@@ -10,3 +10,5 @@ pub mod layout;
 pub mod lock;
 pub mod process_queue;
 pub mod queue;
+pub mod reentrant;
+pub mod simple_lock;

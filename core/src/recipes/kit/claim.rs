@@ -7,7 +7,7 @@
 use super::super::layout::protected::Id;
 use super::patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
 use crate::client::{
-    Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result,
+    Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat,
 };
 
 /// How the nodes of a claim are named.
@@ -17,6 +17,23 @@ pub enum Kind {
     Sequential,
     /// The name is as given.
     Plain,
+    /// The server appends a number; the names have no room for the id, so it stands at the beginning of the data.
+    SequentialMarked,
+    /// The name is as given, and the id stands at the beginning of the data.
+    PlainMarked,
+}
+
+impl Kind {
+    const fn mode(self) -> CreateMode {
+        match self {
+            Self::Sequential | Self::SequentialMarked => CreateMode::EphemeralSequential,
+            Self::Plain | Self::PlainMarked => CreateMode::Ephemeral,
+        }
+    }
+
+    const fn is_marked(self) -> bool {
+        matches!(self, Self::SequentialMarked | Self::PlainMarked)
+    }
 }
 
 /// Nodes of one's own in a directory: created together, removed together. Dropping a claim removes them in the background,
@@ -27,6 +44,8 @@ pub struct Claim {
     lifetime: Lifetime,
     directory: String,
     id: Id,
+    /// What the names begin with, if the id stands in the data instead.
+    marked: Option<Vec<String>>,
     names: Vec<String>,
     token: i64,
     /// Whether there may be nodes to remove.
@@ -68,6 +87,7 @@ impl Claim {
             lifetime: client.lifetime(),
             directory: directory.to_owned(),
             id: fresh_id(client),
+            marked: None,
             names: Vec::new(),
             token: 0,
             live: false,
@@ -76,6 +96,7 @@ impl Claim {
             claim.live = true;
             claim.lifetime = client.lifetime();
             let stems = stems(claim.id);
+            claim.marked = kind.is_marked().then(|| stems.clone());
             let (created, after) = claim.try_create(&stems, data, kind, &next).await;
             match created {
                 Ok(()) if claim.lifetime.is_alive() => return Ok((claim, after)),
@@ -113,10 +134,8 @@ impl Claim {
         kind: Kind,
         next: &impl Fn(&Client) -> F,
     ) -> (Result<()>, T) {
-        let mode = match kind {
-            Kind::Sequential => CreateMode::EphemeralSequential,
-            Kind::Plain => CreateMode::Ephemeral,
-        };
+        let mode = kind.mode();
+        let data = if kind.is_marked() { &mark(self.id, data) } else { data };
         if let [stem] = stems {
             let create = self.client.create(&join(&self.directory, stem), data, mode);
             let next = next(&self.client);
@@ -191,7 +210,7 @@ impl Claim {
 
     /// The nodes with this id, with their stats. A `sync` before makes sure that the server knows what the leader knows; what
     /// was on its way on the old connection has been refused since, because the session has moved.
-    async fn find(&self) -> Result<Vec<(String, crate::client::Stat)>> {
+    async fn find(&self) -> Result<Vec<(String, Stat)>> {
         patiently(|| self.client.sync(&self.directory)).await?;
         let children = match patiently(|| self.client.children(&self.directory)).await {
             Ok((children, _)) => children,
@@ -199,6 +218,16 @@ impl Claim {
             Err(error) => return Err(error),
         };
         let mut found = Vec::new();
+        if let Some(stems) = &self.marked {
+            let candidates =
+                children.into_iter().filter(|name| stems.iter().any(|stem| name.starts_with(stem)));
+            for name in candidates {
+                if let Some(stat) = self.marked_node(&name).await? {
+                    found.push((name, stat));
+                }
+            }
+            return Ok(found);
+        }
         for name in self.id.find(&children) {
             let path = join(&self.directory, name);
             if let Some(stat) = patiently(|| self.client.exists(&path)).await? {
@@ -206,6 +235,16 @@ impl Claim {
             }
         }
         Ok(found)
+    }
+
+    /// The stat of a node if its data has the mark of this claim. What cannot be read is somebody else's.
+    async fn marked_node(&self, name: &str) -> Result<Option<Stat>> {
+        let path = join(&self.directory, name);
+        match patiently(|| self.client.get(&path)).await {
+            Ok((data, stat)) => Ok(data.starts_with(&mark(self.id, b"")).then_some(stat)),
+            Err(error) if matches!(error.code(), ErrorCode::NoNode | ErrorCode::NoAuth) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the nodes. Returns when they are gone, or when the session is, which removes them too.
@@ -233,10 +272,11 @@ impl Claim {
     }
 
     async fn remove_once(&self) -> Result<()> {
-        if let [name] = self.names.as_slice() {
+        if let ([name], None) = (self.names.as_slice(), &self.marked) {
             return delete_if_there(&self.client, &join(&self.directory, name)).await;
         }
-        if !self.names.is_empty() {
+        // A marked name may have passed to somebody else, if a third party has deleted the node: then the mark tells.
+        if !self.names.is_empty() && self.marked.is_none() {
             let mut transaction = self.client.multi();
             for name in &self.names {
                 transaction = transaction.delete(join(&self.directory, name), None);
@@ -251,6 +291,29 @@ impl Claim {
             delete_if_there(&self.client, &join(&self.directory, &name)).await?;
         }
         Ok(())
+    }
+
+    /// One claim for each node, to be removed one by one. They have the same token.
+    #[must_use]
+    pub fn split(mut self) -> Vec<Self> {
+        let names = std::mem::take(&mut self.names);
+        let parts = names.into_iter().map(|name| self.take(vec![name])).collect();
+        self.live = false;
+        parts
+    }
+
+    /// The rest of this claim, with these names, for another owner.
+    fn take(&self, names: Vec<String>) -> Self {
+        Self {
+            client: self.client.clone(),
+            lifetime: self.lifetime.clone(),
+            directory: self.directory.clone(),
+            id: self.id,
+            marked: self.marked.clone(),
+            names,
+            token: self.token,
+            live: self.live,
+        }
     }
 
     /// The names, in the order of their stems.
@@ -296,15 +359,8 @@ impl Drop for Claim {
         if !self.live || !self.lifetime.is_alive() {
             return;
         }
-        let mut rest = Self {
-            client: self.client.clone(),
-            lifetime: self.lifetime.clone(),
-            directory: std::mem::take(&mut self.directory),
-            id: self.id,
-            names: std::mem::take(&mut self.names),
-            token: self.token,
-            live: true,
-        };
+        let names = std::mem::take(&mut self.names);
+        let mut rest = self.take(names);
         self.live = false;
         let environment = std::sync::Arc::clone(self.client.environment());
         environment.spawn(Box::pin(async move {
@@ -313,4 +369,12 @@ impl Drop for Claim {
             }
         }));
     }
+}
+
+/// The data of a node whose name has no room for the id.
+fn mark(id: Id, data: &[u8]) -> Vec<u8> {
+    let mut marked = id.hex().into_bytes();
+    marked.push(b' ');
+    marked.extend_from_slice(data);
+    marked
 }

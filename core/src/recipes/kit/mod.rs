@@ -1,16 +1,20 @@
 //! What the recipes are made of: reads that outlast a connection, parents, claims, things held.
 //!
 //! A [`Claim`] is an ephemeral node by which a client stands in a queue; it is created so that a lost answer does no harm,
-//! and removed whatever happens to its owner. A [`Held`] is a claim that was granted.
+//! and removed whatever happens to its owner. A [`Line`] is the queue, and a [`Held`] a claim that was granted.
 
 mod backoff;
 mod claim;
 mod held;
 mod patience;
 mod receipt;
+mod race;
+mod turn;
 
 pub use backoff::Backoff;
 pub use claim::{Claim, Kind};
 pub use held::{Held, Loss, lost};
 pub use patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
 pub use receipt::Receipt;
+pub use race::{First, first, first_of};
+pub use turn::Line;

@@ -40,7 +40,11 @@ pub async fn ensure(client: &Client, node: &str) -> Result<()> {
                 missing.pop();
             }
             Err(error) if error.code() == ErrorCode::NoNode && missing.len() <= MAX_DEPTH => {
-                missing.push(path::parent(next));
+                let parent = path::parent(next);
+                if matches!(parent, "" | "/") {
+                    return Err(error.with_detail("the root of the client's view does not exist"));
+                }
+                missing.push(parent);
             }
             // Servers before 3.5.1 know no containers.
             Err(error) if error.code() == ErrorCode::Unimplemented => {

@@ -68,9 +68,9 @@ impl Id {
         }
     }
 
-    /// Whether the name carries this id in any style.
+    /// Whether the name carries this id in any style, also as the `<uuid>-` of ZooKeeper's documentation.
     pub fn owns(self, name: &str) -> bool {
-        split(name).is_some_and(|(_, id, _)| id == self)
+        split(name).is_some_and(|(_, id, _)| id == self) || name.starts_with(&self.dashed())
     }
 
     /// The children that carry this id; what to look for after an answer was lost.
@@ -158,6 +158,7 @@ mod tests {
             assert!(ID.owns(&name));
             assert!(!Id(1).owns(&name));
         }
+        assert!(ID.owns(&format!("{UUID}-read-0000000001")));
         for name in ["lock-0000000001", "_c_", "_c_53345f98", &format!("_c_{UUID}lock-"), ""] {
             assert_eq!(split(name), None, "{name}");
             assert_eq!(strip(name), name);

@@ -1,0 +1,121 @@
+//! [`Line`]: standing in a queue of sequential nodes until it is one's turn.
+//!
+//! What locks of all kinds share. Who waits for whom is the layout's business; here is only the waiting: one node is watched, the
+//! nearest that blocks, and everything that may end a wait leads to another look at the directory.
+
+use super::super::layout::Position;
+use super::super::layout::protected::Id;
+use super::claim::{Claim, Kind};
+use super::held::Held;
+use super::patience::{join, patiently};
+use crate::client::{Client, ErrorCode, Result};
+
+/// A queue in a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The client that stands in it.
+    pub client: &'a Client,
+    /// The directory; created if it is missing.
+    pub directory: &'a str,
+    /// What to write into the nodes.
+    pub data: &'a [u8],
+    /// How they are created.
+    pub kind: Kind,
+}
+
+impl Line<'_> {
+    /// Waits until it is one's turn. When the session is lost meanwhile, a new place is taken under the next one. Dropping the
+    /// future gives up the place.
+    ///
+    /// # Errors
+    /// When the client is closed, or the server refuses.
+    pub async fn acquire<P>(&self, stems: impl Fn(Id) -> Vec<String>, position: P) -> Result<Held>
+    where
+        P: for<'c> Fn(&'c [String], &[&str]) -> Position<'c>,
+    {
+        loop {
+            match self.stand(true, &stems, &position).await {
+                Ok(Some(held)) => return Ok(held),
+                Ok(None) => {}
+                Err(error) if error.code() == ErrorCode::SessionExpired => {
+                    self.client.connected().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes a place, and keeps it only if it is one's turn at once.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire), and when the session ends meanwhile.
+    pub async fn try_acquire<P>(
+        &self,
+        stems: impl Fn(Id) -> Vec<String>,
+        position: P,
+    ) -> Result<Option<Held>>
+    where
+        P: for<'c> Fn(&'c [String], &[&str]) -> Position<'c>,
+    {
+        self.stand(false, &stems, &position).await
+    }
+
+    /// `None` when the place was lost, or not to be waited in.
+    async fn stand<P>(
+        &self,
+        wait: bool,
+        stems: &impl Fn(Id) -> Vec<String>,
+        position: &P,
+    ) -> Result<Option<Held>>
+    where
+        P: for<'c> Fn(&'c [String], &[&str]) -> Position<'c>,
+    {
+        let list = |client: &Client| client.children(self.directory);
+        let (claim, mut listed) =
+            Claim::create_before(self.client, self.directory, stems, self.data, self.kind, list)
+                .await?;
+        loop {
+            let children = match listed {
+                Ok((children, _)) => children,
+                Err(error) if error.is_connection_loss() => {
+                    patiently(|| self.client.children(self.directory)).await?.0
+                }
+                Err(error) => return Err(error),
+            };
+            match position(&children, &claim.names()) {
+                Position::Held if claim.lifetime().is_alive() => return Ok(Some(Held::new(claim))),
+                Position::Wait(before) if wait => self.wait_for(before).await?,
+                // The node is gone, or the session: from the start.
+                Position::Held | Position::Missing if wait => return Ok(None),
+                _ => {
+                    claim.remove().await?;
+                    return Ok(None);
+                }
+            }
+            listed = self.client.children(self.directory).await;
+        }
+    }
+
+    /// Waits until the node before changes or goes. Reading it rather than asking for its existence leaves no watch
+    /// behind when it is gone already.
+    async fn wait_for(&self, before: &str) -> Result<()> {
+        let path = join(self.directory, before);
+        let watch = match self.client.get_and_watch(&path).await {
+            Ok((_, _, watch)) => watch,
+            // Not everybody lets others read the data of a lock.
+            Err(error) if error.code() == ErrorCode::NoAuth => {
+                match self.client.exists_and_watch(&path).await {
+                    Ok((Some(_), watch)) => watch,
+                    Ok((None, _)) => return Ok(()),
+                    Err(error) if error.is_connection_loss() => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(error) if error.code() == ErrorCode::NoNode || error.is_connection_loss() => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        watch.await.map(drop)
+    }
+}
