@@ -10,5 +10,6 @@ pub mod layout;
 pub mod lock;
 pub mod process_queue;
 pub mod queue;
+pub mod read_write;
 pub mod reentrant;
 pub mod simple_lock;

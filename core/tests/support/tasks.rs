@@ -1,5 +1,5 @@
 //! What the tests of recipes share: clients of a server in this process, tasks beside the test, and patience.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use quorate::client::blocking::wait;
