@@ -7,12 +7,12 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "support/proxy.rs"]
-mod proxy;
+#[path = "support/cutting.rs"]
+mod cutting;
 #[path = "support/tasks.rs"]
 mod tasks;
 
-use proxy::Proxy;
+use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result};
 use quorate::recipes::kit::Loss;
@@ -33,7 +33,7 @@ fn a_lost_answer_leaves_no_ghost() {
     let server = server();
     let watching = client(&server);
     for mode in MODES {
-        let proxy = Proxy::new(server.address().unwrap());
+        let proxy = Proxy::start(server.address().unwrap());
         let client = client_of(&proxy.servers());
         let op = if mode == Mode::Bridge { OpCode::Multi } else { OpCode::Create2 };
         let lock = Lock::new(&client, "/ghost").mode(mode);
@@ -53,7 +53,7 @@ fn a_lost_answer_leaves_no_ghost() {
                 held.release().await?;
                 assert_eq!(count(&watching, "/ghost").await, 0, "{mode:?}");
             }
-            assert_eq!(proxy.lost(), 2, "the answers were lost");
+            assert_eq!(proxy.cuts(), 2, "the answers were lost");
             Result::Ok(())
         })
         .unwrap();
@@ -64,21 +64,21 @@ fn a_lost_answer_leaves_no_ghost() {
 #[test]
 fn the_one_node_is_known_again_after_a_lost_answer() {
     let server = server();
-    let proxy = Proxy::new(server.address().unwrap());
+    let proxy = Proxy::start(server.address().unwrap());
     let client = client_of(&proxy.servers());
     let lock = SimpleLock::new(&client, "/exclusive_lock").data("me");
     wait(async {
         lock.acquire().await?.release().await?;
         proxy.lose_answer(OpCode::Create2);
         let held = tasks::soon(&client, lock.acquire()).await?;
-        assert_eq!(proxy.lost(), 1);
+        assert_eq!(proxy.cuts(), 1);
         let (data, stat) = client.get("/exclusive_lock/lock").await?;
         assert!(data.ends_with(b" me"));
         assert_eq!((stat.czxid, stat.ephemeral_owner), (held.token(), client.session_id()));
         // Another task of the same session does not take it for its own, even when it loses an answer.
         proxy.lose_answer(OpCode::Create2);
         assert!(lock.try_acquire().await?.is_none());
-        assert_eq!(proxy.lost(), 2);
+        assert_eq!(proxy.cuts(), 2);
         held.release().await?;
         assert_eq!(count(&client, "/exclusive_lock").await, 0);
         Result::Ok(())
@@ -94,7 +94,7 @@ fn a_release_outlasts_the_connection() {
     for (lose, drop_it) in
         [(Proxy::lose_answer as fn(&Proxy, OpCode), false), (Proxy::lose_request, true)]
     {
-        let proxy = Proxy::new(server.address().unwrap());
+        let proxy = Proxy::start(server.address().unwrap());
         let client = client_of(&proxy.servers());
         wait(async {
             let held = Lock::new(&client, "/lock").acquire().await?;
@@ -107,7 +107,7 @@ fn a_release_outlasts_the_connection() {
             }
             // The session lives long: nothing but the release makes room.
             let next = Lock::new(&other, "/lock").acquire_within(tasks::PATIENCE).await?;
-            assert_eq!(proxy.lost(), 1);
+            assert_eq!(proxy.cuts(), 1);
             next.unwrap().release().await
         })
         .unwrap();
@@ -152,7 +152,7 @@ fn nothing_is_left_of_who_gives_up() {
 fn waiting_outlasts_the_connection() {
     let server = server();
     let holder = client(&server);
-    let proxy = Proxy::new(server.address().unwrap());
+    let proxy = Proxy::start(server.address().unwrap());
     let client = client_of(&proxy.servers());
     wait(async {
         let held = Lock::new(&holder, "/lock").acquire().await?;
@@ -161,10 +161,10 @@ fn waiting_outlasts_the_connection() {
             async move { lock.acquire().await }
         });
         children(&holder, "/lock", 2).await;
-        proxy.part();
+        proxy.close();
         // Released while the waiter is away: nobody will tell it.
         held.release().await?;
-        proxy.heal();
+        proxy.open();
         let held = waiting.join(&holder).await?;
         assert!(held.is_held());
         Result::Ok(())
@@ -317,7 +317,7 @@ fn the_task_that_queues_for_its_owner_may_give_up() {
 fn an_owner_does_not_enter_a_lost_lock() {
     let server = server();
     let a = mortal(&server);
-    let proxy = Proxy::new(server.address().unwrap());
+    let proxy = Proxy::start(server.address().unwrap());
     let b = wait(
         Client::builder()
             .servers(&proxy.servers())
@@ -328,9 +328,9 @@ fn an_owner_does_not_enter_a_lost_lock() {
     wait(async {
         let owner = Lock::new(&b, "/lock").owner();
         let first = owner.acquire().await?;
-        proxy.part();
+        proxy.close();
         assert_eq!(first.lost().await, Loss::Session);
-        proxy.heal();
+        proxy.open();
         let second = owner.acquire().await?;
         assert!(second.is_held() && !first.is_held());
         assert!(second.token() > first.token());

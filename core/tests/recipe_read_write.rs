@@ -6,12 +6,12 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "support/proxy.rs"]
-mod proxy;
+#[path = "support/cutting.rs"]
+mod cutting;
 #[path = "support/tasks.rs"]
 mod tasks;
 
-use proxy::Proxy;
+use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result};
 use quorate::recipes::kit::Held;
@@ -258,7 +258,7 @@ fn lost_answers_leave_no_ghost() {
     let server = server();
     let watching = client(&server);
     for mode in modes() {
-        let proxy = Proxy::new(server.address().unwrap());
+        let proxy = Proxy::start(server.address().unwrap());
         let client = client_of(&proxy.servers());
         let lock = lock(&client, &mode);
         let op = if mode == Mode::Bridge { OpCode::Multi } else { OpCode::Create2 };
@@ -271,7 +271,7 @@ fn lost_answers_leave_no_ghost() {
             assert_eq!(count(&watching, "/rw").await, nodes(&mode), "{mode:?}");
             proxy.lose_answer(op);
             let other = tasks::soon(&watching, lock.read()).await?;
-            assert_eq!(proxy.lost(), 3, "{mode:?}");
+            assert_eq!(proxy.cuts(), 3, "{mode:?}");
             assert_eq!(count(&watching, "/rw").await, 2 * nodes(&mode), "{mode:?}");
             read.release().await?;
             other.release().await?;

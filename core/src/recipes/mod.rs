@@ -12,4 +12,5 @@ pub mod process_queue;
 pub mod queue;
 pub mod read_write;
 pub mod reentrant;
+pub mod semaphore;
 pub mod simple_lock;

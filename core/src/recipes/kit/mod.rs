@@ -7,14 +7,14 @@ mod backoff;
 mod claim;
 mod held;
 mod patience;
-mod receipt;
 mod race;
+mod receipt;
 mod turn;
 
 pub use backoff::Backoff;
 pub use claim::{Claim, Kind};
 pub use held::{Held, Loss, lost};
 pub use patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
-pub use receipt::Receipt;
 pub use race::{First, first, first_of};
+pub use receipt::Receipt;
 pub use turn::Line;
