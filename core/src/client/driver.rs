@@ -10,6 +10,7 @@ use super::shortcut::Way;
 use super::tls::Tls;
 use super::transport::{Stream, Target, open, takes_writes};
 use crate::server::LocalStream;
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -31,7 +32,6 @@ pub(super) struct Driver {
     link: Link,
     probe: Option<(usize, Opening<bool>)>,
     timer: Pin<Box<Sleep>>,
-    buffer: Box<[u8]>,
 }
 
 type Opening<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
@@ -60,9 +60,8 @@ impl Driver {
     ) -> Self {
         let _entered = world.handle().enter();
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let buffer = vec![0; READ_BUFFER].into_boxed_slice();
         let world = Arc::clone(&world);
-        Self { port, world, targets, tls, link: Link::Down, probe: None, timer, buffer }
+        Self { port, world, targets, tls, link: Link::Down, probe: None, timer }
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -116,7 +115,7 @@ impl Driver {
                 }
                 Poll::Ready(Err(error)) => Some((*attempt, error)),
             },
-            Link::Open(open) => match open.advance(&self.port, &mut self.buffer, context) {
+            Link::Open(open) => match open.advance(&self.port, context) {
                 Ok(progress) => return moved || progress,
                 Err(error) => Some((open.attempt, error)),
             },
@@ -213,14 +212,9 @@ impl Open {
     }
 
     /// Sends and receives what is possible; answers whether anything was received or sent.
-    fn advance(
-        &mut self,
-        port: &Port,
-        buffer: &mut [u8],
-        context: &mut Context<'_>,
-    ) -> io::Result<bool> {
+    fn advance(&mut self, port: &Port, context: &mut Context<'_>) -> io::Result<bool> {
         let sent = self.send(port, context)?;
-        let received = self.receive(port, buffer, context)?;
+        let received = BUFFER.with_borrow_mut(|buffer| self.receive(port, buffer, context))?;
         Ok(sent || received)
     }
 
@@ -283,6 +277,11 @@ impl Open {
         }
         Ok(progress)
     }
+}
+
+thread_local! {
+    /// Where bytes are received: one buffer for all connections of a thread, so that an idle client costs none.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER].into_boxed_slice());
 }
 
 /// Bytes read at once.
