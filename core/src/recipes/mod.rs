@@ -5,6 +5,7 @@
 //! paths write them. It knows no connection; the recipes ask it what to create, whom to wait for
 //! and what a node says.
 
+pub mod cache;
 pub mod kit;
 pub mod layout;
 pub mod lock;
