@@ -280,6 +280,8 @@ impl History {
     pub fn refuse(&mut self, now: i64) {
         self.refusals += 1;
         self.forget_proposed();
+        let begun = &self.model.sessions;
+        self.sessions.retain(|id, _| begun.contains_key(id));
         for session in self.sessions.values_mut() {
             session.doubtful |= session.ending;
             (session.maybe, session.ending) = (now, false);

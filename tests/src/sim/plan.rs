@@ -137,6 +137,28 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Nobody else, and more that befalls processes and their connections than the server.
+    pub(super) fn make_room_for_a_play(&mut self) {
+        (self.clients, self.owners) = (0, 0);
+        let faults = &mut self.faults;
+        for weight in [
+            &mut faults.kill,
+            &mut faults.power,
+            &mut faults.fuse,
+            &mut faults.stop,
+            &mut faults.full,
+            &mut faults.flip,
+        ] {
+            *weight = (*weight).min(2);
+        }
+        faults.deaf += 10;
+        faults.silent += 10;
+        self.fault_gap = (200_000, 5_000_000);
+        self.timeouts.1 = self.timeouts.1.min(4_000);
+    }
+}
+
 impl Weights {
     fn new(random: &mut Random) -> Self {
         let mut weight = |usual: u64| if random.chance(350) { 0 } else { random.below(usual) + 1 };

@@ -45,7 +45,7 @@ impl World {
         let mut random = Random::new(seed);
         let mut plan = Plan::new(&mut random);
         if play.is_some() {
-            (plan.clients, plan.owners) = (plan.clients % 2, 0);
+            plan.make_room_for_a_play();
         }
         note!(trace, "{plan:?}");
         let usual_disk = plan.disk_delay;

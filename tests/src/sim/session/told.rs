@@ -121,7 +121,7 @@ impl Owner {
     pub fn expired(&self, env: &Env, session: i64) -> Checked {
         let mine = self.tap.session == session && self.session.identity().is_some();
         let asleep = env.now < self.paused_until || self.gone;
-        let knows = self.session.deadline().is_some_and(|due| due <= env.now_ms());
+        let knows = self.session.deadline() == Some(env.now_ms());
         // Who was told nothing since it took the session over cannot tell how long it lives.
         let never = self.session.state() == State::Connecting;
         ensure!(

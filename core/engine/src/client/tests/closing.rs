@@ -78,7 +78,8 @@ fn a_close_that_reaches_nobody_is_given_up() {
         rig.sent();
         rig.hang_up();
         rig.take_effects();
-        while let Some(due) = rig.session.deadline() {
+        for _ in 0..100 {
+            let Some(due) = rig.session.deadline() else { break };
             rig.tick_at(due.max(rig.now));
         }
         // At the latest when the session ends by itself.
