@@ -228,9 +228,10 @@ fn a_dead_consumer_loses_no_item_and_deletes_none() -> Result<()> {
 /// The same name, the same version, another session: only the session tells the two marks apart.
 #[test]
 fn a_consumer_in_its_next_session_cannot_delete_what_another_holds() -> Result<()> {
-    let server = Server::builder().volatile().free_port().start().unwrap();
+    let short = Duration::from_millis(600);
+    let builder = Server::builder().volatile().free_port();
+    let server = builder.configure(|config| config.tick_time_ms = 200).start().unwrap();
     let proxy = Proxy::start(server.address().unwrap());
-    let short = Duration::from_millis(4_000);
     let client =
         wait(Client::builder().servers(&proxy.servers()).session_timeout(short).connect())?;
     let other = connect(&server);

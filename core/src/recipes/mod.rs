@@ -6,6 +6,7 @@
 //! and what a node says.
 
 pub mod cache;
+pub mod counter;
 pub mod kit;
 pub mod layout;
 pub mod lock;
@@ -15,3 +16,4 @@ pub mod read_write;
 pub mod reentrant;
 pub mod semaphore;
 pub mod simple_lock;
+pub mod value;

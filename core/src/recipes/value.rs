@@ -1,0 +1,276 @@
+//! A value that many share: read, written, and followed with a local copy.
+//!
+//! [`SharedValue`] is a node's data; [`SharedValue::subscribe`] keeps a copy of it up to date by a persistent watch. The copy outlives
+//! disconnections and sessions, and never goes back to an older state. Any node will do: this is also how many are told of a
+//! change. Source: `org.apache.curator.framework.recipes.shared.SharedValue`, `kazoo.recipe.watchers.DataWatch`.
+
+use super::kit::{Backoff, ensure, patiently};
+use crate::client::{
+    Client, CreateMode, Error, ErrorCode, EventType, Result, RetryPolicy, Stat, WatchEvent,
+    WatchMode, Watcher,
+};
+use quorate_wire::path;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::watch;
+
+/// The data of a node, shared. It is only a description: cheap to make, and to clone.
+///
+/// ```
+/// # use quorate::{client::Client, recipes::value::SharedValue, server::Server};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client| {
+/// let value = SharedValue::new(client, "/config/limit");
+/// let mut subscription = value.subscribe().await?;
+/// assert!(subscription.current().is_none());
+/// value.set(b"10").await?;
+/// let ten = subscription.changed().await?.ok_or("there is a value").unwrap();
+/// assert_eq!(ten.data, b"10");
+/// // Only if nobody has changed it since it was read.
+/// assert!(value.try_set(&ten, b"11").await?.is_some());
+/// assert!(value.try_set(&ten, b"12").await?.is_none());
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SharedValue {
+    client: Client,
+    path: String,
+}
+
+/// A value as it was at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// The data.
+    pub data: Vec<u8>,
+    /// The node's stat; `mzxid` orders values.
+    pub stat: Stat,
+}
+
+/// A local copy that follows the value until it is dropped.
+///
+/// Every state it shows is newer than the one before; states in quick succession may be skipped, the newest never is. Clones have a
+/// position of their own.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    states: watch::Receiver<Arc<State>>,
+}
+
+/// What a subscription knows.
+#[derive(Debug, Default)]
+struct State {
+    value: Option<Arc<Versioned>>,
+    /// Why there will be no more.
+    end: Option<Error>,
+}
+
+impl SharedValue {
+    /// The data of the node at `path`.
+    #[must_use]
+    pub fn new(client: &Client, path: &str) -> Self {
+        Self { client: client.clone(), path: path.to_owned() }
+    }
+
+    /// Reads the value as it is now: what anybody wrote before this call is seen. `None` when there is no node.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn get(&self) -> Result<Option<Versioned>> {
+        patiently(|| self.client.sync(&self.path)).await?;
+        match patiently(|| self.client.get(&self.path)).await {
+            Ok((data, stat)) => Ok(Some(Versioned { data, stat })),
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the value, whatever it was; creates the node if it is missing.
+    ///
+    /// # Errors
+    /// The outcome is unknown when an answer was lost and others have written since.
+    pub async fn set(&self, data: &[u8]) -> Result<Stat> {
+        let patient = self.client.retrying(RetryPolicy::forever());
+        loop {
+            match patient.set(&self.path, data, None).await {
+                Err(error) if error.code() == ErrorCode::NoNode && !error.outcome_unknown() => {}
+                done => return done,
+            }
+            match patient.create(&self.path, data, CreateMode::Persistent).await {
+                Ok(created) => return Ok(created.stat),
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    ensure(&self.client, path::parent(&self.path)).await?;
+                }
+                Err(error) if error.code() != ErrorCode::NodeExists => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Writes the value if nobody has since `seen` was read; `None` if somebody has. After a lost answer, equal data at the next version
+    /// count as written.
+    ///
+    /// # Errors
+    /// The outcome is unknown when an answer was lost and others have written since.
+    pub async fn try_set(&self, seen: &Versioned, data: &[u8]) -> Result<Option<Stat>> {
+        let patient = self.client.retrying(RetryPolicy::forever());
+        match patient.set(&self.path, data, Some(seen.stat.version)).await {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error)
+                if matches!(error.code(), ErrorCode::BadVersion | ErrorCode::NoNode)
+                    && !error.outcome_unknown() =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Follows the value. Returns when it has been read for the first time.
+    ///
+    /// # Errors
+    /// When the client is closed, or the server refuses.
+    pub async fn subscribe(&self) -> Result<Subscription> {
+        let (sender, mut states) = watch::channel(Arc::default());
+        let environment = Arc::clone(self.client.environment());
+        environment.spawn(Box::pin(follow(self.client.clone(), self.path.clone(), sender)));
+        // The first reading is not news.
+        let first = match states.changed().await {
+            Ok(()) => states.borrow_and_update().end.clone(),
+            Err(_) => Some(Error::new(ErrorCode::Closing, "subscribe", self.path.as_str())),
+        };
+        first.map_or(Ok(Subscription { states }), Err)
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The client.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Subscription {
+    /// The newest value known here, without a request; `None` when there is no node. While the connection is away it is what was last
+    /// known.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Versioned>> {
+        self.states.borrow().value.clone()
+    }
+
+    /// Waits for a state newer than the one this has last returned; `None` when the node is gone. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// When no news will come any more: the client is closed, or the server refuses. The copy stays.
+    pub async fn changed(&mut self) -> Result<Option<Arc<Versioned>>> {
+        if self.states.changed().await.is_err() {
+            let end = self.states.borrow().end.clone();
+            return Err(end.unwrap_or_else(|| Error::new(ErrorCode::Closing, "subscription", "")));
+        }
+        let state = Arc::clone(&self.states.borrow_and_update());
+        state.end.clone().map_or_else(|| Ok(state.value.clone()), Err)
+    }
+}
+
+/// Keeps the copy up to date until nobody wants it.
+async fn follow(client: Client, path: String, sender: watch::Sender<Arc<State>>) {
+    let mut closed = pin!(sender.closed());
+    let mut work = pin!(keep_current(&client, &path, &sender));
+    poll_fn(|context| {
+        if closed.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        work.as_mut().poll(context)
+    })
+    .await;
+}
+
+/// Watches under one session after the other.
+async fn keep_current(client: &Client, path: &str, sender: &watch::Sender<Arc<State>>) {
+    let mut known = Known { seen: false, value: None };
+    let mut backoff = Backoff::default();
+    loop {
+        let Err(error) = under_one_session(client, path, sender, &mut known).await else {
+            continue;
+        };
+        let end = if error.code() == ErrorCode::SessionExpired {
+            client.connected().await.err()
+        } else if error.is_connection_loss() {
+            backoff.pause(client).await;
+            None
+        } else {
+            Some(error)
+        };
+        if end.is_some() {
+            let value = known.value;
+            sender.send_replace(Arc::new(State { value, end }));
+            return;
+        }
+    }
+}
+
+/// What was sent last.
+struct Known {
+    seen: bool,
+    value: Option<Arc<Versioned>>,
+}
+
+async fn under_one_session(
+    client: &Client,
+    path: &str,
+    sender: &watch::Sender<Arc<State>>,
+    known: &mut Known,
+) -> Result<()> {
+    let mut watcher = patiently(|| client.watch(path, WatchMode::Node)).await?;
+    loop {
+        match patiently(|| client.get(path)).await {
+            Ok((data, stat)) => known.take(Some(Versioned { data, stat }), sender),
+            Err(error) if error.code() == ErrorCode::NoNode => known.take(None, sender),
+            Err(error) => return Err(error),
+        }
+        while matches!(&watcher.next().await?, WatchEvent::Changed(event) if event.kind == EventType::ChildrenChanged)
+        {
+        }
+        drain(&mut watcher).await?;
+    }
+}
+
+/// Takes the events that are there: one reading does for all.
+async fn drain(watcher: &mut Watcher) -> Result<()> {
+    poll_fn(|context| {
+        loop {
+            match pin!(watcher.next()).poll(context) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Ready(Ok(())),
+            }
+        }
+    })
+    .await
+}
+
+impl Known {
+    /// Passes a reading on if it is news. An older one than is known (a server that is behind) is not.
+    fn take(&mut self, value: Option<Versioned>, sender: &watch::Sender<Arc<State>>) {
+        let news = match (&self.value, &value) {
+            _ if !self.seen => true,
+            (Some(old), Some(new)) => new.stat.mzxid > old.stat.mzxid,
+            (None, None) => false,
+            _ => true,
+        };
+        if news {
+            self.seen = true;
+            self.value = value.map(Arc::new);
+            sender.send_replace(Arc::new(State { value: self.value.clone(), end: None }));
+        }
+    }
+}
