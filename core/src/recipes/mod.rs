@@ -16,4 +16,5 @@ pub mod read_write;
 pub mod reentrant;
 pub mod semaphore;
 pub mod simple_lock;
+pub mod staged;
 pub mod value;
