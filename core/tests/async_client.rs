@@ -219,3 +219,22 @@ fn nobody_there_is_an_error_in_time() {
     assert_eq!(error.code(), ErrorCode::ConnectionLoss);
     assert!(error.to_string().contains("no server answered"), "{error}");
 }
+
+/// Requests within the process can be answered before they are awaited: then awaiting them gives nobody else a turn by itself.
+#[test]
+fn a_task_that_never_waits_lets_the_others_run() -> Outcome {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let server = Server::builder().volatile().no_port().start()?;
+    let client = wait(Client::builder().in_process(&server).connect())?;
+    let done = Arc::new(AtomicBool::new(false));
+    let (send, receive) = std::sync::mpsc::channel();
+    let (busy, seen) = (client.clone(), Arc::clone(&done));
+    client.environment().spawn(Box::pin(async move {
+        while !seen.load(Ordering::Relaxed) && busy.get("/").await.is_ok() {}
+        let _ = send.send(());
+    }));
+    client.environment().spawn(Box::pin(async move { done.store(true, Ordering::Relaxed) }));
+    let ended = receive.recv_timeout(Duration::from_secs(10));
+    client.abandon();
+    Ok(ended?)
+}

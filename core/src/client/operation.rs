@@ -75,6 +75,11 @@ impl<T: Unpin> Future for Op<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Within the process, requests can be answered at once: a task that awaits one after the other must let the others of its
+        // executor run from time to time, the client's driver among them.
+        let Poll::Ready(budget) = tokio::task::coop::poll_proceed(context) else {
+            return Poll::Pending;
+        };
         let result = match &mut self.state {
             State::Settled(result) => result.take().unwrap_or_else(|| {
                 Err(super::Error::unexpected("an operation polled after its end"))
@@ -86,6 +91,7 @@ impl<T: Unpin> Future for Op<T> {
                 result.and_then(|reply| (waiting.read)(reply, waiting.watch.take()))
             }
         };
+        budget.made_progress();
         self.state = State::Settled(None);
         Poll::Ready(result)
     }
