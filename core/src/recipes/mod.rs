@@ -7,6 +7,8 @@
 
 pub mod cache;
 pub mod counter;
+pub mod discovery;
+pub mod dubbo;
 pub mod kit;
 pub mod layout;
 pub mod lock;

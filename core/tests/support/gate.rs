@@ -18,6 +18,7 @@ struct State {
     streams: Mutex<Vec<TcpStream>>,
 }
 
+#[allow(dead_code, reason = "each test binary uses its part")]
 impl Gate {
     /// Forwards connections to a server.
     pub(crate) fn start(server: SocketAddr) -> Self {

@@ -49,6 +49,7 @@ use task::{Core, Task};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Cache {
+    path: Arc<str>,
     core: Arc<Core>,
     _guard: Arc<Guard>,
 }
@@ -107,6 +108,12 @@ impl Cache {
     /// A cache of a node and everything below it.
     pub fn tree(client: &Client, path: &str) -> Builder {
         Builder::new(client, path, usize::MAX)
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Waits until the cache has been filled.
@@ -280,9 +287,10 @@ impl Builder {
         let hub = Arc::new(Hub::default());
         let plan = Plan::new(&options.path, options.limits, Arc::clone(&hub));
         let core = Core::new(plan, hub);
+        let path = options.path.as_str().into();
         let environment = Arc::clone(client.environment());
         environment.spawn(Box::pin(Task::new(Arc::clone(&core), client, options).run()));
-        Ok(Cache { _guard: Arc::new(Guard(Arc::clone(&core))), core })
+        Ok(Cache { path, _guard: Arc::new(Guard(Arc::clone(&core))), core })
     }
 }
 

@@ -6,6 +6,7 @@
 mod backoff;
 mod claim;
 mod held;
+mod keeper;
 mod patience;
 mod race;
 mod receipt;
@@ -14,7 +15,8 @@ mod turn;
 pub use backoff::Backoff;
 pub use claim::{Claim, Kind};
 pub use held::{Held, Loss, lost};
-pub use patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
+pub use keeper::{Keeper, Place, Spec};
+pub use patience::{delete_if_there, ensure, ensure_as, fresh_id, join, name_of, patiently};
 pub use race::{First, first, first_of};
 pub use receipt::Receipt;
 pub use turn::Line;

@@ -26,13 +26,21 @@ pub async fn patiently<T, F: Future<Output = Result<T>>>(
 /// # Errors
 /// When it cannot exist.
 pub async fn ensure(client: &Client, node: &str) -> Result<()> {
+    ensure_as(client, node, CreateMode::Container).await
+}
+
+/// The same with nodes of another kind.
+///
+/// # Errors
+/// When it cannot exist.
+pub async fn ensure_as(client: &Client, node: &str, mode: CreateMode) -> Result<()> {
     let mut missing = vec![node];
     while let Some(&next) = missing.last() {
         if matches!(next, "" | "/") {
             missing.pop();
             continue;
         }
-        match patiently(|| client.create(next, b"", CreateMode::Container)).await {
+        match patiently(|| client.create(next, b"", mode)).await {
             Ok(_) => {
                 missing.pop();
             }

@@ -1,0 +1,255 @@
+//! Service registry and discovery, compatible with Curator's x-discovery.
+//!
+//! A service's instances are nodes `<base>/<service>/<id>` with a JSON description ([`ServiceInstance`]). [`Discovery`] registers and
+//! lists them, a [`Provider`] holds the live list of one service and chooses from it.
+//! Source: `org.apache.curator.x.discovery.details.ServiceDiscoveryImpl`.
+
+mod provider;
+
+pub use super::layout::discovery::{JAVA_MAP, Payload, ServiceInstance, ServiceType, UriSpec};
+pub use provider::{Provider, Strategy};
+
+use super::kit::{Keeper, Spec, fresh_id, join, patiently};
+use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
+use serde_json::Value;
+
+/// The services below a path.
+///
+/// ```
+/// # use quorate::{client::Client, server::Server};
+/// use quorate::recipes::discovery::{Discovery, ServiceInstance, Strategy};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client| {
+/// let discovery = Discovery::new(client, "/discovery");
+/// let instance = ServiceInstance {
+///     address: Some("10.0.0.1".into()),
+///     port: Some(8080),
+///     ..discovery.instance("search")
+/// };
+/// let registration = discovery.register(instance).await?;
+///
+/// let provider = discovery.provider("search", Strategy::RoundRobin)?;
+/// provider.ready().await?;
+/// assert_eq!(provider.choose().unwrap().port, Some(8080));
+/// registration.unregister().await;
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    client: Client,
+    base: String,
+    always_enabled_field: bool,
+}
+
+/// An instance that is registered: again after every new session. Dropping it removes the node of a dynamic instance in the background.
+/// It keeps the client's session open.
+#[derive(Debug)]
+pub struct Registration {
+    keeper: Keeper,
+    instance: ServiceInstance,
+    always_enabled_field: bool,
+}
+
+impl Discovery {
+    /// The services below `base`, which need not exist.
+    #[must_use]
+    pub fn new(client: &Client, base: &str) -> Self {
+        let client = client.clone();
+        Self { client, base: base.to_owned(), always_enabled_field: false }
+    }
+
+    /// Writes the field `enabled` always, as Curator does outside of its compatible mode. Otherwise it is written for
+    /// instances that are not enabled only.
+    #[must_use]
+    pub const fn with_enabled_field(mut self) -> Self {
+        self.always_enabled_field = true;
+        self
+    }
+
+    /// A dynamic instance of a service with an id that nobody else has.
+    #[must_use]
+    pub fn instance(&self, service: &str) -> ServiceInstance {
+        ServiceInstance::new(service, fresh_id(&self.client).to_string())
+    }
+
+    /// Registers an instance: an ephemeral node for a dynamic one, a persistent one for the others. A node of the same id that another
+    /// session owns is replaced.
+    ///
+    /// # Errors
+    /// `BadArguments` for a name or id that cannot be part of a path; what the server refuses.
+    pub async fn register(&self, instance: ServiceInstance) -> Result<Registration> {
+        check(&instance)?;
+        let mode = match instance.service_type {
+            ServiceType::Dynamic => CreateMode::Ephemeral,
+            ServiceType::DynamicSequential => CreateMode::EphemeralSequential,
+            ServiceType::Static | ServiceType::Permanent => CreateMode::Persistent,
+        };
+        let path = join(&self.service_path(&instance.name), &instance.id);
+        let spec = Spec { path, mode, parents: CreateMode::Container };
+        let data = encode(&instance, self.always_enabled_field)?;
+        let keeper = Keeper::start(&self.client, spec, data);
+        keeper.placed().await?;
+        Ok(Registration { keeper, instance, always_enabled_field: self.always_enabled_field })
+    }
+
+    /// The names of the services.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn services(&self) -> Result<Vec<String>> {
+        let mut names = self.list(&self.base).await?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// The instances of a service as the server has them now, by id. What cannot be understood is left out.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn instances(&self, service: &str) -> Result<Vec<ServiceInstance>> {
+        let path = self.service_path(service);
+        let mut ids = self.list(&path).await?;
+        ids.sort();
+        let mut instances = Vec::new();
+        for id in ids {
+            let node = join(&path, &id);
+            match patiently(|| self.client.get(&node)).await {
+                Ok((data, _)) => instances.extend(ServiceInstance::from_json(&data)),
+                Err(error) if error.code() == ErrorCode::NoNode => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(instances)
+    }
+
+    /// A live list of a service's instances, to choose from.
+    ///
+    /// # Errors
+    /// `BadArguments` for a name that cannot be part of a path.
+    pub fn provider(&self, service: &str, strategy: Strategy) -> Result<Provider> {
+        Provider::start(&self.client, &self.service_path(service), strategy)
+    }
+
+    async fn list(&self, path: &str) -> Result<Vec<String>> {
+        match patiently(|| self.client.children(path)).await {
+            Ok((names, _)) => Ok(names),
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn service_path(&self, service: &str) -> String {
+        join(&self.base, service)
+    }
+}
+
+impl Registration {
+    /// The instance as it was registered last.
+    #[must_use]
+    pub const fn instance(&self) -> &ServiceInstance {
+        &self.instance
+    }
+
+    /// Its node; `None` while it is not there, between two sessions.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        self.keeper.place().map(|place| place.path)
+    }
+
+    /// Changes what is registered; name, id and type stay.
+    ///
+    /// # Errors
+    /// When the server refuses; it is tried again in the background.
+    pub async fn update(&mut self, change: impl FnOnce(&mut ServiceInstance)) -> Result<()> {
+        let mut instance = self.instance.clone();
+        change(&mut instance);
+        instance.name.clone_from(&self.instance.name);
+        instance.id.clone_from(&self.instance.id);
+        instance.service_type = self.instance.service_type;
+        let data = encode(&instance, self.always_enabled_field)?;
+        self.instance = instance;
+        self.keeper.update(data).await.map(drop)
+    }
+
+    /// Announces that this instance takes no new work: it stays in the lists, and nobody chooses it. `enabled` becomes false.
+    ///
+    /// # Errors
+    /// As for [`update`](Self::update).
+    pub async fn drain(&mut self) -> Result<()> {
+        self.update(|instance| instance.enabled = false).await
+    }
+
+    /// The opposite of [`drain`](Self::drain).
+    ///
+    /// # Errors
+    /// As for [`update`](Self::update).
+    pub async fn resume(&mut self) -> Result<()> {
+        self.update(|instance| instance.enabled = true).await
+    }
+
+    /// Announces a weight, see [`set_weight`].
+    ///
+    /// # Errors
+    /// `BadArguments` when the payload is no object; otherwise as for [`update`](Self::update).
+    pub async fn set_weight(&mut self, weight: u32) -> Result<()> {
+        let mut payload = self.instance.payload.clone();
+        set_weight(&mut payload, weight)?;
+        self.update(|instance| instance.payload = payload).await
+    }
+
+    /// Removes the node, a persistent one too, and waits until it is gone.
+    pub async fn unregister(self) {
+        self.keeper.remove().await;
+    }
+}
+
+/// Puts a weight into a payload: the field `weight` of an object. No payload becomes a Java map with this field.
+///
+/// # Errors
+/// `BadArguments` when the payload is something else.
+pub fn set_weight(payload: &mut Payload, weight: u32) -> Result<()> {
+    if *payload == Payload::None {
+        *payload = Payload::Object { class: Some(JAVA_MAP.to_owned()), fields: Vec::new() };
+    }
+    let Payload::Object { fields, .. } = payload else {
+        return Err(Error::new(ErrorCode::BadArguments, "discovery", "")
+            .with_detail("a weight needs a payload that is an object"));
+    };
+    fields.retain(|(name, _)| name != WEIGHT);
+    fields.push((WEIGHT.to_owned(), Value::from(weight)));
+    Ok(())
+}
+
+/// The weight in a payload; 1 when there is none that makes sense.
+#[must_use]
+pub fn weight(payload: &Payload) -> u32 {
+    let Payload::Object { fields, .. } = payload else { return 1 };
+    let value = fields.iter().find(|(name, _)| name == WEIGHT).map(|(_, value)| value);
+    let number = value.and_then(|value| match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_u64(),
+    });
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(1)
+}
+
+fn encode(instance: &ServiceInstance, always: bool) -> Result<Vec<u8>> {
+    instance.to_json(always || !instance.enabled).map_err(|error| {
+        Error::new(ErrorCode::BadArguments, "discovery", "").with_detail(error.to_string())
+    })
+}
+
+fn check(instance: &ServiceInstance) -> Result<()> {
+    let bad = |text: &str| text.is_empty() || text.contains('/') || matches!(text, "." | "..");
+    if bad(&instance.name) || bad(&instance.id) {
+        return Err(Error::new(ErrorCode::BadArguments, "discovery", "")
+            .with_detail("the name and the id of an instance are names of nodes"));
+    }
+    Ok(())
+}
+
+/// The field of a payload.
+const WEIGHT: &str = "weight";
