@@ -107,6 +107,7 @@ fn who_is_abandoned_does_not_claim_that_the_session_is_closed() {
     assert_eq!(rig.take_effects(), []);
 }
 
+/// tgockel/zookeeper-cpp #58: watches heard nothing when the client was closed.
 #[test]
 fn every_watch_ends_once() {
     type End = fn(&mut Rig);
@@ -135,6 +136,7 @@ fn every_watch_ends_once() {
     }
 }
 
+/// ZOOKEEPER-2894: completions that were dropped on close. kazoo #473: calls on a closed client that hang.
 #[test]
 fn everything_that_was_submitted_is_completed_in_the_end() {
     let mut rig = Rig::up();

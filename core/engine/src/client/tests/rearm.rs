@@ -14,6 +14,7 @@ fn add(rig: &mut Rig, path: &str, recursive: bool, key: WatchKey) {
     rig.take_effects();
 }
 
+/// kazoo #257: watches that were lost on suspension.
 #[test]
 fn one_shot_watches_are_set_with_the_older_request() {
     let mut rig = Rig::up();
@@ -77,6 +78,7 @@ fn exists_waits_for_what_it_has_not_found() {
     }
 }
 
+/// bonifaido/rust-zookeeper #98: events of the time without a connection were lost without a word.
 #[test]
 fn persistent_watches_are_told_that_they_may_have_missed_something() {
     let mut rig = Rig::up();
@@ -97,6 +99,7 @@ fn persistent_watches_are_told_that_they_may_have_missed_something() {
     }
 }
 
+/// ZOOKEEPER-706: watches that did not fit into one frame kept clients from ever connecting again.
 #[test]
 fn frames_stay_below_128_kib() {
     let mut rig = Rig::up();
@@ -152,6 +155,7 @@ fn what_has_fired_or_was_dropped_is_not_set_again() {
     assert_eq!(rig.sent(), []);
 }
 
+/// tokio-zookeeper #58: ClickHouse Keeper did not know setWatches.
 #[test]
 fn a_server_that_cannot_set_watches_ends_them() {
     let mut rig = Rig::up();

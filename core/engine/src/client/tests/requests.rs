@@ -117,6 +117,7 @@ fn the_root_of_a_view_is_its_root_on_the_server() {
     assert_eq!(below("/app", "/x"), "/app/x");
 }
 
+/// ClickHouse PR 98499: the reply to addWatch may have a body, or none.
 #[test]
 fn replies_have_their_types() {
     let stat = Stat { version: 3, ..Stat::default() };

@@ -27,6 +27,7 @@ fn long_timeouts_are_kept_alive_every_ten_seconds() {
     assert_eq!(rig.session.deadline(), Some(10_000));
 }
 
+/// node-zookeeper-client #13: said to be connected when it was not.
 #[test]
 fn silence_for_two_thirds_of_the_timeout_ends_the_connection() {
     let mut rig = Rig::up();
@@ -44,6 +45,8 @@ fn silence_for_two_thirds_of_the_timeout_ends_the_connection() {
 }
 
 /// What the session is told before nothing more comes, and when it must then be lost.
+///
+/// node-zookeeper-client #20: no expiry under a partition. Counting from the receipt of answers would be too late.
 #[test]
 fn a_session_is_lost_a_timeout_after_the_sending_of_what_was_answered() {
     type Story = fn(&mut Rig);

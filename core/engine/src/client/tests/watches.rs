@@ -52,6 +52,7 @@ fn removed(rig: &mut Rig) -> Vec<(String, WatcherType)> {
         .collect()
 }
 
+/// kazoo PR 715: a plain persistent watch on a parent was told of grandchildren.
 #[test]
 fn events_are_dispatched_by_the_table() {
     use EventType::{ChildrenChanged, Created, DataChanged, Deleted};
