@@ -226,7 +226,9 @@ impl World {
         }
         let began = self.env.now;
         let patience = 120_000_000 + self.env.plan.timeouts.1 * 3_000;
+        let most = self.steps + SPINNING;
         while !self.has_ended() {
+            ensure!(self.steps < most, "somebody spins: {SPINNING} events, and no end");
             ensure!(
                 self.env.now - began < patience && self.step(false)?,
                 "after {} s of calm something has not ended: clients left {:?}, owners {:?}, actors {:?}, sessions {:x?}",
@@ -263,3 +265,6 @@ impl World {
             && self.env.history.proposed() == self.env.history.durable()
     }
 }
+
+/// Events after which a calm world must have come to its end.
+const SPINNING: u64 = 2_000_000;
