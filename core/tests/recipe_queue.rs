@@ -420,3 +420,71 @@ fn a_bounded_queue_is_never_longer() -> Result<()> {
         Ok(())
     })
 }
+
+/// Containers vanish when they have been empty for a while: in the middle of waiting, between mark and completion.
+#[test]
+fn reaped_directories_are_made_anew() -> Result<()> {
+    let world = World::new();
+    let client = &world.other;
+    wait(async {
+        for layout in [Layout::Curator, Layout::KazooLocking] {
+            let path = format!("/{layout:?}");
+            let queue = WorkQueue::new(client, &path, layout);
+            let (entries, marks) = match layout {
+                Layout::KazooLocking => (format!("{path}/entries"), format!("{path}/taken")),
+                _ => (path.clone(), format!("{path}-locks")),
+            };
+            queue.put(b"1").await?;
+            queue.hold().await?.complete().await?;
+            let mut last = 0;
+            for _ in 0..2 {
+                for directory in [&entries, &marks] {
+                    client.delete(directory, None).await?;
+                }
+                queue.put(b"2").await?;
+                let held = queue.hold().await?;
+                assert!(held.token() > last, "tokens grow although numbers start again");
+                last = held.token();
+                held.complete().await?;
+            }
+            let waiting = queue.clone();
+            let held = spawn(client, async move { waiting.hold().await });
+            for directory in [&entries, &marks] {
+                client.delete(directory, None).await?;
+            }
+            queue.put_once(Order::End, &[b"3"]).await?;
+            held.recv_timeout(PATIENCE).unwrap()?.complete().await?;
+            let bounded = queue.clone().bounded(1);
+            client.delete(&entries, None).await?;
+            assert!(bounded.try_put(b"4").await? && !bounded.try_put(b"5").await?);
+            assert_eq!(queue.take().await?.data(), b"4");
+        }
+        Ok(())
+    })
+}
+
+/// Who waits is woken, gets one item, and nobody is woken twice for nothing while the queue stands still.
+#[test]
+fn an_idle_consumer_asks_nothing() -> Result<()> {
+    let world = World::new();
+    wait(async {
+        let queue = WorkQueue::new(&world.client, "/work", Layout::KazooLocking);
+        let other = WorkQueue::new(&world.other, "/work", Layout::KazooLocking);
+        other.put(b"busy").await?;
+        let busy = other.hold().await?;
+        let waiting = queue.clone();
+        let held = spawn(&world.client, async move { waiting.hold().await });
+        // Two directories, each listed without and with a watch.
+        soon(&world.other, async {
+            while world.proxy.requests(OpCode::GetChildren2) < 4 {
+                world.other.sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        world.other.sleep(Duration::from_millis(50)).await;
+        assert!(world.proxy.requests(OpCode::GetChildren2) <= 8);
+        busy.release().await?;
+        assert_eq!(held.recv_timeout(PATIENCE).unwrap()?.data(), b"busy");
+        Ok(())
+    })
+}
