@@ -290,7 +290,7 @@ fn a_mark_whose_answer_is_lost_is_found_again() -> Result<()> {
         queue.put(b"x").await?;
         queue.hold().await?.release().await?;
         world.proxy.lose_answer(OpCode::Multi);
-        let held = queue.hold().await?;
+        let held = soon(&world.other, queue.hold()).await?;
         assert_eq!(world.other.children("/work-locks").await?.0.len(), 1);
         world.proxy.lose_answer(OpCode::Multi);
         held.release().await?;
