@@ -28,6 +28,19 @@ impl Call {
         self.arguments.get(name).and_then(Value::as_str)
     }
 
+    /// A number that must be there.
+    pub(super) fn number<T: TryFrom<i64>>(&self, name: &str) -> anyhow::Result<T> {
+        let number = self.arguments.get(name).and_then(Value::as_i64);
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .with_context(|| format!("{} needs the number {name:?}", self.verb))
+    }
+
+    /// Whether there is such an argument.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.arguments.contains_key(name)
+    }
+
     /// The node it is about.
     pub(super) fn path(&self) -> anyhow::Result<&str> {
         self.text("path")

@@ -8,6 +8,7 @@
 mod call;
 mod fenced;
 mod lock;
+mod queue;
 mod session;
 mod shelf;
 
@@ -56,6 +57,7 @@ fn say(answer: &Value) -> io::Result<()> {
 struct Peer {
     fenced: fenced::Fenced,
     lock: lock::Locks,
+    queue: queue::Queues,
     session: session::Session,
 }
 
@@ -64,6 +66,7 @@ impl Peer {
         Self {
             fenced: fenced::Fenced::new(client),
             lock: lock::Locks::new(client),
+            queue: queue::Queues::new(client),
             session: session::Session::new(client),
         }
     }
@@ -73,6 +76,7 @@ impl Peer {
         match role {
             "fenced" => self.fenced.answer(verb, call).await,
             "lock" => self.lock.answer(verb, call).await,
+            "queue" => self.queue.answer(verb, call).await,
             "session" => self.session.answer(verb, call).await,
             _ => Err(call.unknown()),
         }
