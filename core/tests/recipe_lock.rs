@@ -1,13 +1,16 @@
 //! The exclusive lock against a server in this process.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/tasks.rs"]
+mod tasks;
+
 use quorate::client::blocking::wait;
 use quorate::client::{Client, ErrorCode};
 use quorate::recipes::kit::Loss;
 use quorate::recipes::layout::lock::Mode;
 use quorate::recipes::lock::{Lock, Revocable as _};
-use quorate::server::Server;
 use std::time::Duration;
+use tasks::Server;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -16,12 +19,12 @@ const MODES: [Mode; 3] = [Mode::Curator, Mode::Kazoo { yields_to_curator: true }
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn clients<const N: usize>(server: &Server) -> [Client; N] {
-    std::array::from_fn(|_| wait(Client::builder().in_process(server).connect()).unwrap())
+    std::array::from_fn(|_| wait(server.client().connect()).unwrap())
 }
 
 #[test]
 fn one_holds_and_the_others_wait_in_order() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     for mode in MODES {
         let [a, b, c] = clients(&server).map(|client| Lock::new(&client, "/locks/one").mode(mode));
         wait(async {
@@ -52,7 +55,7 @@ fn one_holds_and_the_others_wait_in_order() -> Outcome {
 
 #[test]
 fn a_lost_session_is_told_and_the_next_one_gets_the_lock() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let [a, b] = clients(&server);
     wait(async {
         let held = Lock::new(&a, "/lock").acquire().await?;
@@ -71,7 +74,7 @@ fn a_lost_session_is_told_and_the_next_one_gets_the_lock() -> Outcome {
 
 #[test]
 fn writes_are_guarded_by_the_lock() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let [a, b] = clients(&server);
     wait(async {
         a.create("/value", b"", quorate::client::CreateMode::Persistent).await?;
@@ -90,7 +93,7 @@ fn writes_are_guarded_by_the_lock() -> Outcome {
 
 #[test]
 fn a_holder_can_be_asked_to_release() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let [a, b] = clients(&server);
     wait(async {
         let held = Lock::new(&a, "/lock").acquire().await?;

@@ -3,24 +3,26 @@
 
 #[path = "support/cutting.rs"]
 mod cutting;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result, within};
 use quorate::recipes::process_queue::ProcessQueue;
-use quorate::server::Server;
 use quorate_wire::OpCode;
 use std::time::Duration;
+use tasks::Server;
 
 /// Long enough for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn server() -> Server {
-    Server::builder().volatile().free_port().start().unwrap()
+    Server::start()
 }
 
 fn connect(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).connect()).unwrap()
+    wait(server.client().connect()).unwrap()
 }
 
 #[test]

@@ -3,15 +3,17 @@
 
 #[path = "support/cutting.rs"]
 mod cutting;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result, Task, within};
 use quorate::recipes::queue::{Layout, Order, WorkQueue};
-use quorate::server::Server;
 use quorate_wire::OpCode;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
+use tasks::Server;
 
 /// Long enough for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,7 +36,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let server = Server::builder().volatile().free_port().start().unwrap();
+        let server = Server::start();
         let proxy = Proxy::start(server.address().unwrap());
         let client = wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();
         let other = connect(&server);
@@ -43,7 +45,7 @@ impl World {
 }
 
 fn connect(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).connect()).unwrap()
+    wait(server.client().connect()).unwrap()
 }
 
 /// Runs a task on the client's executor.
@@ -229,8 +231,7 @@ fn a_dead_consumer_loses_no_item_and_deletes_none() -> Result<()> {
 #[test]
 fn a_consumer_in_its_next_session_cannot_delete_what_another_holds() -> Result<()> {
     let short = Duration::from_millis(600);
-    let builder = Server::builder().volatile().free_port();
-    let server = builder.configure(|config| config.tick_time_ms = 200).start().unwrap();
+    let server = Server::start();
     let proxy = Proxy::start(server.address().unwrap());
     let client =
         wait(Client::builder().servers(&proxy.servers()).session_timeout(short).connect())?;

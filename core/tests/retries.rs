@@ -3,13 +3,15 @@
 
 #[path = "support/cutting.rs"]
 mod cutting;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Outcome, Result, RetryPolicy, Retrying};
-use quorate::server::Server;
 use quorate_wire::OpCode;
 use std::time::Duration;
+use tasks::Server;
 
 /// A server, a proxy before it, a client behind the proxy, and one beside it.
 struct World {
@@ -21,10 +23,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let server = Server::builder().volatile().free_port().start().unwrap();
+        let server = Server::start();
         let proxy = Proxy::start(server.address().unwrap());
         let client = wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();
-        let other = wait(Client::builder().in_process(&server).connect()).unwrap();
+        let other = wait(server.client().connect()).unwrap();
         Self { _server: server, proxy, client, other }
     }
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from interop import fenced
+from interop import fenced, suite
 from interop.server import Server, kind_under_test
 
 
@@ -12,3 +12,10 @@ def test_fenced_counter(tmp_path: Path) -> None:
         outcome = fenced.run(server.address, tmp_path, fenced.standalone_faults(server))
         print(outcome)
         assert outcome.steps > 2 * fenced.CLIENTS
+
+
+def test_rust_suite() -> None:
+    """The tests of client and recipes, with the server in another process."""
+    with Server(kind_under_test(), suite.SETTINGS) as server:
+        server.start()
+        print(suite.run(server.address), "tests")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from interop import fenced
+from interop import fenced, suite
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.server import Kind, Server
@@ -29,3 +29,18 @@ def test_fenced_counter_three_members(tmp_path: Path, kind: Kind) -> None:
         ensemble.start()
         faults = fenced.ensemble_faults(ensemble)
         print(fenced.run(ensemble.address, tmp_path, faults))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rust_suite_alone(kind: Kind) -> None:
+    with Server(kind, suite.SETTINGS) as server:
+        server.start()
+        print(suite.run(server.address), "tests")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rust_suite_three_members(kind: Kind) -> None:
+    """At a follower, through which everything goes to the leader and back."""
+    with Ensemble(kind, suite.SETTINGS) as ensemble:
+        ensemble.start()
+        print(suite.run(ensemble.follower().address), "tests")

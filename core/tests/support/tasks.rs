@@ -1,25 +1,24 @@
-//! What the tests of recipes share: clients of a server in this process, tasks beside the test, and patience.
+//! What the tests of recipes share: clients of a server, tasks beside the test, and patience.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use quorate::client::blocking::wait;
 use quorate::client::{Client, within};
-use quorate::server::Server;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+#[path = "service.rs"]
+mod service;
+
+pub(crate) use service::Server;
+
 /// Long enough for anything that has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server in this process, on a port as well, which ends sessions quickly when their clients are silent.
+/// A server with nothing in it.
 pub(crate) fn server() -> Server {
-    let builder = Server::builder().volatile().free_port().configure(|config| {
-        config.tick_time_ms = 100;
-        config.max_client_cnxns = 0;
-        config.four_letter_words = quorate::config::FourLetterWords::all();
-    });
-    builder.start().unwrap()
+    Server::start()
 }
 
 /// Clients inside the process.
@@ -29,13 +28,13 @@ pub(crate) fn clients<const N: usize>(server: &Server) -> [Client; N] {
 
 /// A client inside the process.
 pub(crate) fn client(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).session_timeout(PATIENCE).connect()).unwrap()
+    wait(server.client().session_timeout(PATIENCE).connect()).unwrap()
 }
 
 /// A client whose session does not last long without it.
 pub(crate) fn mortal(server: &Server) -> Client {
     let timeout = Duration::from_millis(600);
-    wait(Client::builder().in_process(server).session_timeout(timeout).connect()).unwrap()
+    wait(server.client().session_timeout(timeout).connect()).unwrap()
 }
 
 /// A client over a connection string.

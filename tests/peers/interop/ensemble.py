@@ -1,6 +1,7 @@
 """Three of Apache's servers as one service, on loopback, to be killed, paused and restarted."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from interop.ports import PortLease
@@ -12,9 +13,10 @@ MEMBERS = 3
 class Ensemble:
     """Members with the face that a single server has, as far as tests need it."""
 
-    def __init__(self, kind: Kind, size: int = MEMBERS) -> None:
+    def __init__(self, kind: Kind, settings: Mapping[str, str] | None = None) -> None:
+        size = MEMBERS
         self._leases = [PortLease() for _ in range(2 * size)]
-        self.members = [Server(kind) for _ in range(size)]
+        self.members = [Server(kind, settings) for _ in range(size)]
         for number, member in enumerate(self.members, 1):
             for other in range(1, size + 1):
                 quorum, election = self._leases[2 * other - 2 : 2 * other]
@@ -49,6 +51,11 @@ class Ensemble:
             if member.running and "Mode: leader" in member.four_letters("srvr"):
                 return member
         raise ServerError("nobody leads")
+
+    def follower(self) -> Server:
+        """A member that follows now."""
+        leader = self.leader()
+        return next(member for member in self.members if member is not leader)
 
     def close(self) -> None:
         """Ends all members and gives back what they used."""

@@ -143,8 +143,7 @@ def ensemble_faults(ensemble: Ensemble) -> list[Callable[[], None]]:
         _crash(ensemble, ensemble.leader())
 
     def crash_follower() -> None:
-        leader = ensemble.leader()
-        _crash(ensemble, next(member for member in ensemble.members if member is not leader))
+        _crash(ensemble, ensemble.follower())
 
     return [
         crash_leader,

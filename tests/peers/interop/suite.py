@@ -1,0 +1,73 @@
+"""The Rust tests of client and recipes (`core/tests`), pointed at a server elsewhere.
+
+Those that use `support/service.rs` can be: they look at QUORATE_TEST_SERVERS.
+"""
+
+import json
+import os
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[3] / "core" / "tests"
+ROOT = TESTS.parents[1]
+
+# Sessions end quickly, as in the tests' own server, and may be long; containers stay.
+SETTINGS = {
+    "tickTime": "200",
+    "maxSessionTimeout": "60000",
+    "znode.container.checkIntervalMs": "60000",
+}
+
+
+def names() -> list[str]:
+    """The test programs that can be pointed elsewhere."""
+    found = [path.stem for path in TESTS.glob("*.rs") if USES in path.read_text("utf-8")]
+    return sorted(found)
+
+
+@cache
+def programs() -> dict[str, str]:
+    """Name -> executable, built if need be."""
+    command = [
+        "cargo",
+        "test",
+        "--locked",
+        "--no-run",
+        "--message-format=json",
+        "-p",
+        "quorate",
+    ]
+    command += [part for name in names() for part in ("--test", name)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    found = {}
+    for line in built.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["kind"] == ["test"]:
+            found[message["target"]["name"]] = message["executable"]
+    return found
+
+
+def run(address: str) -> int:
+    """Runs them all at one server; answers how many tests there were."""
+    passed, failures = 0, []
+    for name, program in sorted(programs().items()):
+        ran = subprocess.run(
+            [program, "--test-threads=1"],
+            env={**os.environ, "QUORATE_TEST_SERVERS": address},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        result = re.search(r"test result: \w+\. (\d+) passed", ran.stdout)
+        passed += int(result[1]) if result else 0
+        if ran.returncode != 0:
+            failures.append(f"{name}\n{ran.stdout[-4000:]}{ran.stderr[-4000:]}")
+    assert not failures, "\n".join(failures)
+    return passed
+
+
+USES = '#[path = "support/tasks.rs"]'
