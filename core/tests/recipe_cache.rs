@@ -3,14 +3,16 @@
 
 #[path = "support/gate.rs"]
 mod gate;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use gate::Gate;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, within};
 use quorate::recipes::cache::{Builder, Cache, Change, Changes, Entry};
-use quorate::server::Server;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use tasks::Server;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -18,7 +20,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn connect(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).connect()).unwrap()
+    wait(server.client().connect()).unwrap()
 }
 
 fn put(client: &Client, path: &str, data: &[u8]) {
@@ -64,7 +66,7 @@ fn truth(client: &Client, root: &str) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn a_tree_is_filled_and_followed() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let (own, other) = (connect(&server), connect(&server));
     for builder in both(|| Cache::tree(&own, "/t")) {
         for path in ["/t", "/t/a", "/t/a/b", "/t/a/b/c", "/t/z"] {
@@ -110,7 +112,7 @@ fn a_tree_is_filled_and_followed() -> Outcome {
 
 #[test]
 fn node_and_children_caches_keep_to_their_scope() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let (own, other) = (connect(&server), connect(&server));
     for path in ["/s", "/s/a", "/s/a/deep", "/s/b"] {
         put(&other, path, b"");
@@ -146,7 +148,7 @@ fn node_and_children_caches_keep_to_their_scope() -> Outcome {
 
 #[test]
 fn limits_are_kept_and_told() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let client = connect(&server);
     put(&client, "/m", b"");
     for n in 0..20 {
@@ -170,7 +172,7 @@ fn limits_are_kept_and_told() -> Outcome {
 
 #[test]
 fn a_listener_that_is_behind_is_told() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let client = connect(&server);
     put(&client, "/l", b"");
     let cache = Cache::tree(&client, "/l").start()?;
@@ -190,7 +192,7 @@ fn a_listener_that_is_behind_is_told() -> Outcome {
 /// kazoo #257, bonifaido/rust-zookeeper #98: events lost over a suspension.
 #[test]
 fn after_a_reconnect_only_what_changed_is_read() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let gate = Gate::start(server.address().unwrap());
     let other = connect(&server);
     for builder in both_ways() {
@@ -244,11 +246,7 @@ fn both_ways() -> [fn(&Client) -> Builder; 2] {
 
 #[test]
 fn a_new_session_goes_on_with_what_is_known() -> Outcome {
-    let server = Server::builder()
-        .volatile()
-        .free_port()
-        .configure(|config| config.min_session_timeout_ms = Some(100))
-        .start()?;
+    let server = Server::start();
     let gate = Gate::start(server.address().unwrap());
     let other = connect(&server);
     put(&other, "/r", b"");
@@ -279,7 +277,7 @@ fn a_new_session_goes_on_with_what_is_known() -> Outcome {
 
 #[test]
 fn nothing_is_left_when_the_last_handle_goes() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let client = connect(&server);
     put(&client, "/d", b"");
     for builder in both(|| Cache::tree(&client, "/d")) {
@@ -309,7 +307,7 @@ fn nothing_is_left_when_the_last_handle_goes() -> Outcome {
 /// Whatever is done, and however often the connection is lost: in the end the cache has what the server has.
 #[test]
 fn random_histories_end_alike() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let gate = Gate::start(server.address().unwrap());
     let other = connect(&server);
     for (round, one_shot) in [(1_u64, false), (2, false), (3, true), (4, false), (5, true)] {

@@ -3,16 +3,18 @@
 
 #[path = "support/cutting.rs"]
 mod cutting;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result, Task};
 use quorate::recipes::counter::{BlockCounter, Counter, Format};
-use quorate::server::Server;
 use quorate_wire::OpCode;
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Duration;
+use tasks::Server;
 
 /// Long enough for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +28,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let server = Server::builder().volatile().free_port().start().unwrap();
+        let server = Server::start();
         let proxy = Proxy::start(server.address().unwrap());
         let client = wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();
         let other = connect(&server);
@@ -35,7 +37,7 @@ impl World {
 }
 
 fn connect(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).connect()).unwrap()
+    wait(server.client().connect()).unwrap()
 }
 
 fn spawn<T: Send + 'static>(

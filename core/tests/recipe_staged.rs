@@ -3,28 +3,30 @@
 
 #[path = "support/cutting.rs"]
 mod cutting;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result, Task, within};
 use quorate::recipes::staged::StagedConfig;
-use quorate::server::Server;
 use quorate_wire::OpCode;
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Duration;
+use tasks::Server;
 
 /// Long enough for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn start() -> (Server, Proxy) {
-    let server = Server::builder().volatile().free_port().start().unwrap();
+    let server = Server::start();
     let proxy = Proxy::start(server.address().unwrap());
     (server, proxy)
 }
 
 fn connect(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).connect()).unwrap()
+    wait(server.client().connect()).unwrap()
 }
 
 fn keys(n: i32) -> Vec<(String, String)> {

@@ -3,15 +3,17 @@
 
 #[path = "support/cutting.rs"]
 mod cutting;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result, State, within};
 use quorate::recipes::value::{SharedValue, Subscription, Versioned};
-use quorate::server::Server;
 use quorate_wire::OpCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tasks::Server;
 
 /// Long enough for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,13 +28,12 @@ struct World {
 impl World {
     /// Sessions of the client end 600 ms after its connection.
     fn new() -> Self {
-        let builder = Server::builder().volatile().free_port();
-        let server = builder.configure(|config| config.tick_time_ms = 200).start().unwrap();
+        let server = Server::start();
         let proxy = Proxy::start(server.address().unwrap());
         let short = Duration::from_millis(600);
         let builder = Client::builder().servers(&proxy.servers()).session_timeout(short);
         let client = wait(builder.connect()).unwrap();
-        let other = wait(Client::builder().in_process(&server).connect()).unwrap();
+        let other = wait(server.client().connect()).unwrap();
         Self { _server: server, proxy, client, other }
     }
 }

@@ -16,6 +16,7 @@ ROOT = TESTS.parents[1]
 # Sessions end quickly, as in the tests' own server, and may be long; containers stay.
 SETTINGS = {
     "tickTime": "200",
+    "minSessionTimeout": "100",
     "maxSessionTimeout": "60000",
     "znode.container.checkIntervalMs": "60000",
 }
