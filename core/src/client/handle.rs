@@ -80,6 +80,12 @@ impl Client {
         Ok(Self { handle: Arc::clone(&self.handle), root: format!("{}{path}", self.root).into() })
     }
 
+    /// Whether both are handles of one session: clones or views.
+    #[must_use]
+    pub fn shares_session(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
     /// The root of this view; empty for none.
     #[must_use]
     pub fn root(&self) -> &str {

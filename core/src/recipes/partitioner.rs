@@ -1,0 +1,310 @@
+//! The set partitioner: members of a group share a set of items, each item with one member at a time.
+//!
+//! Members are counted when the group has been quiet for a while; each then takes the locks of its share, and gives them back when the
+//! group changes. Layout: kazoo's, `<path>/party/<hex>-<identifier>` and `<path>/locks/<item>/<hex>__lock__N10`.
+//! Source: `kazoo.recipe.partitioner.SetPartitioner`.
+
+use super::kit::{Claim, First, Held, Kind, first, fresh_id, join, patiently};
+use super::layout::lock::Mode;
+use super::layout::member::{shallow, shallow_identifier};
+use super::layout::partition::{self, LOCKS, PARTY};
+use super::lock::Lock;
+use crate::client::{Client, Error, ErrorCode, Result, Transaction, Watch};
+use std::time::Duration;
+
+/// A set of items to share. It is only a description; all members must give the same items.
+///
+/// ```
+/// # use quorate::{client::Client, recipes::partitioner::Partitioner, server::Server};
+/// # use std::time::Duration;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client| {
+/// let shards = Partitioner::new(client, "/shards", ["a", "b", "c"])?.quiet(Duration::from_millis(5));
+/// let mut member = shards.join().await?;
+/// let mut share = member.acquire().await?;
+/// assert_eq!(share.items().collect::<Vec<_>>(), ["a", "b", "c"]);
+/// # let done = true;
+/// # if !done {
+/// share.changed().await; // somebody comes or goes
+/// # }
+/// share.release().await?; // and the share is acquired again
+/// member.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Partitioner {
+    client: Client,
+    path: String,
+    items: Vec<String>,
+    identifier: String,
+    quiet: Duration,
+}
+
+/// One's membership. Dropping it leaves the group.
+#[derive(Debug)]
+pub struct Member {
+    set: Partitioner,
+    claim: Option<Claim>,
+}
+
+/// The items that are one's own: until [`changed`](Self::changed) says that they have to be given back. Dropping it does that.
+#[derive(Debug)]
+pub struct Share {
+    items: Vec<(String, Held)>,
+    watch: Watch,
+    change: Option<Change>,
+}
+
+/// Why a share has to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Somebody has come or gone: give back soon, others wait for it.
+    Group,
+    /// The session is over, and others may have the items already.
+    Lost,
+}
+
+impl Partitioner {
+    /// These items, shared at `path`. Unless told otherwise the member's identifier is a random one, and the group has to be quiet for 30
+    /// seconds.
+    ///
+    /// # Errors
+    /// `BadArguments` when an item cannot be the name of a node, or stands there twice.
+    pub fn new<S: Into<String>>(
+        client: &Client,
+        path: &str,
+        items: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        let mut items: Vec<String> = items.into_iter().map(Into::into).collect();
+        items.sort_unstable();
+        let twice = items.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        let set = Self {
+            client: client.clone(),
+            path: path.to_owned(),
+            identifier: fresh_id(client).hex(),
+            quiet: DEFAULT_QUIET,
+            items,
+        };
+        match set.items.iter().find(|item| !is_name(item)) {
+            Some(item) => Err(bad(format!("the item {item:?} cannot be the name of a node"))),
+            None if twice => Err(bad("an item stands there twice".to_owned())),
+            None => Ok(set),
+        }
+    }
+
+    /// With this identifier; every member needs one of its own.
+    ///
+    /// # Errors
+    /// `BadArguments` when it cannot be part of a node's name.
+    pub fn identifier(mut self, identifier: &str) -> Result<Self> {
+        if !is_name(identifier) {
+            return Err(bad(format!("{identifier:?} cannot be part of a node's name")));
+        }
+        self.identifier = identifier.to_owned();
+        Ok(self)
+    }
+
+    /// Items are shared out when nobody has come or gone for so long: a group that starts does it once rather than once per
+    /// member.
+    #[must_use]
+    pub const fn quiet(mut self, quiet: Duration) -> Self {
+        self.quiet = quiet;
+        self
+    }
+
+    /// Becomes a member.
+    ///
+    /// # Errors
+    /// When the session ends meanwhile, or the server refuses.
+    pub async fn join(&self) -> Result<Member> {
+        let claim = self.enter().await?;
+        Ok(Member { set: self.clone(), claim: Some(claim) })
+    }
+
+    async fn enter(&self) -> Result<Claim> {
+        let stems = |id| vec![shallow(id, &self.identifier)];
+        let data = self.identifier.as_bytes();
+        Claim::create(&self.client, &self.party(), stems, data, Kind::Plain).await
+    }
+
+    fn party(&self) -> String {
+        join(&self.path, PARTY)
+    }
+
+    fn lock(&self, item: &str) -> Lock {
+        Lock::new(&self.client, &join(&join(&self.path, LOCKS), item))
+            .mode(Mode::Kazoo { yields_to_curator: false })
+            .data(self.identifier.as_bytes())
+    }
+}
+
+impl Member {
+    /// Waits until the group is quiet and one's share is free, and takes it. It may be empty, when there are more members than items. After
+    /// the loss of a session the membership is taken anew.
+    ///
+    /// # Errors
+    /// When the client is closed, or the server refuses; `BadArguments` when another member has the same identifier.
+    pub async fn acquire(&mut self) -> Result<Share> {
+        loop {
+            match self.try_acquire().await {
+                Ok(Some(share)) => return Ok(share),
+                Ok(None) => {}
+                Err(error) if error.code() == ErrorCode::SessionExpired => {
+                    self.set.client.connected().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Leaves the group. Shares that are still held have to be released by themselves.
+    ///
+    /// # Errors
+    /// When the server refuses to delete the node.
+    pub async fn leave(mut self) -> Result<()> {
+        match self.claim.take() {
+            Some(claim) => claim.remove().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The identifier.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        &self.set.identifier
+    }
+
+    /// `None` when the group has changed meanwhile.
+    async fn try_acquire(&mut self) -> Result<Option<Share>> {
+        let (children, mut watch) = self.settled().await?;
+        let Some(claim) = &self.claim else { return Ok(None) };
+        if !claim.names().iter().all(|mine| children.iter().any(|child| child == mine)) {
+            // The node is gone, with its session or by somebody's hand.
+            self.claim = None;
+            self.claim = Some(self.set.enter().await?);
+            return Ok(None);
+        }
+        let members: Vec<&str> = children.iter().map(|name| shallow_identifier(name)).collect();
+        let me = self.set.identifier.as_str();
+        if members.iter().filter(|member| **member == me).count() > 1 && claim.lifetime().is_alive()
+        {
+            return self.namesake(&children).await;
+        }
+        let items: Vec<&str> = self.set.items.iter().map(String::as_str).collect();
+        let mut mine = Vec::new();
+        for item in partition::share(&members, &items, me).unwrap_or_default() {
+            let lock = self.set.lock(item);
+            // Whoever had it gives it back when it hears of the change; if the group changes again, all begins anew.
+            match first(lock.acquire(), &mut watch).await {
+                First::Left(held) => mine.push((item.to_owned(), held?)),
+                First::Right(event) => return event.map(|_| None),
+            }
+        }
+        Ok(Some(Share { items: mine, watch, change: None }))
+    }
+
+    /// Somebody else has the same identifier. If it is one's own earlier session, its node will go.
+    async fn namesake(&self, children: &[String]) -> Result<Option<Share>> {
+        let mine = self.claim.as_ref().map(Claim::names).unwrap_or_default();
+        let same = |name: &&String| shallow_identifier(name) == self.set.identifier;
+        for name in children.iter().filter(same).filter(|name| !mine.contains(&name.as_str())) {
+            let path = join(&self.set.party(), name);
+            let stat = patiently(|| self.set.client.exists(&path)).await?;
+            if stat.is_some_and(|stat| stat.ephemeral_owner == self.set.client.session_id()) {
+                return Err(bad(format!("another member is called {}", self.set.identifier)));
+            }
+        }
+        // Nobody can tell a namesake from one's own past before a session timeout has passed.
+        self.set.client.sleep(self.set.client.session_timeout()).await;
+        let (now, _) = patiently(|| self.set.client.children(&self.set.party())).await?;
+        if now.iter().filter(same).count() > 1 {
+            return Err(bad(format!("another member is called {}", self.set.identifier)));
+        }
+        Ok(None)
+    }
+
+    /// Waits until the group has been quiet. The watch tells of the next change.
+    async fn settled(&self) -> Result<(Vec<String>, Watch)> {
+        let party = self.set.party();
+        loop {
+            let listed = patiently(|| self.set.client.children_and_watch(&party)).await;
+            let (children, mut watch) = match listed {
+                Ok((children, _, watch)) => (children, watch),
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    super::kit::ensure(&self.set.client, &party).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match first(&mut watch, self.set.client.sleep(self.set.quiet)).await {
+                First::Left(event) => event.map(drop)?,
+                First::Right(()) => return Ok((children, watch)),
+            }
+        }
+    }
+}
+
+impl Share {
+    /// The items, sorted.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|(item, _)| item.as_str())
+    }
+
+    /// What stands for an item: its lock, with the token.
+    #[must_use]
+    pub fn held(&self, item: &str) -> Option<&Held> {
+        self.items.iter().find(|(name, _)| name == item).map(|(_, held)| held)
+    }
+
+    /// A transaction that happens only while an item is one's own; `None` if it is not.
+    #[must_use]
+    pub fn guarded(&self, item: &str) -> Option<Transaction> {
+        self.held(item).map(Held::guarded)
+    }
+
+    /// Whether the session lives, by the local clock.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.change != Some(Change::Lost) && self.items.iter().all(|(_, held)| held.is_held())
+    }
+
+    /// Waits until the share has to be given back. Then it says so at once, whenever it is asked.
+    pub async fn changed(&mut self) -> Change {
+        if let Some(change) = self.change {
+            return change;
+        }
+        let change = match (&mut self.watch).await {
+            Ok(_) => Change::Group,
+            Err(_) => Change::Lost,
+        };
+        *self.change.insert(change)
+    }
+
+    /// Gives the items back. Returns when the locks are gone.
+    ///
+    /// # Errors
+    /// The first error; the others are released all the same.
+    pub async fn release(mut self) -> Result<()> {
+        let mut result = Ok(());
+        for (_, held) in self.items.drain(..) {
+            let released = held.release().await;
+            result = result.and(released);
+        }
+        result
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/') && quorate_wire::path::is_valid(&format!("/{text}"))
+}
+
+fn bad(what: String) -> Error {
+    Error::new(ErrorCode::BadArguments, "partition", "").with_detail(what)
+}
+
+/// As in kazoo.
+const DEFAULT_QUIET: Duration = Duration::from_secs(30);
