@@ -102,7 +102,7 @@ fn ten_thousand_rounds_leave_nothing() {
                 // Asked for its loss, and not waited for.
                 3 => {
                     let held = lock.acquire().await?;
-                    drop(tasks::poll_times(&a, 0, held.lost()).await);
+                    let _unheard = tasks::poll_times(&a, 0, held.lost()).await;
                     held.release().await?;
                 }
                 // Given up while waiting.
