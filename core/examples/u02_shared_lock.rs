@@ -26,10 +26,10 @@ fn main() -> Outcome {
     let (send, receive) = mpsc::channel();
     let (eves, anns) = (lock(&eve), lock(&ann));
     let told = send.clone();
-    std::thread::spawn(move || told.send(("write", wait(eves.write()))));
+    std::thread::spawn(move || drop(told.send(("write", wait(eves.write())))));
     queue(&guide, 3)?;
     println!("Eve wants to write, and waits for both.");
-    std::thread::spawn(move || send.send(("read", wait(anns.read()))));
+    std::thread::spawn(move || drop(send.send(("read", wait(anns.read())))));
     queue(&guide, 4)?;
     println!("Ann wants to read once more: Eve was first, so she waits behind her.");
     for (_, access) in wait(lock(&guide).participants())? {
