@@ -30,6 +30,7 @@ impl Server {
         let builder = server::Server::builder().volatile().free_port().configure(|config| {
             config.tick_time_ms = 100;
             config.min_session_timeout_ms = Some(100);
+            config.max_session_timeout_ms = Some(60_000);
             config.max_client_cnxns = 0;
             config.four_letter_words = quorate::config::FourLetterWords::all();
         });
