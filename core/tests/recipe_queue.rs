@@ -241,6 +241,8 @@ fn a_consumer_in_its_next_session_cannot_delete_what_another_holds() -> Result<(
         queue.put(b"precious").await?;
         let stale = queue.hold().await?;
         let guarded = stale.guarded();
+        let idle = WorkQueue::new(&client, "/other", Layout::Curator);
+        let taken = spawn(&client, async move { idle.take().await });
         proxy.close();
         soon(&other, stale.lost()).await;
         proxy.open();
@@ -249,6 +251,9 @@ fn a_consumer_in_its_next_session_cannot_delete_what_another_holds() -> Result<(
         let error = stale.complete().await.unwrap_err();
         assert_eq!((error.code(), error.outcome_unknown()), (ErrorCode::SessionExpired, false));
         assert_eq!(guarded.commit().await.unwrap_err().code(), ErrorCode::SessionExpired);
+        // Who was only waiting goes on in the next session.
+        WorkQueue::new(&other, "/other", Layout::Curator).put(b"later").await?;
+        assert_eq!(taken.recv_timeout(PATIENCE).unwrap()?.data(), b"later");
         next.complete().await
     })
 }

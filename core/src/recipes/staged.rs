@@ -4,17 +4,16 @@
 //! version that counts. Publishing is done under the lock at `<path>/publishing`; flipping the pointer is one write. Unlike a
 //! transaction this has no limit of size, and what was valid before stays there to go back to.
 
+mod subscription;
+
+pub use subscription::Subscription;
+
 use super::kit::{Backoff, Held, ensure, join, patiently};
 use super::layout::sequence::Sequence;
 use super::lock::Lock;
 use super::value::{SharedValue, Versioned};
 use crate::client::{Client, CreateMode, Error, ErrorCode, ReadResult, Result, Transaction};
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
-use tokio::sync::watch;
 
 /// Staged configuration at a path. It is only a description: cheap to make, and to clone.
 ///
@@ -50,14 +49,6 @@ pub struct Snapshot {
     /// The zxid that made it the current one: grows with every switch, also with one back to an older version.
     pub token: i64,
 }
-
-/// A local copy that follows the configuration until it is dropped. It outlives connections and sessions.
-#[derive(Clone, Debug)]
-pub struct Subscription {
-    states: watch::Receiver<State>,
-}
-
-type State = (Option<Arc<Snapshot>>, Option<Error>);
 
 impl Snapshot {
     /// A key's data.
@@ -171,15 +162,7 @@ impl StagedConfig {
     /// # Errors
     /// When the client is closed, or the server refuses.
     pub async fn subscribe(&self) -> Result<Subscription> {
-        let pointer = self.pointer().subscribe().await?;
-        let (sender, mut states) = watch::channel(State::default());
-        let environment = Arc::clone(self.client.environment());
-        environment.spawn(Box::pin(follow(self.clone(), pointer, sender)));
-        if states.changed().await.is_err() {
-            return Err(Error::new(ErrorCode::Closing, "subscribe", self.path.as_str()));
-        }
-        let end = states.borrow_and_update().1.clone();
-        end.map_or(Ok(Subscription { states }), Err)
+        Subscription::start(self).await
     }
 
     /// The path.
@@ -359,80 +342,6 @@ impl StagedConfig {
             }
         }
         Ok(Snapshot { version, keys, token: pointer.stat.mzxid })
-    }
-}
-
-impl Subscription {
-    /// The newest configuration known here, without a request; `None` when nothing was published yet.
-    #[must_use]
-    pub fn current(&self) -> Option<Arc<Snapshot>> {
-        self.states.borrow().0.clone()
-    }
-
-    /// Waits for a configuration newer than the one this has last returned. Nothing is lost when the future is dropped.
-    ///
-    /// # Errors
-    /// When no news will come any more: the client is closed, or the server refuses. The copy stays.
-    pub async fn changed(&mut self) -> Result<Option<Arc<Snapshot>>> {
-        if self.states.changed().await.is_err() {
-            let end = self.states.borrow().1.clone();
-            return Err(end.unwrap_or_else(|| Error::new(ErrorCode::Closing, "subscription", "")));
-        }
-        let (snapshot, end) = self.states.borrow_and_update().clone();
-        end.map_or(Ok(snapshot), Err)
-    }
-}
-
-/// Keeps the copy up to date until nobody wants it.
-async fn follow(
-    config: StagedConfig,
-    pointer: super::value::Subscription,
-    sender: watch::Sender<State>,
-) {
-    let mut closed = pin!(sender.closed());
-    let mut work = pin!(keep_current(&config, pointer, &sender));
-    poll_fn(|context| {
-        if closed.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        work.as_mut().poll(context)
-    })
-    .await;
-}
-
-async fn keep_current(
-    config: &StagedConfig,
-    mut pointer: super::value::Subscription,
-    sender: &watch::Sender<State>,
-) {
-    let (mut told, mut known): (bool, Option<Arc<Snapshot>>) = (false, None);
-    let mut backoff = Backoff::default();
-    loop {
-        let end = match config.get().await {
-            Ok(snapshot) => {
-                let token = |snapshot: &Snapshot| snapshot.token;
-                if !told || snapshot.as_ref().map(token) != known.as_deref().map(token) {
-                    told = true;
-                    known = snapshot.map(Arc::new);
-                    sender.send_replace((known.clone(), None));
-                }
-                backoff = Backoff::default();
-                pointer.changed().await.err()
-            }
-            Err(error) if error.code() == ErrorCode::SessionExpired => {
-                config.client.connected().await.err()
-            }
-            // Somebody has deleted the current version by hand: it may be put right.
-            Err(error) if error.code() == ErrorCode::NoNode => {
-                backoff.pause(&config.client).await;
-                None
-            }
-            Err(error) => Some(error),
-        };
-        if end.is_some() {
-            sender.send_replace((known, end));
-            return;
-        }
     }
 }
 

@@ -136,8 +136,15 @@ impl WorkQueue {
     /// When the answer to the removal is lost and the item is gone, this consumer or another has removed it: the outcome is unknown.
     pub async fn take(&self) -> Result<Item> {
         loop {
-            if let Some(item) = self.store.next(true, false, |name| self.store.take(name)).await? {
-                return Ok(item);
+            match self.store.next(true, false, |name| self.store.take(name)).await {
+                Ok(Some(item)) => return Ok(item),
+                Ok(None) => {}
+                Err(error)
+                    if error.code() == ErrorCode::SessionExpired && !error.outcome_unknown() =>
+                {
+                    self.client().connected().await?;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
