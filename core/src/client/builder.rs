@@ -4,6 +4,7 @@ use super::address::{Address, Auth, Servers};
 use super::driver::Driver;
 use super::environment::within;
 use super::error::{Error, Result};
+use super::follow::follow_config;
 use super::port::Port;
 use super::resolve::Resolver;
 use super::runtime::{IoThread, RealWorld};
@@ -33,6 +34,7 @@ pub struct Builder {
     timeout_given: bool,
     patience: Duration,
     watch_limit: usize,
+    follow_config: bool,
 }
 
 impl Default for Builder {
@@ -49,6 +51,7 @@ impl Default for Builder {
             timeout_given: false,
             patience: Duration::from_secs(30),
             watch_limit: 1024,
+            follow_config: false,
         }
     }
 }
@@ -152,6 +155,13 @@ impl Builder {
         self
     }
 
+    /// Whether to follow the ensemble's configuration, the node `/zookeeper/config`: the client addresses in it become the list
+    /// of servers whenever it changes. A server that has no ensemble changes nothing. Not with a server in this process.
+    pub const fn follow_config(mut self, follow: bool) -> Self {
+        self.follow_config = follow;
+        self
+    }
+
     /// Connects, and waits for the session.
     ///
     /// # Errors
@@ -208,16 +218,19 @@ impl Builder {
         let shared =
             Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
         world.shortcut.serve(Arc::downgrade(&shared));
-        let client = Client::new(Arc::clone(&shared), &root, thread);
+        let targets = Arc::new(Mutex::new(targets));
+        let client = Client::new(Arc::clone(&shared), &root, Some(Arc::clone(&targets)), thread);
         for Auth { scheme, data } in self.auth {
             if let Ok(key) = shared.authenticate(&scheme, &data) {
                 shared.abandon_op(key);
             }
         }
-        let targets = Arc::new(Mutex::new(targets));
         let port = Port::new(shared);
         if let Some(name) = srv {
             handle.spawn(follow_srv(name, port.clone(), Arc::clone(&targets)));
+        }
+        if self.follow_config {
+            handle.spawn(follow_config(client.weak(), Arc::clone(&targets)));
         }
         handle.spawn(Driver::new(port, world, targets, self.tls));
         Ok(client)

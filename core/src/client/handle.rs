@@ -2,6 +2,7 @@
 
 use super::builder::Builder;
 use super::completion::Inbox;
+use super::driver::Targets;
 use super::environment::Environment;
 use super::error::{Error, Result};
 use super::multi::{ReadBatch, Transaction};
@@ -13,7 +14,7 @@ use super::state::{Lifetime, States};
 use quorate_engine::client::{Counters, Identity, Reply, Request, State, WatchKey};
 use quorate_wire::{ErrorCode, path};
 use std::future::{Future, poll_fn};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A session with a ZooKeeper service: ours or Apache's, in another process or in this one.
@@ -33,6 +34,8 @@ pub struct Client {
 #[derive(Debug)]
 pub(super) struct Handle {
     shared: Arc<Shared>,
+    /// The servers; absent when the client is driven from outside.
+    targets: Option<Targets>,
     /// Keeps the library's thread while it is needed; absent with an environment from outside.
     _thread: Option<Arc<IoThread>>,
 }
@@ -60,8 +63,27 @@ impl Client {
         Self::builder().servers(servers).connect().await
     }
 
-    pub(super) fn new(shared: Arc<Shared>, root: &str, thread: Option<Arc<IoThread>>) -> Self {
-        Self { handle: Arc::new(Handle { shared, _thread: thread }), root: root.into() }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        root: &str,
+        targets: Option<Targets>,
+        thread: Option<Arc<IoThread>>,
+    ) -> Self {
+        let handle = Handle { shared, targets, _thread: thread };
+        Self { handle: Arc::new(handle), root: root.into() }
+    }
+
+    /// The same session seen from the root.
+    pub(super) fn at_root(handle: Arc<Handle>) -> Self {
+        Self { handle, root: "".into() }
+    }
+
+    pub(super) fn weak(&self) -> Weak<Handle> {
+        Arc::downgrade(&self.handle)
+    }
+
+    pub(super) fn targets(&self) -> Option<&Targets> {
+        self.handle.targets.as_ref()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -16,6 +16,7 @@ mod create;
 mod driver;
 mod environment;
 mod error;
+mod follow;
 mod handle;
 mod multi;
 mod operation;

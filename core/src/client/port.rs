@@ -39,7 +39,7 @@ impl Port {
         environment: Arc<dyn Environment>,
     ) -> (Client, Self) {
         let shared = Shared::new(settings, sasl, watch_limit, environment);
-        (Client::new(Arc::clone(&shared), root, None), Self { shared })
+        (Client::new(Arc::clone(&shared), root, None, None), Self { shared })
     }
 
     pub(super) const fn new(shared: Arc<Shared>) -> Self {

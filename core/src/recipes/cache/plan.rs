@@ -282,7 +282,11 @@ impl Plan {
     /// An answer has come.
     pub(super) fn answered(&mut self, kind: Kind, walk: u32, path: &str, answer: Answer) {
         match answer {
-            Answer::Absent => self.remove(path),
+            Answer::Absent => {
+                self.remove(path);
+                // Reading what is not there leaves no watch; asking for it does.
+                self.begin |= self.one_shot && kind != Kind::Exists && *path == *self.tree.root();
+            }
             Answer::Denied if kind == Kind::List => {
                 if let Some(node) = self.tree.node_mut(path) {
                     node.listed = true;

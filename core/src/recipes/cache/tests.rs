@@ -114,3 +114,14 @@ fn what_may_not_be_read_is_known_by_its_stat() {
     assert!(node.data.is_none() && node.stat.mzxid == 7 && plan.is_idle());
     assert_eq!(plan.bytes(), 1, "the name");
 }
+
+/// With one-shot watches a root that vanishes while it is read must be asked for again: only that leaves a watch.
+#[test]
+fn a_root_that_is_gone_keeps_a_watch() {
+    let mut plan = plan();
+    plan.one_shot = true;
+    assert_eq!(answer(&mut plan, Answer::Stat(stat(1, 1, 1, 0))), asked(Kind::Exists, "/r"));
+    assert_eq!(answer(&mut plan, Answer::Absent), asked(Kind::Get, "/r"));
+    assert_eq!(answer(&mut plan, Answer::Absent), asked(Kind::Exists, "/r"));
+    assert!(plan.is_idle());
+}
