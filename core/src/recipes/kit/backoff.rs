@@ -17,6 +17,11 @@ impl Backoff {
         client.sleep(policy.pause(self.tries, client.environment().random())).await;
     }
 
+    /// Begins again with short pauses.
+    pub const fn reset(&mut self) {
+        self.tries = 0;
+    }
+
     /// How many pauses there were.
     #[must_use]
     pub const fn tries(&self) -> u32 {

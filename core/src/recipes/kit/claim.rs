@@ -5,7 +5,8 @@
 //! found is taken if this session owns it, and removed otherwise. Source: `org.apache.curator.framework.imps.ProtectedMode`.
 
 use super::super::layout::protected::Id;
-use super::patience::{delete_if_there, ensure, fresh_id, join, name_of, patiently};
+use super::super::layout::sequence::Sequence;
+use super::patience::{delete_if_there, ensure, fresh_id, join, name_of, parent_of, patiently};
 use crate::client::{
     Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat,
 };
@@ -21,13 +22,20 @@ pub enum Kind {
     SequentialMarked,
     /// The name is as given, and the id stands at the beginning of the data.
     PlainMarked,
+    /// The server appends a number; neither names nor data have room for the id, so the session has to tell: one claim of a session in a
+    /// directory. A second one is not harmed for good: when an answer is lost it may lose its node, notices, and makes another.
+    SequentialOwned,
+    /// The name is as given, and the session tells whose it is.
+    PlainOwned,
 }
 
 impl Kind {
     const fn mode(self) -> CreateMode {
         match self {
-            Self::Sequential | Self::SequentialMarked => CreateMode::EphemeralSequential,
-            Self::Plain | Self::PlainMarked => CreateMode::Ephemeral,
+            Self::Sequential | Self::SequentialMarked | Self::SequentialOwned => {
+                CreateMode::EphemeralSequential
+            }
+            Self::Plain | Self::PlainMarked | Self::PlainOwned => CreateMode::Ephemeral,
         }
     }
 
@@ -46,13 +54,63 @@ pub struct Claim {
     id: Id,
     /// What the names begin with, if the id stands in the data instead.
     marked: Option<Vec<String>>,
+    /// What tells the nodes if there is no id.
+    owned: Option<Owned>,
     names: Vec<String>,
     token: i64,
     /// Whether there may be nodes to remove.
     live: bool,
 }
 
+/// How nodes without an id are told from others'.
+#[derive(Clone, Debug)]
+struct Owned {
+    stems: Vec<String>,
+    numbered: bool,
+    /// Numbered ones are younger than this.
+    since: i64,
+}
+
+impl Owned {
+    fn new(client: &Client, kind: Kind, stems: &[String]) -> Option<Self> {
+        let numbered = match kind {
+            Kind::SequentialOwned => true,
+            Kind::PlainOwned => false,
+            _ => return None,
+        };
+        Some(Self { stems: stems.to_vec(), numbered, since: client.last_zxid() })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.stems.iter().any(|stem| match name.strip_prefix(stem.as_str()) {
+            Some(rest) if self.numbered => Sequence::parse(rest).is_some(),
+            rest => rest == Some(""),
+        })
+    }
+
+    const fn includes(&self, stat: &Stat, session: i64) -> bool {
+        stat.ephemeral_owner == session && (!self.numbered || stat.czxid > self.since)
+    }
+}
+
 impl Claim {
+    /// Takes over an ephemeral node of one's own session that is there already.
+    #[must_use]
+    pub fn adopt(client: &Client, path: &str, stat: &Stat) -> Self {
+        let name = name_of(path).to_owned();
+        Self {
+            client: client.clone(),
+            lifetime: client.lifetime(),
+            directory: parent_of(path).to_owned(),
+            id: fresh_id(client),
+            marked: None,
+            owned: Some(Owned { stems: vec![name.clone()], numbered: false, since: 0 }),
+            names: vec![name],
+            token: stat.czxid,
+            live: true,
+        }
+    }
+
     /// Creates the nodes in a directory, which is created as a container if it is missing. `stems` makes their names from an id;
     /// several nodes are created in one transaction.
     ///
@@ -88,6 +146,7 @@ impl Claim {
             directory: directory.to_owned(),
             id: fresh_id(client),
             marked: None,
+            owned: None,
             names: Vec::new(),
             token: 0,
             live: false,
@@ -97,6 +156,7 @@ impl Claim {
             claim.lifetime = client.lifetime();
             let stems = stems(claim.id);
             claim.marked = kind.is_marked().then(|| stems.clone());
+            claim.owned = Owned::new(client, kind, &stems);
             let (created, after) = claim.try_create(&stems, data, kind, &next).await;
             match created {
                 Ok(()) if claim.lifetime.is_alive() => return Ok((claim, after)),
@@ -114,7 +174,7 @@ impl Claim {
                     ensure(client, directory).await?;
                 }
                 Err(error) if error.is_connection_loss() => {
-                    if claim.recover(stems.len()).await? {
+                    if claim.recover(stems.len()).await? && claim.lifetime.is_alive() {
                         return Ok((claim, next(client).await));
                     }
                     claim.id = fresh_id(client);
@@ -193,7 +253,8 @@ impl Claim {
         for (name, _) in others {
             delete_if_there(&self.client, &join(&self.directory, &name)).await?;
         }
-        if mine.len() != wanted {
+        let ambiguous = self.owned.as_ref().is_some_and(|owned| owned.numbered);
+        if mine.len() != wanted || ambiguous {
             for (name, _) in mine {
                 delete_if_there(&self.client, &join(&self.directory, &name)).await?;
             }
@@ -223,6 +284,16 @@ impl Claim {
                 children.into_iter().filter(|name| stems.iter().any(|stem| name.starts_with(stem)));
             for name in candidates {
                 if let Some(stat) = self.marked_node(&name).await? {
+                    found.push((name, stat));
+                }
+            }
+            return Ok(found);
+        }
+        if let Some(owned) = &self.owned {
+            let session = self.client.session_id();
+            for name in children.into_iter().filter(|name| owned.matches(name)) {
+                let stat = patiently(|| self.client.exists(&join(&self.directory, &name))).await?;
+                if let Some(stat) = stat.filter(|stat| owned.includes(stat, session)) {
                     found.push((name, stat));
                 }
             }
@@ -272,11 +343,13 @@ impl Claim {
     }
 
     async fn remove_once(&self) -> Result<()> {
-        if let ([name], None) = (self.names.as_slice(), &self.marked) {
+        let by_name =
+            self.marked.is_none() && self.owned.as_ref().is_none_or(|owned| owned.numbered);
+        if let ([name], true) = (self.names.as_slice(), by_name) {
             return delete_if_there(&self.client, &join(&self.directory, name)).await;
         }
-        // A marked name may have passed to somebody else, if a third party has deleted the node: then the mark tells.
-        if !self.names.is_empty() && self.marked.is_none() {
+        // A plain name may have passed to somebody else, if a third party has deleted the node: then mark or owner tells.
+        if !self.names.is_empty() && by_name {
             let mut transaction = self.client.multi();
             for name in &self.names {
                 transaction = transaction.delete(join(&self.directory, name), None);
@@ -310,6 +383,7 @@ impl Claim {
             directory: self.directory.clone(),
             id: self.id,
             marked: self.marked.clone(),
+            owned: self.owned.clone(),
             names,
             token: self.token,
             live: self.live,
@@ -371,6 +445,20 @@ impl Drop for Claim {
     }
 }
 
+/// The data of a node as its owner gave it, without the id that a marked one has before it.
+#[must_use]
+pub fn unmarked(data: &[u8]) -> &[u8] {
+    match data.split_at_checked(MARK_LENGTH) {
+        Some((mark, rest)) if is_mark(mark) => rest,
+        _ => data,
+    }
+}
+
+fn is_mark(mark: &[u8]) -> bool {
+    mark.split_last()
+        .is_some_and(|(space, id)| *space == b' ' && id.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// The data of a node whose name has no room for the id.
 fn mark(id: Id, data: &[u8]) -> Vec<u8> {
     let mut marked = id.hex().into_bytes();
@@ -378,3 +466,6 @@ fn mark(id: Id, data: &[u8]) -> Vec<u8> {
     marked.extend_from_slice(data);
     marked
 }
+
+/// Bytes of an id and the space after it.
+const MARK_LENGTH: usize = 33;

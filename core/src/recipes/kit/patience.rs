@@ -92,6 +92,15 @@ pub fn join(parent: &str, name: &str) -> String {
     if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }
 }
 
+/// The parent of a node; the root for one directly below it.
+#[must_use]
+pub fn parent_of(node: &str) -> &str {
+    match path::parent(node) {
+        "" => "/",
+        parent => parent,
+    }
+}
+
 /// The last component of a path.
 #[must_use]
 pub fn name_of(node: &str) -> &str {

@@ -1,0 +1,104 @@
+//! The counting barrier: a node says how many have to arrive; then all go on.
+//!
+//! Layout, the textbook's: the data of `<path>` is the number, in decimal digits; each member is an ephemeral child, `<uuid>`. We add the
+//! child `ready`, made in one transaction with a check of all members that were counted: it keeps the barrier open when
+//! the first of them go on and vanish before the last one has looked, which the textbook's form gets wrong.
+
+use super::barrier::{children_or_none, create_if_missing, gather};
+use super::kit::{Backoff, Claim, Held, Kind, delete_if_there, join, patiently};
+use super::layout::barrier::{self, READY, Style};
+use crate::client::{Client, Error, ErrorCode, Result, within};
+use std::time::Duration;
+
+/// A counting barrier at a path. Only a description: cheap to make, and to clone.
+///
+/// ```
+/// # use quorate::{client::Client, recipes::counting_barrier::CountingBarrier, server::Server};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client| {
+/// let barrier = CountingBarrier::new(client, "/queue_barrier");
+/// barrier.prepare(1).await?;
+/// let arrived = barrier.arrive(b"host-1").await?;
+/// arrived.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CountingBarrier {
+    client: Client,
+    path: String,
+}
+
+impl CountingBarrier {
+    /// The barrier at `path`.
+    #[must_use]
+    pub fn new(client: &Client, path: &str) -> Self {
+        Self { client: client.clone(), path: path.to_owned() }
+    }
+
+    /// Says how many have to arrive, and closes the barrier if an earlier round has left it open. Members that are still there count for the
+    /// new round.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn prepare(&self, members: usize) -> Result<()> {
+        create_if_missing(&self.client, &self.path).await?;
+        let number = members.max(1).to_string();
+        patiently(|| self.client.set(&self.path, number.as_bytes(), None)).await?;
+        delete_if_there(&self.client, &join(&self.path, READY)).await
+    }
+
+    /// Arrives, and waits until all the others have. The member counts until what this answers is released or dropped. Who comes when the
+    /// barrier is open goes on at once. When the session is lost while waiting, the member arrives anew under the next
+    /// one.
+    ///
+    /// # Errors
+    /// `NoNode` when nobody has [prepared](Self::prepare) the barrier, `BadArguments` when its data is no number; when the client is closed, or
+    /// the server refuses.
+    pub async fn arrive(&self, data: &[u8]) -> Result<Held> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.try_arrive(data).await {
+                Ok(Some(held)) => return Ok(held),
+                Ok(None) => backoff.pause(&self.client).await,
+                Err(error) if error.code() == ErrorCode::SessionExpired => {
+                    self.client.connected().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Arrives and waits, but not longer than `limit`; `None` when the time is over.
+    ///
+    /// # Errors
+    /// As for [`arrive`](Self::arrive).
+    pub async fn arrive_within(&self, data: &[u8], limit: Duration) -> Result<Option<Held>> {
+        within(&**self.client.environment(), limit, self.arrive(data)).await.transpose()
+    }
+
+    async fn try_arrive(&self, data: &[u8]) -> Result<Option<Held>> {
+        let (text, _) = patiently(|| self.client.get(&self.path)).await?;
+        let size = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+        let size: usize = size.filter(|size| *size > 0).ok_or_else(|| {
+            Error::new(ErrorCode::BadArguments, "arrive", self.path.as_str())
+                .with_detail("the node's data is not the number of members")
+        })?;
+        let stems = |id| vec![barrier::member(Style::Curator, id)];
+        let claim = Claim::create(&self.client, &self.path, stems, data, Kind::Plain).await?;
+        let all_here = gather(&self.client, &self.path, &claim, size).await?;
+        Ok(all_here.then(|| Held::new(claim)))
+    }
+
+    /// How many have arrived and are still there.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn arrived(&self) -> Result<usize> {
+        let children = children_or_none(&self.client, &self.path).await?;
+        Ok(barrier::members(&children).len())
+    }
+}

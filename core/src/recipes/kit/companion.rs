@@ -1,0 +1,108 @@
+//! [`Companion`]: a background task that ends with its owner.
+//!
+//! Recipes that have to keep something up (a candidacy, a membership) run it beside the caller, on the client's environment.
+
+use super::race::first;
+use crate::client::Environment;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::oneshot;
+
+/// A task beside its owner. Dropping this ends the task wherever it waits; [`finish`](Self::finish) lets it clean up first.
+#[derive(Debug)]
+pub struct Companion {
+    ask: Option<oneshot::Sender<()>>,
+    done: oneshot::Receiver<()>,
+    /// Dropped with the rest.
+    _end: oneshot::Sender<()>,
+}
+
+/// A future that is ready when the owner has asked the task to finish.
+#[derive(Debug)]
+pub struct Asked(Option<oneshot::Receiver<()>>);
+
+impl Companion {
+    /// Starts a task.
+    pub fn start<F>(environment: &Arc<dyn Environment>, work: impl FnOnce(Asked) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (ask, asked) = oneshot::channel();
+        let (ended, done) = oneshot::channel();
+        let (end, mut owner_gone) = oneshot::channel::<()>();
+        let work = work(Asked(Some(asked)));
+        environment.spawn(Box::pin(async move {
+            // The end is looked at first: nothing is begun for an owner that is gone.
+            first(&mut owner_gone, work).await;
+            drop(ended);
+        }));
+        Self { ask: Some(ask), done, _end: end }
+    }
+
+    /// Asks the task to finish, and waits until it has.
+    pub async fn finish(mut self) {
+        if let Some(ask) = self.ask.take() {
+            // An error says that the task has ended already.
+            let _ended = ask.send(());
+        }
+        let _ended = (&mut self.done).await;
+    }
+}
+
+impl Asked {
+    /// For tasks that nobody asks: they are dropped.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self(None)
+    }
+}
+
+impl Future for Asked {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            // An error means that the owner is gone: then the task is being dropped.
+            Some(asked) => match Pin::new(asked).poll(context) {
+                Poll::Ready(Ok(())) => {
+                    self.0 = None;
+                    Poll::Ready(())
+                }
+                Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+            },
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+    use crate::client::blocking::wait;
+    use crate::server::Server;
+
+    #[test]
+    fn a_task_ends_with_its_owner_or_when_asked() {
+        let server = Server::builder().volatile().no_port().start().unwrap();
+        let client = wait(Client::builder().in_process(&server).connect()).unwrap();
+        let (teller, alive) = super::super::live(0);
+        let companion = Companion::start(client.environment(), |asked| async move {
+            asked.await;
+            teller.tell(1);
+        });
+        wait(companion.finish());
+        assert_eq!((alive.get(), alive.is_over()), (1, true));
+
+        let (teller, alive) = super::super::live(0);
+        let companion = Companion::start(client.environment(), |_asked| async move {
+            std::future::pending::<()>().await;
+            teller.tell(1);
+        });
+        drop(companion);
+        wait(alive.over());
+        assert_eq!(alive.get(), 0);
+    }
+}

@@ -1,0 +1,108 @@
+//! [`Candidate`]: taking part in an election, in the background.
+
+use super::super::kit::{Asked, Companion, First, Held, Live, Teller, first, live};
+use super::queue::{End, Queue, Turn};
+use super::{Leadership, Policy, Standing};
+use crate::client::{Error, ErrorCode, Result};
+use std::sync::Arc;
+
+/// Takes part in an election until it is dropped or [leaves](Self::leave): over lost connections and sessions, and when somebody deletes its
+/// node. Dropping it gives up the place in the background.
+#[derive(Debug)]
+pub struct Candidate {
+    standing: Live<Standing>,
+    companion: Companion,
+    queue: Queue,
+}
+
+impl Candidate {
+    /// Begins to take part.
+    pub(crate) fn start(queue: Queue, policy: Policy) -> Self {
+        let (teller, standing) = live(Standing::Waiting);
+        let (own, environment) = (queue.clone(), Arc::clone(queue.client.environment()));
+        let companion =
+            Companion::start(&environment, |asked| take_part(own, policy, teller, asked));
+        Self { standing, companion, queue }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.standing.get()
+    }
+
+    /// The standing as a stream: the present one first. One that is read slowly skips what is outdated.
+    #[must_use]
+    pub fn changes(&self) -> Live<Standing> {
+        self.standing.clone()
+    }
+
+    /// Whether it leads. Right at once, also after a pause of the whole process; it costs no request.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.standing().is_leading()
+    }
+
+    /// Waits until it leads.
+    ///
+    /// # Errors
+    /// When it takes part no more: the client is closed, or the server refuses.
+    pub async fn leads(&self) -> Result<Leadership> {
+        let found = self
+            .standing
+            .until(|standing| standing.is_leading() || matches!(standing, Standing::Ended(_)))
+            .await;
+        match found {
+            Some(Standing::Leading(leadership)) => Ok(leadership),
+            Some(Standing::Ended(Some(error))) => Err(error),
+            _ => Err(Error::new(ErrorCode::Closing, "leads", self.queue.directory.as_str())),
+        }
+    }
+
+    /// Leaves. Returns when its node is gone, or when the session is, which removes it too.
+    ///
+    /// # Errors
+    /// When the server refuses to delete the node.
+    pub async fn leave(self) -> Result<()> {
+        self.companion.finish().await;
+        match self.standing.get() {
+            Standing::Ended(Some(error)) if !error.is_session_end() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn take_part(queue: Queue, policy: Policy, teller: Teller<Standing>, mut asked: Asked) {
+    let outcome = loop {
+        teller.tell(Standing::Waiting);
+        match queue.elected(&mut asked).await {
+            Ok(Turn::Leads(held)) => {
+                let term = serve(&queue, policy, &held, &teller);
+                if let First::Left(()) = first(&mut asked, term).await {
+                    teller.tell(Standing::Waiting);
+                    break held.release().await.err();
+                }
+            }
+            Ok(Turn::Left) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    teller.tell(Standing::Ended(outcome));
+}
+
+/// One term, until node or session is gone.
+async fn serve(queue: &Queue, policy: Policy, held: &Held, teller: &Teller<Standing>) {
+    loop {
+        let (leadership, term) = Leadership::begin(held, policy);
+        teller.tell(Standing::Leading(leadership));
+        let end = queue.end_of_term(held, policy).await;
+        drop(term);
+        match end {
+            End::Lost => return,
+            End::Suspended => teller.tell(Standing::Suspended),
+        }
+        if !queue.resumes(held).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What all elections share: candidates, their standing, leadership, and observers.
+//!
+//! [`latch`](super::latch), [`selector`](super::selector), [`election`](super::election) and
+//! [`standby`](super::standby) give the layout; here is the rest. A [`Candidate`] takes part in the background; its
+//! [`Standing`] changes. [`Leadership`] is one term, with a token, and a signal when it is over. An [`Observer`] sees who leads
+//! without taking part.
+
+mod candidate;
+mod observer;
+mod queue;
+
+pub use candidate::Candidate;
+pub use observer::{Leader, Observer};
+pub(crate) use queue::{Layout, Queue, Turn};
+
+use super::kit::{Held, Live, Teller, first, join, live};
+use crate::client::{Client, Error, Lifetime, State, Transaction};
+
+/// Who counts as leader while the connection is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Nobody on this side: the term is over when the connection is lost, and goes on, with the same token, if the session survives. Curator's
+    /// standard policy.
+    #[default]
+    Connection,
+    /// The leader goes on until the session is lost, by the local clock. Curator's session policy.
+    Session,
+}
+
+/// Where a candidate stands.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// It waits for its turn, or is about to join.
+    Waiting,
+    /// It leads.
+    Leading(Leadership),
+    /// It led until the connection was lost; it will lead again if the session survives.
+    Suspended,
+    /// It takes part no more: it left (`None`), or failed.
+    Ended(Option<Error>),
+}
+
+impl Standing {
+    /// Whether it leads at this moment, see [`Leadership::holds`].
+    #[must_use]
+    pub fn is_leading(&self) -> bool {
+        matches!(self, Self::Leading(leadership) if leadership.holds())
+    }
+}
+
+/// One term of a leader. It is never lasting: look at [`holds`](Self::holds), wait for [`lost`](Self::lost), hand on
+/// [`token`](Self::token).
+#[derive(Clone, Debug)]
+pub struct Leadership {
+    client: Client,
+    lifetime: Lifetime,
+    path: String,
+    /// A node that exists only in this term.
+    guard: String,
+    token: i64,
+    policy: Policy,
+    over: Live<()>,
+}
+
+impl Leadership {
+    /// A term, and what ends it when dropped.
+    pub(crate) fn begin(held: &Held, policy: Policy) -> (Self, Teller<()>) {
+        let (teller, over) = live(());
+        let term = Self {
+            client: held.client().clone(),
+            lifetime: held.lifetime().clone(),
+            path: held.path(),
+            guard: join(held.claim().directory(), held.claim().names().last().unwrap_or(&"")),
+            token: held.token(),
+            policy,
+            over,
+        };
+        (term, teller)
+    }
+
+    /// The fencing token: greater than that of every earlier leader. Hand it on with what the leader does, and let the receiver refuse
+    /// a smaller one than it has seen.
+    #[must_use]
+    pub const fn token(&self) -> i64 {
+        self.token
+    }
+
+    /// The node that stands for it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether the term goes on, as far as this side can know. Right at once, also after a pause of the whole process; it costs
+    /// no request.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let connected = || self.client.state() == State::Connected;
+        self.lifetime.is_alive()
+            && !self.over.is_over()
+            && (self.policy == Policy::Session || connected())
+    }
+
+    /// Waits until the term is over, no later than the session timeout by the local clock after the last contact. The future
+    /// stands alone.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (over, ended) = (self.over.clone(), self.lifetime.ended());
+        async move {
+            first(over.over(), ended).await;
+        }
+    }
+
+    /// A transaction that happens only while the leader's node exists.
+    pub fn guarded(&self) -> Transaction {
+        self.client.multi().check(self.guard.as_str(), None)
+    }
+
+    /// The client that leads.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+}

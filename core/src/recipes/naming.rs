@@ -1,0 +1,112 @@
+//! Naming: ids that nobody else gets.
+//!
+//! Two kinds. The textbook's: a persistent sequential node `<path>/<prefix>N10`, whose name is the id, such as
+//! `type-job-0000000003`. Its number starts again when the directory is deleted and made anew, so the directory is persistent, and must not be
+//! deleted. The sortable kind takes the transaction that created a node, `<prefix><zxid, 16 hex digits>`: it grows over the whole
+//! ensemble, and never repeats, also when the directory was recreated.
+
+use super::barrier::create_if_missing;
+use super::kit::{Backoff, join, name_of};
+use super::layout::sequence;
+use crate::client::{Client, CreateMode, Created, ErrorCode, Result};
+
+/// Gives out ids. Only a description: cheap to make, and to clone.
+///
+/// ```
+/// # use quorate::{client::Client, recipes::naming::Naming, server::Server};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::builder().volatile().no_port().start()?;
+/// # let client = Client::builder().in_process(&server).connect_blocking()?;
+/// # client.run(async |client| {
+/// let naming = Naming::new(client, "/jobs", "type-job-");
+/// assert_eq!(naming.unique().await?, "type-job-0000000000");
+/// assert_eq!(naming.unique().await?, "type-job-0000000001");
+/// let (first, second) = (naming.sortable().await?, naming.sortable().await?);
+/// assert!(first < second && first.len() == "type-job-".len() + 16);
+/// # Ok::<(), quorate::client::Error>(())
+/// # })?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Naming {
+    client: Client,
+    path: String,
+    prefix: String,
+    registers: bool,
+}
+
+impl Naming {
+    /// Ids that begin with `prefix`, from the counter of the directory `path`.
+    #[must_use]
+    pub fn new(client: &Client, path: &str, prefix: &str) -> Self {
+        let (client, path, prefix) = (client.clone(), path.to_owned(), prefix.to_owned());
+        Self { client, path, prefix, registers: false }
+    }
+
+    /// Leaves the node of each [`unique`](Self::unique) id in place, as a register of all that were given out. Otherwise it is removed at once.
+    #[must_use]
+    pub const fn registers(mut self) -> Self {
+        self.registers = true;
+        self
+    }
+
+    /// An id that is unique as long as the directory is not deleted, and later than those before. Numbers may be left out, as when
+    /// an answer is lost or another uses the directory.
+    ///
+    /// # Errors
+    /// When the session is lost, or the server refuses; also when the counter is used up, after 2^31 ids.
+    pub async fn unique(&self) -> Result<String> {
+        let mode = if self.registers {
+            CreateMode::PersistentSequential
+        } else {
+            // What is left after a lost answer goes with the session.
+            CreateMode::EphemeralSequential
+        };
+        let created = self.create(mode).await?;
+        let name = name_of(&created.path);
+        // A negative number would sort before, and look like another prefix.
+        if sequence::after(name, &self.prefix).is_none_or(|number| number.0 < 0) {
+            return Err(crate::client::Error::new(
+                ErrorCode::SystemError,
+                "naming",
+                created.path.as_str(),
+            )
+            .with_detail("the directory's counter is used up: take another directory"));
+        }
+        self.forget(&created, mode);
+        Ok(name.to_owned())
+    }
+
+    /// An id that never repeats and sorts, as text, after all that were given out before, anywhere in the ensemble.
+    ///
+    /// # Errors
+    /// When the session is lost, or the server refuses.
+    pub async fn sortable(&self) -> Result<String> {
+        let mode = CreateMode::EphemeralSequential;
+        let created = self.create(mode).await?;
+        self.forget(&created, mode);
+        Ok(format!("{}{:016x}", self.prefix, created.stat.czxid))
+    }
+
+    /// Creates a node. After a lost answer another one: that leaves a gap, not a double.
+    async fn create(&self, mode: CreateMode) -> Result<Created> {
+        let stem = join(&self.path, &self.prefix);
+        let mut backoff = Backoff::default();
+        loop {
+            match self.client.create(&stem, b"", mode).await {
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    create_if_missing(&self.client, &self.path).await?;
+                }
+                Err(error) if error.is_connection_loss() => backoff.pause(&self.client).await,
+                created => return created,
+            }
+        }
+    }
+
+    /// Removes a node whose name has served. Nobody waits for it: should that fail, it goes with the session.
+    fn forget(&self, created: &Created, mode: CreateMode) {
+        if mode == CreateMode::EphemeralSequential {
+            drop(self.client.delete(&created.path, None));
+        }
+    }
+}
