@@ -1,7 +1,7 @@
 //! Caches: a node, a node's children, or a whole subtree, kept up to date in this process.
 //!
 //! Reading a cache costs no request. It follows the server by one persistent watch; servers before 3.6 get one-shot watches, one
-//! or two per node. [`plan`](self) decides what has to be read, `task` reads it. Compare
+//! or two per node. `plan` decides what has to be read, `task` reads it. Compare
 //! `org.apache.curator.framework.recipes.cache.CuratorCache`.
 
 mod entry;

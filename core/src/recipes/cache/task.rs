@@ -1,4 +1,4 @@
-//! The task of a cache: asks what the [plan](super::plan) wants to know, and hands it what comes.
+//! The task of a cache: asks what the plan wants to know, and hands it what comes.
 //!
 //! Requests and watches report to one inbox, in the order in which the server sent them. The task ends when the
 //! cache's last handle is dropped, or the client is closed.
