@@ -1,7 +1,7 @@
 /** A payload of a class of its own, as an application would have. */
 public final class Payload {
-    /** A text. */
-    public String text;
     /** A number. */
     public int number;
+    /** A text. */
+    public String text;
 }

@@ -36,6 +36,11 @@ impl Call {
             .with_context(|| format!("{} needs the number {name:?}", self.verb))
     }
 
+    /// Any value; null if there is none.
+    pub(super) fn value(&self, name: &str) -> &Value {
+        self.arguments.get(name).unwrap_or(&Value::Null)
+    }
+
     /// Whether there is such an argument.
     pub(super) fn has(&self, name: &str) -> bool {
         self.arguments.contains_key(name)

@@ -6,9 +6,13 @@
 //! `tests/peers` understand the same requests; bytes are text in all of them. Each role has a module here.
 
 mod call;
+mod count;
+mod discovery;
 mod fenced;
 mod lock;
 mod queue;
+mod read_write;
+mod semaphore;
 mod session;
 mod shelf;
 
@@ -55,18 +59,26 @@ fn say(answer: &Value) -> io::Result<()> {
 /// Everything that takes part under one session.
 #[derive(Debug)]
 struct Peer {
+    count: count::Counters,
+    discovery: discovery::Services,
     fenced: fenced::Fenced,
     lock: lock::Locks,
     queue: queue::Queues,
+    read_write: read_write::ReadWrite,
+    semaphore: semaphore::Semaphores,
     session: session::Session,
 }
 
 impl Peer {
     fn new(client: &Client) -> Self {
         Self {
+            count: count::Counters::new(client),
+            discovery: discovery::Services::new(client),
             fenced: fenced::Fenced::new(client),
             lock: lock::Locks::new(client),
             queue: queue::Queues::new(client),
+            read_write: read_write::ReadWrite::new(client),
+            semaphore: semaphore::Semaphores::new(client),
             session: session::Session::new(client),
         }
     }
@@ -74,9 +86,13 @@ impl Peer {
     async fn answer(&self, call: &Call) -> anyhow::Result<Value> {
         let (role, verb) = call.verb.split_once('.').unwrap_or(("", &call.verb));
         match role {
+            "count" => self.count.answer(verb, call).await,
+            "discovery" => self.discovery.answer(verb, call).await,
             "fenced" => self.fenced.answer(verb, call).await,
             "lock" => self.lock.answer(verb, call).await,
             "queue" => self.queue.answer(verb, call).await,
+            "rw" => self.read_write.answer(verb, call).await,
+            "semaphore" => self.semaphore.answer(verb, call).await,
             "session" => self.session.answer(verb, call).await,
             _ => Err(call.unknown()),
         }

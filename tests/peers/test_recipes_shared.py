@@ -1,0 +1,189 @@
+"""Read/write locks, semaphores, counters and values of several clients on one path."""
+
+from typing import Any
+
+import pytest
+
+from interop.kazoo_peer import fresh_path
+from interop.peer import PeerError
+from interop.players import QUIET, Company
+from interop.table import shows
+
+CURATORS = ["curator-5.4", "curator-5.9"]
+BOTH = "Curator 5.4, 5.9"
+
+# Our mode -> the others whose read/write locks it shares.
+SHARED = [(mode, kind) for mode in ("curator", "bridge") for kind in CURATORS]
+SHARED += [(mode, "kazoo") for mode in ("kazoo", "bridge")]
+
+
+@pytest.mark.parametrize(("mode", "kind"), SHARED)
+@pytest.mark.parametrize("we_hold", [True, False], ids=["we-hold", "it-holds"])
+@shows(
+    "read/write lock",
+    f"{BOTH} (modes curator and bridge), kazoo (modes kazoo and bridge)",
+    "each holds, the other comes",
+    "readers enter together; a writer waits for readers and writers, a reader for writers",
+)
+def test_read_write(together: Company, mode: str, kind: str, we_hold: bool) -> None:
+    path = fresh_path("rw")
+    ours, other = together.peer("quorate"), together.peer(kind)
+    holder, contender = (ours, other) if we_hold else (other, ours)
+    one: dict[str, Any] = {"path": path, "as_": f"{path}-1", "mode": mode}
+    two: dict[str, Any] = {"path": path, "as_": f"{path}-2", "mode": mode}
+    assert holder.call("rw.read", **one)
+    assert contender.call("rw.read", **two)
+    contender.call("rw.release", side="read", **two)
+    for held, wanted in [("read", "write"), ("write", "write"), ("write", "read")]:
+        if held == "write":
+            assert holder.call("rw.write", **one)
+        waiting = contender.begin(f"rw.{wanted}", **two)
+        with pytest.raises(TimeoutError):
+            waiting.result(QUIET)
+        holder.call("rw.release", side=held, **one)
+        assert waiting.result(20.0)
+        contender.call("rw.release", side=wanted, **two)
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows(
+    "read/write lock",
+    BOTH,
+    "we downgrade, it reads and writes",
+    "it reads beside us, a writer waits",
+)
+def test_downgrade(together: Company, kind: str) -> None:
+    path = fresh_path("downgrade")
+    ours, other = together.peer("quorate"), together.peer(kind)
+    assert ours.call("rw.write", path=path, as_=path)
+    reading = other.begin("rw.read", path=path, as_=f"{path}-r")
+    with pytest.raises(TimeoutError):
+        reading.result(QUIET)
+    assert ours.call("rw.downgrade", path=path, as_=path)
+    assert reading.result(20.0)
+    other.call("rw.release", side="read", path=path, as_=f"{path}-r")
+    writing = other.begin("rw.write", path=path, as_=f"{path}-w")
+    with pytest.raises(TimeoutError):
+        writing.result(QUIET)
+    ours.call("rw.release", side="read", path=path, as_=path)
+    assert writing.result(20.0)
+    other.call("rw.release", side="write", path=path, as_=f"{path}-w")
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows("read/write lock", BOTH, "it downgrades, we read and write", "as the other way round")
+def test_its_downgrade(together: Company, kind: str) -> None:
+    path = fresh_path("downgrade")
+    ours, other = together.peer("quorate"), together.peer(kind)
+    held = {"path": path, "as_": path}
+    assert other.call("rw.write", **held)
+    reading = ours.begin("rw.read", path=path, as_=f"{path}-r")
+    with pytest.raises(TimeoutError):
+        reading.result(QUIET)
+    # Beside its write lock, at its place in the queue.
+    assert other.call("rw.read", **held)
+    writing = ours.begin("rw.write", path=path, as_=f"{path}-w")
+    other.call("rw.release", side="write", **held)
+    assert reading.result(20.0)
+    ours.call("rw.release", side="read", path=path, as_=f"{path}-r")
+    with pytest.raises(TimeoutError):
+        writing.result(QUIET)
+    other.call("rw.release", side="read", **held)
+    assert writing.result(20.0)
+    ours.call("rw.release", side="write", path=path, as_=f"{path}-w")
+
+
+@pytest.mark.parametrize(
+    ("kind", "other_kind"), [("curator", kind) for kind in CURATORS] + [("kazoo", "kazoo")]
+)
+@pytest.mark.parametrize("we_hold", [True, False], ids=["we-hold", "it-holds"])
+@shows(
+    "semaphore",
+    f"{BOTH}, kazoo",
+    "each holds, the other comes",
+    "never more leases than the limit",
+)
+def test_semaphore(together: Company, kind: str, other_kind: str, we_hold: bool) -> None:
+    path = fresh_path("semaphore")
+    ours, other = together.peer("quorate"), together.peer(other_kind)
+    holder, contender = (ours, other) if we_hold else (other, ours)
+    how: dict[str, Any] = {"path": path, "leases": 2, "kind": kind}
+    assert holder.call("semaphore.acquire", as_=f"{path}-1", **how)
+    assert contender.call("semaphore.acquire", as_=f"{path}-2", **how)
+    waiting = contender.begin("semaphore.acquire", as_=f"{path}-3", **how)
+    with pytest.raises(TimeoutError):
+        waiting.result(QUIET)
+    holder.call("semaphore.release", as_=f"{path}-1", **how)
+    assert waiting.result(20.0)
+    for name in (f"{path}-2", f"{path}-3"):
+        contender.call("semaphore.release", as_=name, **how)
+
+
+@pytest.mark.parametrize(
+    ("kind", "other_kind"), [("kazoo", kind) for kind in CURATORS] + [("curator", "kazoo")]
+)
+@shows(
+    "semaphore",
+    f"{BOTH}, kazoo",
+    "it holds, we come with the other's layout",
+    "refused: the layouts damage each other",
+)
+def test_foreign_semaphore_is_refused(together: Company, kind: str, other_kind: str) -> None:
+    path = fresh_path("semaphore")
+    ours, other = together.peer("quorate"), together.peer(other_kind)
+    assert other.call("semaphore.acquire", path=path, leases=2, as_=path)
+    with pytest.raises(PeerError):
+        ours.call("semaphore.acquire", path=path, leases=2, as_=f"{path}-2", kind=kind)
+    other.call("semaphore.release", path=path, as_=path)
+
+
+COUNTERS = [("shared", kind) for kind in [*CURATORS, "kazoo"]]
+COUNTERS += [(number, kind) for number in ("int", "long") for kind in CURATORS]
+COUNTERS += [("text", "kazoo")]
+
+
+@pytest.mark.parametrize(("kind", "other_kind"), COUNTERS)
+@shows(
+    "counter",
+    f"{BOTH}: SharedCount, DistributedAtomicInteger, DistributedAtomicLong; "
+    "kazoo: Counter, also with support_curator",
+    "both add in turns",
+    "one sum",
+)
+def test_counter(together: Company, kind: str, other_kind: str) -> None:
+    path = fresh_path("count")
+    ours, other = together.peer("quorate"), together.peer(other_kind)
+    where = {"path": path, "kind": kind}
+    assert ours.call("count.add", by=42, **where) == 42
+    assert other.call("count.add", by=-50, **where) == -8
+    assert ours.call("count.add", by=9, **where) == 1
+    assert other.call("count.get", **where) == 1
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows(
+    "counter",
+    f"{BOTH}: SharedCount; kazoo: Counter with support_curator",
+    "all three at once",
+    "one sum",
+)
+def test_counter_of_three(together: Company, kind: str) -> None:
+    path = fresh_path("count")
+    peers = [together.peer("quorate"), together.peer(kind), together.peer("kazoo")]
+    peers[0].call("count.add", path=path, kind="shared", by=0)
+    for peer in peers:
+        work = [peer.begin("count.add", path=path, kind="shared", by=1) for _ in range(3)]
+        for future in work:
+            future.result(20.0)
+    assert peers[0].call("count.get", path=path, kind="shared") == 9
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows("shared value", f"{BOTH}: SharedValue", "each writes, the other reads", "same bytes")
+def test_value(together: Company, kind: str) -> None:
+    path = fresh_path("value")
+    ours, other = together.peer("quorate"), together.peer(kind)
+    ours.call("count.write", path=path, value="ours ü")
+    assert other.call("count.read", path=path) == "ours ü"
+    assert other.call("count.write", path=path, value="theirs")
+    assert ours.call("count.read", path=path) == "theirs"
