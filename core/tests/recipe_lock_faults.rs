@@ -46,7 +46,7 @@ fn a_lost_answer_leaves_no_ghost() {
                 } else {
                     proxy.lose_request(op)
                 }
-                let held = lock.acquire().await?;
+                let held = tasks::soon(&watching, lock.acquire()).await?;
                 assert_eq!(count(&watching, "/ghost").await, mode.nodes(), "{mode:?}");
                 assert!(held.token() > 0 && held.is_held());
                 held.guarded().commit().await?;
