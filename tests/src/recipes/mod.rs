@@ -5,10 +5,13 @@
 //! request without an answer. What is held stays under the name given by `as`. The programs for other clients in
 //! `tests/peers` understand the same requests; bytes are text in all of them. Each role has a module here.
 
+mod barrier;
 mod call;
 mod count;
 mod discovery;
 mod fenced;
+mod group;
+mod leader;
 mod lock;
 mod queue;
 mod read_write;
@@ -59,9 +62,12 @@ fn say(answer: &Value) -> io::Result<()> {
 /// Everything that takes part under one session.
 #[derive(Debug)]
 struct Peer {
+    barrier: barrier::Barriers,
     count: count::Counters,
     discovery: discovery::Services,
     fenced: fenced::Fenced,
+    group: group::Groups,
+    leader: leader::Leaders,
     lock: lock::Locks,
     queue: queue::Queues,
     read_write: read_write::ReadWrite,
@@ -72,9 +78,12 @@ struct Peer {
 impl Peer {
     fn new(client: &Client) -> Self {
         Self {
+            barrier: barrier::Barriers::new(client),
             count: count::Counters::new(client),
             discovery: discovery::Services::new(client),
             fenced: fenced::Fenced::new(client),
+            group: group::Groups::new(client),
+            leader: leader::Leaders::new(client),
             lock: lock::Locks::new(client),
             queue: queue::Queues::new(client),
             read_write: read_write::ReadWrite::new(client),
@@ -86,9 +95,12 @@ impl Peer {
     async fn answer(&self, call: &Call) -> anyhow::Result<Value> {
         let (role, verb) = call.verb.split_once('.').unwrap_or(("", &call.verb));
         match role {
+            "barrier" => self.barrier.answer(verb, call).await,
             "count" => self.count.answer(verb, call).await,
             "discovery" => self.discovery.answer(verb, call).await,
             "fenced" => self.fenced.answer(verb, call).await,
+            "group" | "party" => self.group.answer(role, verb, call).await,
+            "latch" | "selector" | "election" => self.leader.answer(role, verb, call).await,
             "lock" => self.lock.answer(verb, call).await,
             "queue" => self.queue.answer(verb, call).await,
             "rw" => self.read_write.answer(verb, call).await,

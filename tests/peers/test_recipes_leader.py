@@ -1,0 +1,106 @@
+"""Elections of several clients on one path: one leads, the next one follows."""
+
+import pytest
+
+from interop.kazoo_peer import fresh_path
+from interop.peer import Peer
+from interop.players import QUIET, Company
+from interop.table import shows
+
+CURATORS = ["curator-5.4", "curator-5.9"]
+BOTH = "Curator 5.4, 5.9"
+
+
+def hand_over(path: str, role: str, leader: Peer, heir: Peer) -> None:
+    """The first leads; when it leaves the second does."""
+    first = {"path": path, "as_": f"{leader.name}-1"}
+    second = {"path": path, "as_": f"{heir.name}-2"}
+    leader.call(f"{role}.join", **first)
+    assert leader.call(f"{role}.await", wait=20.0, **first)
+    heir.call(f"{role}.join", **second)
+    assert not heir.call(f"{role}.await", wait=QUIET, **second)
+    leader.call(f"{role}.leave", **first)
+    assert heir.call(f"{role}.await", wait=20.0, **second)
+    heir.call(f"{role}.leave", **second)
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@pytest.mark.parametrize("role", ["latch", "selector"])
+@shows(
+    "leader",
+    f"{BOTH}: LeaderLatch, LeaderSelector",
+    "we lead, it waits",
+    "it leads when we leave",
+)
+def test_curator_follows(together: Company, role: str, kind: str) -> None:
+    hand_over(fresh_path(role), role, together.peer("quorate"), together.peer(kind))
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@pytest.mark.parametrize("role", ["latch", "selector"])
+@shows(
+    "leader",
+    f"{BOTH}: LeaderLatch, LeaderSelector",
+    "it leads, we wait",
+    "we lead when it leaves",
+)
+def test_we_follow_curator(together: Company, role: str, kind: str) -> None:
+    hand_over(fresh_path(role), role, together.peer(kind), together.peer("quorate"))
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows("leader", f"{BOTH}: LeaderLatch", "both take part", "each names the same leader")
+def test_ids(together: Company, kind: str) -> None:
+    path = fresh_path("latch")
+    ours, other = together.peer("quorate"), together.peer(kind)
+    for peer, name in [(ours, f"{kind}-us"), (other, f"{kind}-it")]:
+        peer.call("latch.join", path=path, as_=name)
+        peer.call("latch.await", wait=20.0 if peer is ours else QUIET, as_=name)
+    assert ours.call("latch.participants", path=path) == [f"{kind}-us", f"{kind}-it"]
+    assert other.call("latch.leader", path=path) == f"{kind}-us"
+    ours.call("latch.leave", as_=f"{kind}-us")
+    assert other.call("latch.await", wait=20.0, as_=f"{kind}-it")
+    assert ours.call("latch.participants", path=path) == [f"{kind}-it"]
+    other.call("latch.leave", as_=f"{kind}-it")
+
+
+@pytest.mark.parametrize("kind", [*CURATORS, "go-zookeeper"])
+@shows(
+    "leader",
+    f"{BOTH}: InterProcessMutex; go-zookeeper: Lock",
+    "it holds the lock, our selector waits",
+    "it leads when the lock is free",
+)
+def test_selector_and_lock(together: Company, kind: str) -> None:
+    path = fresh_path("selector")
+    ours, other = together.peer("quorate"), together.peer(kind)
+    assert other.call("lock.acquire", path=path, as_=path)
+    ours.call("selector.join", path=path, as_=path)
+    assert not ours.call("selector.await", wait=QUIET, as_=path)
+    other.call("lock.release", path=path, as_=path)
+    assert ours.call("selector.await", wait=20.0, as_=path)
+    ours.call("selector.leave", as_=path)
+
+
+@pytest.mark.parametrize("we_lead", [True, False], ids=["we-lead", "it-leads"])
+@shows(
+    "leader", "kazoo: Election", "each leads, the other waits", "it leads when the other leaves"
+)
+def test_kazoo(together: Company, we_lead: bool) -> None:
+    peers = [together.peer("quorate"), together.peer("kazoo")]
+    leader, heir = peers if we_lead else reversed(peers)
+    hand_over(fresh_path("election"), "election", leader, heir)
+
+
+@shows("leader", "kazoo: Election", "both take part", "each lists the same contenders")
+def test_kazoo_contenders(together: Company) -> None:
+    ours, kazoo, path = together.peer("quorate"), together.peer("kazoo"), fresh_path("election")
+    ours.call("election.join", path=path, as_="us")
+    assert ours.call("election.await", wait=20.0, as_="us")
+    kazoo.call("election.join", path=path, as_="it")
+    assert not kazoo.call("election.await", wait=QUIET, as_="it")
+    assert ours.call("election.participants", path=path) == ["us", "it"]
+    assert kazoo.call("election.contenders", path=path) == ["us", "it"]
+    ours.call("election.leave", as_="us")
+    assert kazoo.call("election.await", wait=20.0, as_="it")
+    kazoo.call("election.leave", as_="it")
