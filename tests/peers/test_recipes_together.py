@@ -1,5 +1,6 @@
 """Barriers and membership: members of several clients count for each other."""
 
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def all_or_none(together: Company, members: list[tuple[str, str]], path: str) ->
     """All members enter together and leave together: (kind, name), the last one late."""
     where: dict[str, Any] = {"path": path, "count": len(members)}
     for verb in ("enter", "leave"):
-        waiting = []
+        waiting: list[Future[Any]] = []
         for kind, name in members:
             for future in waiting:
                 assert not future.done(), f"{verb} before {name}"
