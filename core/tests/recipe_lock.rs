@@ -66,7 +66,7 @@ fn a_lost_session_is_told_and_the_next_one_gets_the_lock() -> Outcome {
         assert!(!held.is_held());
         let next = lock.acquire_within(PATIENCE).await?.unwrap();
         assert!(next.token() > held.token());
-        assert_eq!(guarded.commit().await.unwrap_err().code(), ErrorCode::Closing);
+        assert!(guarded.commit().await.unwrap_err().is_session_end());
         quorate::client::Result::Ok(())
     })?;
     Ok(())

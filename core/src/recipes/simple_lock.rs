@@ -2,6 +2,9 @@
 //!
 //! The textbook's first form, good for two or three contenders: each release wakes all of them, and whoever is fastest comes next. For
 //! more, or for order, use [`Lock`](super::lock::Lock). Layout: `<path>/lock`, ephemeral.
+//!
+//! All holders' nodes have one name. A guarded write of a holder whose session has ended fails all the same, because it belongs to that
+//! session; but if somebody else deletes the node of a living holder, its guarded writes go on until it notices.
 
 use super::kit::{Claim, Held, Kind, join, patiently};
 use super::layout::lock::SINGLE_NODE;

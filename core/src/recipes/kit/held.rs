@@ -64,9 +64,10 @@ impl Held {
         self.claim.client()
     }
 
-    /// A transaction that happens only while this is held.
+    /// A transaction that happens only while this is held: its first part checks the node, and it is never carried out
+    /// under a later session of the same client, when a node of the same name may be another's.
     pub fn guarded(&self) -> Transaction {
-        self.client().multi().check(self.claim.path(), None)
+        self.client().multi().under(self.lifetime()).check(self.claim.path(), None)
     }
 
     /// Waits until this is lost, no later than the session timeout by the local clock after the last contact. The future stands alone: it
