@@ -148,6 +148,8 @@ impl Future for Driver {
         let mut way = world.shortcut.close();
         this.take_over(&mut way);
         for _ in 0..MAX_ROUNDS {
+            // First what has come, then the clock: after a sleep of the whole process an answer may lie ready.
+            let moved = this.advance(context);
             let turn = this.port.turn();
             let commanded = !turn.commands.is_empty();
             for command in turn.commands {
@@ -156,13 +158,11 @@ impl Future for Driver {
             if turn.over {
                 return Poll::Ready(());
             }
-            let moved = this.advance(context);
             if commanded || moved {
                 continue;
             }
             let due = turn.deadline.is_some_and(|deadline| this.arm(deadline, context));
-            // Output that the connection does not take is no reason to go on: the connection will call.
-            if !due && (this.port.rest() || this.is_blocked()) {
+            if !due && this.port.rest(!this.is_blocked()) {
                 way.connection = this.shortcut();
                 return Poll::Pending;
             }
@@ -201,7 +201,7 @@ impl Driver {
     const fn is_blocked(&self) -> bool {
         match &self.link {
             Link::Open(open) => open.written < open.out.len(),
-            _ => true,
+            _ => false,
         }
     }
 }
@@ -211,10 +211,10 @@ impl Open {
         Self { attempt, stream, out: Vec::new(), written: 0, unflushed: false }
     }
 
-    /// Sends and receives what is possible; answers whether anything was received or sent.
+    /// Receives and sends what is possible; answers whether anything was received or sent.
     fn advance(&mut self, port: &Port, context: &mut Context<'_>) -> io::Result<bool> {
-        let sent = self.send(port, context)?;
         let received = BUFFER.with_borrow_mut(|buffer| self.receive(port, buffer, context))?;
+        let sent = self.send(port, context)?;
         Ok(sent || received)
     }
 

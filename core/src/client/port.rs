@@ -100,9 +100,9 @@ impl Port {
     }
 
     /// Says that the driver will now sleep until its deadline or until it is woken. False when there is something to do
-    /// first.
+    /// first. While the connection takes no more bytes, it will call the driver by itself, and output is no reason to stay awake.
     #[must_use]
-    pub fn rest(&self) -> bool {
-        self.shared.rest()
+    pub fn rest(&self, takes_output: bool) -> bool {
+        self.shared.rest(takes_output)
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Core {
     generation: u64,
     /// Whether the driver knows that there is something to do.
     driver_called: bool,
+    /// Whether the connection takes no more bytes: it will call the driver by itself.
+    blocked: bool,
     /// Results that nobody has taken yet: more than none when requests are pipelined.
     unclaimed: usize,
 }
@@ -118,6 +120,7 @@ impl Shared {
             commands: VecDeque::new(),
             generation: 0,
             driver_called: true,
+            blocked: false,
             unclaimed: 0,
         };
         Arc::new(Self { core: Mutex::new(core), environment, watch_limit: watch_limit.max(1) })
@@ -151,9 +154,11 @@ impl Shared {
         result
     }
 
-    /// The driver is about to sleep until it is called. Answers false when there is something to do first.
-    pub(super) fn rest(&self) -> bool {
+    /// The driver is about to sleep until it is called. Answers false when there is something to do first. While the connection
+    /// takes no more, output is nothing to do.
+    pub(super) fn rest(&self, takes_output: bool) -> bool {
         let mut core = self.lock();
+        core.blocked = !takes_output;
         core.driver_called = core.has_work();
         !core.driver_called
     }
@@ -426,7 +431,7 @@ impl Core {
 
     /// Whether the driver is needed.
     fn has_work(&self) -> bool {
-        !self.commands.is_empty() || self.session.has_output()
+        !self.commands.is_empty() || (!self.blocked && self.session.has_output())
     }
 
     /// Carries out what the session wants.

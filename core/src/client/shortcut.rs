@@ -58,6 +58,6 @@ impl Shortcut {
         if !answer.is_empty() {
             port.received(*attempt, answer);
         }
-        port.rest()
+        port.rest(true)
     }
 }

@@ -183,7 +183,7 @@ impl Actor {
             }
             let mute = env.now < self.silent_until;
             busy |= !mute && process.write(env)?;
-            if !busy && !process.executor.is_ready() && (process.port.rest() || mute) {
+            if !busy && !process.executor.is_ready() && process.port.rest(!mute) {
                 return Ok(());
             }
         }
