@@ -12,9 +12,8 @@ use quorate::client::{Client, CreateMode, ErrorCode};
 use quorate::recipes::barrier::{Barrier, DoubleBarrier, Inside};
 use quorate::recipes::counting_barrier::CountingBarrier;
 use quorate::recipes::layout::barrier::Style;
-use quorate::server::Server;
 use quorate_wire::OpCode;
-use recipes::{Running, clients, expire, names, server, soon, spawn, until};
+use recipes::{Running, Server, clients, expire, names, server, soon, spawn, until};
 use std::time::Duration;
 
 const SHORT: Duration = Duration::from_millis(40);
@@ -173,7 +172,7 @@ fn a_member_that_gives_up_is_not_counted() {
 
 #[test]
 fn lost_answers_leave_no_member_behind() {
-    let server = Server::builder().volatile().free_port().start().unwrap();
+    let server = Server::start();
     for op in [OpCode::Create2, OpCode::Exists, OpCode::GetChildren2, OpCode::Multi] {
         let proxy = Proxy::start(server.address().unwrap());
         let client = wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();

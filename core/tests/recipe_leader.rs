@@ -13,9 +13,8 @@ use quorate::recipes::election::{Election, Form};
 use quorate::recipes::latch::LeaderLatch;
 use quorate::recipes::leader::{Candidate, Leader, Observer, Policy, Standing};
 use quorate::recipes::selector::{LeaderSelector, Term};
-use quorate::server::Server;
 use quorate_wire::OpCode;
-use recipes::{clients, expire, names, server, soon, spawn, until};
+use recipes::{Server, clients, expire, names, server, soon, spawn, until};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,7 +151,7 @@ fn a_deleted_node_ends_the_term_and_another_is_made() {
 
 #[test]
 fn a_suspended_leader_leads_on_only_by_the_session_policy() {
-    let server = Server::builder().volatile().free_port().start().unwrap();
+    let server = Server::start();
     let proxy = Proxy::start(server.address().unwrap());
     let [observer] = clients(&server);
     let through = || wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();
@@ -182,7 +181,7 @@ fn a_suspended_leader_leads_on_only_by_the_session_policy() {
 
 #[test]
 fn a_lost_answer_leaves_one_node() {
-    let server = Server::builder().volatile().free_port().start().unwrap();
+    let server = Server::start();
     for kind in KINDS {
         for op in [first_write(kind), OpCode::GetChildren2, OpCode::Exists] {
             let proxy = Proxy::start(server.address().unwrap());

@@ -11,9 +11,8 @@ use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode};
 use quorate::recipes::kit::Loss;
 use quorate::recipes::standby::{ColdStandby, HotStandby};
-use quorate::server::Server;
 use quorate_wire::OpCode;
-use recipes::{clients, expire, names, server, soon, spawn, until};
+use recipes::{Server, clients, expire, names, server, soon, spawn, until};
 use std::time::Duration;
 
 #[test]
@@ -63,7 +62,7 @@ fn the_next_instance_begins_where_the_last_one_stopped() {
 
 #[test]
 fn recording_outlasts_lost_answers() {
-    let server = Server::builder().volatile().free_port().start().unwrap();
+    let server = Server::start();
     let proxy = Proxy::start(server.address().unwrap());
     let client = wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();
     wait(async {

@@ -10,19 +10,23 @@
 
 use quorate::client::blocking::wait;
 use quorate::client::{Client, ErrorCode, Result, within};
-use quorate::server::Server;
 use std::sync::Arc;
 use std::time::Duration;
+
+#[path = "service.rs"]
+mod service;
+
+pub(crate) use service::Server;
 
 /// Long enough for anything that has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn server() -> Server {
-    Server::builder().volatile().no_port().start().unwrap()
+    Server::start()
 }
 
 pub(crate) fn clients<const N: usize>(server: &Server) -> [Client; N] {
-    std::array::from_fn(|_| wait(Client::builder().in_process(server).connect()).unwrap())
+    std::array::from_fn(|_| wait(server.client().connect()).unwrap())
 }
 
 /// Waits for a future that has to end.
@@ -55,7 +59,7 @@ pub(crate) async fn names(client: &Client, path: &str) -> Vec<String> {
 /// Ends the session of a client on the server, as if it had expired; the client learns it and begins another.
 pub(crate) async fn expire(server: &Server, client: &Client) {
     let identity = client.identity().unwrap();
-    let twin = Client::builder().in_process(server).resume(identity).connect().await.unwrap();
+    let twin = server.client().resume(identity).connect().await.unwrap();
     twin.close().await.unwrap();
 }
 

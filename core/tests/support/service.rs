@@ -2,7 +2,10 @@
 //! `host:port`, one elsewhere, ours or Apache's.
 //!
 //! Elsewhere, each [`Server::start`] empties the tree, so the tests must run one after another (`--test-threads=1`). Several
-//! members are no use here: the tests compare what different clients see at once. Name one of them. Included through `tasks.rs`.
+//! members are no use here: the tests compare what different clients see at once. Name one of them. Included through `tasks.rs`
+//! and `recipes.rs`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use quorate::client::blocking::wait;
 use quorate::client::{Builder, Client, ErrorCode, Result};

@@ -24,7 +24,7 @@ SETTINGS = {
 
 def names() -> list[str]:
     """The test programs that can be pointed elsewhere."""
-    found = [path.stem for path in TESTS.glob("*.rs") if USES in path.read_text("utf-8")]
+    found = [path.stem for path in TESTS.glob("*.rs") if USES.search(path.read_text("utf-8"))]
     return sorted(found)
 
 
@@ -71,4 +71,5 @@ def run(address: str) -> int:
     return passed
 
 
-USES = '#[path = "support/tasks.rs"]'
+# Both include `service.rs`.
+USES = re.compile(r"#\[path = .support/(tasks|recipes)\.rs.\]")
