@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from interop import fenced, suite
 from interop.server import Server, kind_under_test
 
@@ -14,8 +16,9 @@ def test_fenced_counter(tmp_path: Path) -> None:
         assert outcome.steps > 2 * fenced.CLIENTS
 
 
-def test_rust_suite() -> None:
+@pytest.mark.parametrize("half", suite.HALVES)
+def test_rust_suite(half: int) -> None:
     """The tests of client and recipes, with the server in another process."""
     with Server(kind_under_test(), suite.SETTINGS) as server:
         server.start()
-        print(suite.run(server.address), "tests")
+        print(suite.run(server.address, half), "tests")

@@ -31,16 +31,18 @@ def test_fenced_counter_three_members(tmp_path: Path, kind: Kind) -> None:
         print(fenced.run(ensemble.address, tmp_path, faults))
 
 
+@pytest.mark.parametrize("half", suite.HALVES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_rust_suite_alone(kind: Kind) -> None:
+def test_rust_suite_alone(kind: Kind, half: int) -> None:
     with Server(kind, suite.SETTINGS) as server:
         server.start()
-        print(suite.run(server.address), "tests")
+        print(suite.run(server.address, half), "tests")
 
 
+@pytest.mark.parametrize("half", suite.HALVES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_rust_suite_three_members(kind: Kind) -> None:
+def test_rust_suite_three_members(kind: Kind, half: int) -> None:
     """At a follower, through which everything goes to the leader and back."""
     with Ensemble(kind, suite.SETTINGS) as ensemble:
         ensemble.start()
-        print(suite.run(ensemble.follower().address), "tests")
+        print(suite.run(ensemble.follower().address, half), "tests")
