@@ -219,7 +219,7 @@ impl Builder {
             Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
         world.shortcut.serve(Arc::downgrade(&shared));
         let targets = Arc::new(Mutex::new(targets));
-        let client = Client::new(Arc::clone(&shared), &root, Some(Arc::clone(&targets)), thread);
+        let client = Client::new(Arc::clone(&shared), &root, Some(Arc::clone(&targets)));
         for Auth { scheme, data } in self.auth {
             if let Ok(key) = shared.authenticate(&scheme, &data) {
                 shared.abandon_op(key);
@@ -232,7 +232,7 @@ impl Builder {
         if self.follow_config {
             handle.spawn(follow_config(client.weak(), Arc::clone(&targets)));
         }
-        handle.spawn(Driver::new(port, world, targets, self.tls));
+        handle.spawn(Driver::new(port, world, targets, self.tls, thread));
         Ok(client)
     }
 

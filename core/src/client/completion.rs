@@ -7,7 +7,7 @@
 use super::error::Result;
 use quorate_engine::client::{Notice, Reply};
 use std::fmt;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One thing that happened.
@@ -29,14 +29,32 @@ pub enum Completion {
     },
 }
 
-/// Called when an inbox stops being empty. It must not block, and must not call back into the client.
+/// Called when an inbox stops being empty: on the library's thread, which does nothing else meanwhile, or within the submission that is
+/// answered at once by a server in this process. No lock of the client is held, but the submitting thread may hold the caller's.
 pub type Call = Box<dyn Fn() + Send + Sync>;
 
 /// Where completions wait to be taken. They come in the order in which the server answered.
 pub struct Inbox {
-    ready: Mutex<Vec<Completion>>,
+    ready: Mutex<Ready>,
     filled: Condvar,
     call: Option<Call>,
+}
+
+#[derive(Debug, Default)]
+struct Ready {
+    completions: Vec<Completion>,
+    /// Events among them.
+    events: usize,
+    /// How often everything was taken.
+    taken: u64,
+}
+
+impl Ready {
+    fn take(&mut self) -> Vec<Completion> {
+        self.events = 0;
+        self.taken += 1;
+        std::mem::take(&mut self.completions)
+    }
 }
 
 impl Inbox {
@@ -49,31 +67,60 @@ impl Inbox {
     /// Takes everything that is there.
     #[must_use]
     pub fn take(&self) -> Vec<Completion> {
-        std::mem::take(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner))
+        self.lock().take()
     }
 
     /// Waits until there is something, and takes it all. Empty when the time ran out first.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> Vec<Completion> {
-        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut ready, _) = self
             .filled
-            .wait_timeout_while(ready, timeout, |ready| ready.is_empty())
+            .wait_timeout_while(self.lock(), timeout, |ready| ready.completions.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *ready)
+        ready.take()
     }
 
-    pub(super) fn push(&self, completion: Completion) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_empty = ready.is_empty();
-        ready.push(completion);
-        drop(ready);
-        if was_empty {
-            self.filled.notify_all();
-            if let Some(call) = &self.call {
-                call();
-            }
+    /// Adds what has become of a request. True when the owner has to be [called](Self::call).
+    pub(super) fn push(&self, token: u64, result: Result<Reply>) -> bool {
+        Self::add(&mut self.lock(), Completion::Done { token, result })
+    }
+
+    /// Adds an event. Where `limit` of them wait already, it tells instead that some are missing: once for each watch until the inbox is
+    /// emptied, which `told` remembers. The end of a watch is told in any case.
+    pub(super) fn push_event(
+        &self,
+        token: u64,
+        notice: Notice,
+        limit: usize,
+        told: &mut Option<u64>,
+    ) -> bool {
+        let mut ready = self.lock();
+        if ready.events < limit || matches!(notice, Notice::Ended(_)) {
+            ready.events += 1;
+            return Self::add(&mut ready, Completion::Event { token, notice });
         }
+        if told.replace(ready.taken) == Some(ready.taken) {
+            return false;
+        }
+        Self::add(&mut ready, Completion::Event { token, notice: Notice::Missed })
+    }
+
+    fn add(ready: &mut Ready, completion: Completion) -> bool {
+        ready.completions.push(completion);
+        ready.completions.len() == 1
+    }
+
+    /// Tells the owner that the inbox is not empty any more. Never under a lock of the client: the owner may have to wait for a thread
+    /// that submits.
+    pub(super) fn call(&self) {
+        self.filled.notify_all();
+        if let Some(call) = &self.call {
+            call();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

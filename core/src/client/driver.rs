@@ -4,7 +4,7 @@
 //! the session's deadline has come.
 
 use super::port::Port;
-use super::runtime::RealWorld;
+use super::runtime::{IoThread, RealWorld};
 use super::shared::Command;
 use super::shortcut::Way;
 use super::tls::Tls;
@@ -32,6 +32,8 @@ pub(super) struct Driver {
     link: Link,
     probe: Option<(usize, Opening<bool>)>,
     timer: Pin<Box<Sleep>>,
+    /// Keeps the library's thread until the session is over: the last handle's goodbye has to be sent.
+    _thread: Option<Arc<IoThread>>,
 }
 
 type Opening<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
@@ -57,11 +59,13 @@ impl Driver {
         world: Arc<RealWorld>,
         targets: Targets,
         tls: Option<Tls>,
+        thread: Option<Arc<IoThread>>,
     ) -> Self {
         let _entered = world.handle().enter();
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         let world = Arc::clone(&world);
-        Self { port, world, targets, tls, link: Link::Down, probe: None, timer }
+        let (link, probe) = (Link::Down, None);
+        Self { port, world, targets, tls, link, probe, timer, _thread: thread }
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -147,6 +151,10 @@ impl Future for Driver {
         world.set_driver(context.waker());
         let mut way = world.shortcut.close();
         this.take_over(&mut way);
+        if this.timer.is_elapsed() {
+            // What came while the thread was busy with something else counts before the time that has passed.
+            this.hear(context);
+        }
         for _ in 0..MAX_ROUNDS {
             // First what has come, then the clock: after a sleep of the whole process an answer may lie ready.
             let moved = this.advance(context);
@@ -174,6 +182,17 @@ impl Future for Driver {
 }
 
 impl Driver {
+    fn hear(&mut self, context: &mut Context<'_>) {
+        let Link::Open(open) = &mut self.link else { return };
+        let heard = BUFFER.with_borrow_mut(|buffer| open.receive(&self.port, buffer, context));
+        if let Err(error) = heard {
+            let attempt = open.attempt;
+            tracing::debug!(attempt, %error, "no connection");
+            self.link = Link::Down;
+            self.port.disconnected(attempt);
+        }
+    }
+
     /// Sends what a user's thread could not.
     fn take_over(&mut self, way: &mut Way) {
         let connection = way.connection.take();
@@ -203,6 +222,14 @@ impl Driver {
             Link::Open(open) => open.written < open.out.len(),
             _ => false,
         }
+    }
+}
+
+impl Drop for Driver {
+    /// A runtime that ends takes the connection with it: nothing can be answered any more, and everybody is told.
+    fn drop(&mut self) {
+        self.world.shortcut.close().connection = None;
+        self.port.abandon();
     }
 }
 

@@ -8,7 +8,6 @@ use super::error::{Error, Result};
 use super::multi::{ReadBatch, Transaction};
 use super::operation::{Op, WatchGuard};
 use super::retry::{RetryPolicy, Retrying};
-use super::runtime::IoThread;
 use super::shared::Shared;
 use super::state::{Lifetime, States};
 use quorate_engine::client::{Counters, Identity, Reply, Request, State, WatchKey};
@@ -23,7 +22,8 @@ use std::time::Duration;
 /// and returns a future for the answer, so that requests are carried out in the order of the calls, whatever is awaited
 /// when. All of it works on any executor and from any thread.
 ///
-/// When the last clone is dropped, the session is closed in the background; [`close`](Self::close) waits for that.
+/// When the last clone is dropped, the session is closed in the background; [`close`](Self::close) waits for that, which a
+/// program that is about to end should do.
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -36,8 +36,6 @@ pub(super) struct Handle {
     shared: Arc<Shared>,
     /// The servers; absent when the client is driven from outside.
     targets: Option<Targets>,
-    /// Keeps the library's thread while it is needed; absent with an environment from outside.
-    _thread: Option<Arc<IoThread>>,
 }
 
 impl Drop for Handle {
@@ -63,14 +61,8 @@ impl Client {
         Self::builder().servers(servers).connect().await
     }
 
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        root: &str,
-        targets: Option<Targets>,
-        thread: Option<Arc<IoThread>>,
-    ) -> Self {
-        let handle = Handle { shared, targets, _thread: thread };
-        Self { handle: Arc::new(handle), root: root.into() }
+    pub(super) fn new(shared: Arc<Shared>, root: &str, targets: Option<Targets>) -> Self {
+        Self { handle: Arc::new(Handle { shared, targets }), root: root.into() }
     }
 
     /// The same session seen from the root.

@@ -39,7 +39,7 @@ impl Port {
         environment: Arc<dyn Environment>,
     ) -> (Client, Self) {
         let shared = Shared::new(settings, sasl, watch_limit, environment);
-        (Client::new(Arc::clone(&shared), root, None, None), Self { shared })
+        (Client::new(Arc::clone(&shared), root, None), Self { shared })
     }
 
     pub(super) const fn new(shared: Arc<Shared>) -> Self {
@@ -92,6 +92,15 @@ impl Port {
     pub fn set_servers(&self, labels: Vec<String>) {
         let now = self.shared.environment.now();
         self.shared.with_driver(|core| core.session.set_servers(labels, now));
+    }
+
+    /// The driver is gone: whatever is not over ends now, without a word to the server.
+    pub(super) fn abandon(&self) {
+        self.shared.with_driver(|core| {
+            if core.session.deadline().is_some() {
+                core.session.abandon();
+            }
+        });
     }
 
     /// Whether the session is over for good.

@@ -6,7 +6,7 @@
 //!
 //! **Architecture Invariant:** requests are ordered by the calls that made them, not by the first poll of a future.
 
-use super::completion::{Completion, Inbox};
+use super::completion::Inbox;
 use super::environment::Environment;
 use super::error::{Error, Result};
 use quorate_engine::client::{
@@ -91,6 +91,8 @@ struct WatchSlot {
     missed: bool,
     waker: Option<Waker>,
     inbox: Option<(Arc<Inbox>, u64)>,
+    /// When the inbox's owner was last told that events are missing.
+    told: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -99,8 +101,26 @@ struct Listener {
     waker: Option<Waker>,
 }
 
-/// Wakers to call when the lock is released.
-type Wakers = Vec<Waker>;
+/// Whom to call when the lock is released.
+#[derive(Default)]
+struct Wakers {
+    tasks: Vec<Waker>,
+    /// Inboxes that were empty before.
+    inboxes: Vec<Arc<Inbox>>,
+    /// What may be the last of an inbox, and so of whatever its owner has put into its call.
+    released: Vec<Arc<Inbox>>,
+}
+
+impl Wakers {
+    fn inbox(&mut self, inbox: Arc<Inbox>, was_empty: bool) {
+        if was_empty { self.inboxes.push(inbox) } else { self.released.push(inbox) }
+    }
+
+    fn call(self) {
+        self.tasks.into_iter().for_each(Waker::wake);
+        self.inboxes.iter().for_each(|inbox| inbox.call());
+    }
+}
 
 impl Shared {
     pub(super) fn new(
@@ -130,12 +150,12 @@ impl Shared {
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.lock();
         let result = work(&mut core);
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         core.settle(self.watch_limit, &mut wakers);
         let call_driver = !core.driver_called && core.has_work();
         core.driver_called |= call_driver;
         drop(core);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.call();
         if call_driver {
             self.environment.wake();
         }
@@ -146,11 +166,11 @@ impl Shared {
     pub(super) fn with_driver<T>(&self, work: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.lock();
         core.driver_called = true;
-        let mut wakers = Wakers::new();
+        let mut wakers = Wakers::default();
         let result = work(&mut core);
         core.settle(self.watch_limit, &mut wakers);
         drop(core);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.call();
         result
     }
 
@@ -275,11 +295,14 @@ impl Shared {
     /// Nobody wants the result any more. The operation itself cannot be taken back.
     pub(super) fn abandon_op(&self, key: usize) {
         let mut core = self.lock();
-        match core.ops.get_mut(key) {
-            Some(slot @ Slot::Waiting(_)) => *slot = Slot::Abandoned,
-            Some(Slot::Done(_)) => drop(core.claim(key)),
-            _ => {}
-        }
+        let slot = match core.ops.get_mut(key) {
+            Some(slot @ Slot::Waiting(_)) => Some(std::mem::replace(slot, Slot::Abandoned)),
+            Some(Slot::Done(_)) => Some(core.claim(key)),
+            _ => None,
+        };
+        drop(core);
+        // Outside of the lock: a waker may be the last of a task, with whatever that holds.
+        drop(slot);
     }
 
     pub(super) fn poll_watch(&self, key: usize, waker: &Waker) -> Poll<Notice> {
@@ -293,17 +316,20 @@ impl Shared {
         if std::mem::take(&mut slot.missed) {
             return Poll::Ready(Notice::Missed);
         }
-        slot.waker = Some(waker.clone());
+        let old = slot.waker.replace(waker.clone());
+        drop(core);
+        drop(old);
         Poll::Pending
     }
 
     /// Nobody listens to a watch any more.
     pub(super) fn drop_watch(&self, key: usize) {
-        self.with(|core| {
-            if core.watches.try_remove(key).is_some() {
-                core.session.unwatch(number(key));
-            }
+        let slot = self.with(|core| {
+            let slot = core.watches.try_remove(key)?;
+            core.session.unwatch(number(key));
+            Some(slot)
         });
+        drop(slot);
     }
 
     /// A listener, and the state that it starts from.
@@ -319,14 +345,17 @@ impl Shared {
         match listener.queue.pop_front() {
             Some(state) => Poll::Ready(state),
             None => {
-                listener.waker = Some(waker.clone());
+                let old = listener.waker.replace(waker.clone());
+                drop(core);
+                drop(old);
                 Poll::Pending
             }
         }
     }
 
     pub(super) fn unlisten(&self, key: usize) {
-        self.lock().listeners.try_remove(key);
+        let listener = self.lock().listeners.try_remove(key);
+        drop(listener);
     }
 
     /// The number of the present session. It looks at the clock: after a pause of the whole process it says that the
@@ -458,19 +487,20 @@ impl Core {
         result: std::result::Result<Reply, Failure>,
         wakers: &mut Wakers,
     ) {
-        wakers.append(&mut self.crowd);
+        wakers.tasks.append(&mut self.crowd);
         let Ok(key) = usize::try_from(token) else { return };
         match self.ops.get_mut(key) {
             Some(slot @ Slot::Waiting(_)) => {
                 if let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result)) {
-                    wakers.push(waker);
+                    wakers.tasks.push(waker);
                 }
                 self.unclaimed += 1;
             }
             Some(Slot::Abandoned) => drop(self.ops.remove(key)),
             Some(Slot::Queued { .. }) => {
                 if let Slot::Queued { inbox, token } = self.ops.remove(key) {
-                    inbox.push(Completion::Done { token, result: result.map_err(Error::failed) });
+                    let was_empty = inbox.push(token, result.map_err(Error::failed));
+                    wakers.inbox(inbox, was_empty);
                 }
             }
             Some(Slot::Done(_)) | None => {}
@@ -481,7 +511,9 @@ impl Core {
         let Ok(key) = usize::try_from(watch) else { return };
         let Some(slot) = self.watches.get_mut(key) else { return };
         if let Some((inbox, token)) = &slot.inbox {
-            inbox.push(Completion::Event { token: *token, notice });
+            if inbox.push_event(*token, notice, limit, &mut slot.told) {
+                wakers.inboxes.push(Arc::clone(inbox));
+            }
             return;
         }
         // The end must be told in any case; everything else can be missed, and that is told.
@@ -490,28 +522,28 @@ impl Core {
         } else {
             slot.queue.push_back(notice);
         }
-        wakers.extend(slot.waker.take());
+        wakers.tasks.extend(slot.waker.take());
     }
 
     fn entered(&mut self, state: State, wakers: &mut Wakers) {
         if state == State::Lost || state.is_final() {
             self.generation += 1;
-            wakers.extend(self.mourners.drain());
-            wakers.append(&mut self.crowd);
+            wakers.tasks.extend(self.mourners.drain());
+            wakers.tasks.append(&mut self.crowd);
         }
         for (_, listener) in &mut self.listeners {
             if listener.queue.len() >= MAX_STATES {
                 listener.queue.pop_front();
             }
             listener.queue.push_back(state);
-            wakers.extend(listener.waker.take());
+            wakers.tasks.extend(listener.waker.take());
         }
     }
 }
 
 impl WatchSlot {
     const fn new(inbox: Option<(Arc<Inbox>, u64)>) -> Self {
-        Self { queue: VecDeque::new(), missed: false, waker: None, inbox }
+        Self { queue: VecDeque::new(), missed: false, waker: None, inbox, told: None }
     }
 }
 

@@ -20,6 +20,7 @@ use quorate_engine::replica::{Now, Replica};
 use quorate_engine::shard::{ConnKey, Shard, Submission, Submit};
 use quorate_engine::tree::Tree;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
@@ -27,7 +28,14 @@ use std::time::Duration;
 pub(super) struct Fused {
     poll: Poll,
     control: Arc<Control>,
-    state: Arc<Mutex<State>>,
+    shop: Arc<Shop>,
+}
+
+/// The state, and a sign at its door.
+struct Shop {
+    state: Mutex<State>,
+    /// The server's thread waits for the state: it comes before the clients', which would keep it out otherwise.
+    wanted: AtomicBool,
 }
 
 /// What a round works on.
@@ -73,9 +81,9 @@ impl Fused {
     pub(super) fn new(poll: Poll, state: State) -> Self {
         let control = Arc::clone(&state.control);
         let calls = Arc::clone(&state.calls);
-        let state = Arc::new(Mutex::new(state));
-        calls.set_host(Arc::downgrade(&state) as _);
-        Self { poll, control, state }
+        let shop = Arc::new(Shop { state: Mutex::new(state), wanted: AtomicBool::new(false) });
+        calls.set_host(Arc::downgrade(&shop) as _);
+        Self { poll, control, shop }
     }
 
     /// Serves until told to stop, or until something makes it impossible.
@@ -122,14 +130,20 @@ impl Fused {
 
     /// A client's thread that panicked in a round may have left anything behind.
     fn lock(&self) -> Result<MutexGuard<'_, State>, ServerError> {
-        self.state.lock().map_err(|_poisoned| ServerError::Panic("of a client in this process"))
+        self.shop.wanted.store(true, Ordering::Relaxed);
+        let state = self.shop.state.lock();
+        self.shop.wanted.store(false, Ordering::Relaxed);
+        state.map_err(|_poisoned| ServerError::Panic("of a client in this process"))
     }
 }
 
-impl Host for Mutex<State> {
+impl Host for Shop {
     /// A round for one pipe, if the server's thread is not at work. What this cannot finish is left to that thread.
     fn visit(&self, number: usize) -> bool {
-        let mut state = match self.try_lock() {
+        if self.wanted.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut state = match self.state.try_lock() {
             Ok(state) => state,
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return false,
         };

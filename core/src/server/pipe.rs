@@ -236,9 +236,10 @@ impl LocalStream {
         drop(state);
         let visited = host.visit(number);
         let mut state = pipe.lock();
+        let was_full = state.to_client.len() >= CAPACITY;
         answer.extend(state.to_client.drain(..));
         state.reader = state.reader.take().or(reader);
-        if !visited {
+        if !visited || was_full {
             pipe.call(&mut state);
         }
         if state.server_closed {

@@ -75,11 +75,13 @@ impl Line<'_> {
             Claim::create_before(self.client, self.directory, stems, self.data, self.kind, list)
                 .await?;
         loop {
+            if matches!(&listed, Err(error) if error.is_connection_loss()) {
+                listed = patiently(|| self.client.children(self.directory)).await;
+            }
             let children = match listed {
                 Ok((children, _)) => children,
-                Err(error) if error.is_connection_loss() => {
-                    patiently(|| self.client.children(self.directory)).await?.0
-                }
+                // Somebody has deleted the whole directory, and the place with it.
+                Err(error) if error.code() == ErrorCode::NoNode => return Ok(None),
                 Err(error) => return Err(error),
             };
             match position(&children, &claim.names()) {
