@@ -149,7 +149,7 @@ impl Builder {
     }
 
     /// Events that a watch may hold until they are taken; beyond, its owner is told that some are missing. 1,024 unless
-    /// told otherwise.
+    /// told otherwise. An [`Inbox`](super::Inbox), which is for many watches, holds 64 times as many.
     pub const fn max_events(mut self, events: usize) -> Self {
         self.watch_limit = events;
         self

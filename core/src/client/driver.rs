@@ -151,10 +151,6 @@ impl Future for Driver {
         world.set_driver(context.waker());
         let mut way = world.shortcut.close();
         this.take_over(&mut way);
-        if this.timer.is_elapsed() {
-            // What came while the thread was busy with something else counts before the time that has passed.
-            this.hear(context);
-        }
         for _ in 0..MAX_ROUNDS {
             // First what has come, then the clock: after a sleep of the whole process an answer may lie ready.
             let moved = this.advance(context);
@@ -182,17 +178,6 @@ impl Future for Driver {
 }
 
 impl Driver {
-    fn hear(&mut self, context: &mut Context<'_>) {
-        let Link::Open(open) = &mut self.link else { return };
-        let heard = BUFFER.with_borrow_mut(|buffer| open.receive(&self.port, buffer, context));
-        if let Err(error) = heard {
-            let attempt = open.attempt;
-            tracing::debug!(attempt, %error, "no connection");
-            self.link = Link::Down;
-            self.port.disconnected(attempt);
-        }
-    }
-
     /// Sends what a user's thread could not.
     fn take_over(&mut self, way: &mut Way) {
         let connection = way.connection.take();

@@ -511,6 +511,7 @@ impl Core {
         let Ok(key) = usize::try_from(watch) else { return };
         let Some(slot) = self.watches.get_mut(key) else { return };
         if let Some((inbox, token)) = &slot.inbox {
+            let limit = limit.saturating_mul(INBOX_SHARE);
             if inbox.push_event(*token, notice, limit, &mut slot.told) {
                 wakers.inboxes.push(Arc::clone(inbox));
             }
@@ -567,5 +568,7 @@ fn number(key: usize) -> u64 {
     u64::try_from(key).unwrap_or(u64::MAX)
 }
 
+/// How many watches' worth of events an inbox holds.
+const INBOX_SHARE: usize = 64;
 /// States that a listener may lag behind; older ones are forgotten.
 const MAX_STATES: usize = 64;
