@@ -33,13 +33,31 @@ fn every_row_of_the_catalogue_has_an_example() {
     }
 }
 
+#[test]
+fn the_index_of_the_recipes_names_every_page_and_every_example() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/recipes");
+    let index = std::fs::read_to_string(directory.join("README.md")).unwrap();
+    for page in stems(&directory, "md").iter().filter(|page| *page != "README") {
+        assert!(index.contains(&format!("]({page}.md)")), "{page}.md is missing");
+    }
+    for name in names() {
+        assert!(index.contains(&format!(" | `{name}` | ")), "{name} is missing");
+    }
+}
+
 fn names() -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names = stems(&directory, "rs");
+    names.retain(|name| !name.starts_with("bench_"));
+    names
+}
+
+/// The names, without the extension, of the files with this extension.
+fn stems(directory: &Path, extension: &str) -> Vec<String> {
     let files = directory.read_dir().unwrap().map(|file| file.unwrap().path());
     let mut names: Vec<String> = files
-        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .filter(|file| file.extension().is_some_and(|own| own == extension))
         .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
-        .filter(|name| !name.starts_with("bench_"))
         .collect();
     names.sort();
     names

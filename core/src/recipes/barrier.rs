@@ -5,7 +5,8 @@
 //! the barrier is open; shared with Curator's `DistributedDoubleBarrier` and kazoo's `DoubleBarrier`.
 
 use super::kit::{
-    Backoff, Claim, First, Held, Kind, delete_if_there, ensure, first, join, name_of, patiently,
+    Backoff, Claim, First, Held, Kind, changed, delete_if_there, ensure, first, join, name_of,
+    patiently,
 };
 use super::layout::barrier::{self, Leave, READY, Style};
 use crate::client::{Client, CreateMode, Error, ErrorCode, EventType, Result, within};
@@ -220,12 +221,12 @@ impl Inside {
                         held.release().await?;
                     }
                 }
-                Leave::Wait(other) => gone(&client, &join(&path, other)).await?,
+                Leave::Wait(other) => changed(&client, &join(&path, other)).await?,
                 Leave::DeleteAndWait(lowest) => {
                     if let Some(held) = own.take() {
                         held.release().await?;
                     }
-                    gone(&client, &join(&path, lowest)).await?;
+                    changed(&client, &join(&path, lowest)).await?;
                 }
             }
         }
@@ -312,20 +313,11 @@ async fn wait_for_end_of_round(client: &Client, path: &str) -> Result<()> {
             // Its last member may die without removing `ready`: so a member is watched as well.
             Some(member) => {
                 let member = join(path, member);
-                if let First::Right(result) = first(watch, gone(client, &member)).await {
+                if let First::Right(result) = first(watch, changed(client, &member)).await {
                     result?;
                 }
             }
         }
-    }
-}
-
-/// Waits until a node is gone or changed.
-async fn gone(client: &Client, node: &str) -> Result<()> {
-    match client.get_and_watch(node).await {
-        Ok((_, _, watch)) => watch.await.map(drop),
-        Err(error) if error.code() == ErrorCode::NoNode || error.is_connection_loss() => Ok(()),
-        Err(error) => Err(error),
     }
 }
 

@@ -181,7 +181,11 @@ impl Member {
     /// `None` when the group has changed meanwhile.
     async fn try_acquire(&mut self) -> Result<Option<Share>> {
         let (children, mut watch) = self.settled().await?;
-        let Some(claim) = &self.claim else { return Ok(None) };
+        let Some(claim) = &self.claim else {
+            // An earlier call was cut short on its way back in.
+            self.claim = Some(self.set.enter().await?);
+            return Ok(None);
+        };
         if !claim.names().iter().all(|mine| children.iter().any(|child| child == mine)) {
             // The node is gone, with its session or by somebody's hand.
             self.claim = None;

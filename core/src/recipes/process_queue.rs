@@ -4,7 +4,7 @@
 //! textbook's `<path>/<host>-N10` counts too. Each watches only the nearest before it. Unlike a [`Lock`](super::lock::Lock),
 //! who stands where can be seen, and a place can be kept while other things are done.
 
-use super::kit::{Claim, Held, Kind, join, name_of, patiently};
+use super::kit::{Claim, Held, Kind, changed, join, name_of, patiently};
 use super::layout::position::{self, Position};
 use super::layout::protected::{self, Style};
 use super::layout::sequence::{self, Sequence};
@@ -154,13 +154,7 @@ impl Place {
                 Position::Held => return Ok(()),
                 Position::Missing => return Err(gone(&self.claim.path())),
                 Position::Wait(before) => {
-                    // Reading rather than asking for existence leaves no watch behind when it is gone already.
-                    match client.get_and_watch(&join(directory, before)).await {
-                        Ok((_, _, watch)) => drop(watch.await?),
-                        Err(error)
-                            if error.code() == ErrorCode::NoNode || error.is_connection_loss() => {}
-                        Err(error) => return Err(error),
-                    }
+                    changed(client, &join(directory, before)).await?;
                 }
             }
         }

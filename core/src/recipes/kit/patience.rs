@@ -79,6 +79,31 @@ pub async fn delete_if_there(client: &Client, node: &str) -> Result<()> {
     }
 }
 
+/// Waits until a node changes or goes. Returns at once when it is gone already, and when the connection is lost before it is watched: then
+/// is the time to look again. Reading it rather than asking for its existence leaves no watch behind.
+///
+/// # Errors
+/// When the session ends, or the server refuses.
+pub async fn changed(client: &Client, node: &str) -> Result<()> {
+    let watch = match client.get_and_watch(node).await {
+        Ok((_, _, watch)) => watch,
+        // Not everybody lets others read the data of a lock.
+        Err(error) if error.code() == ErrorCode::NoAuth => {
+            match client.exists_and_watch(node).await {
+                Ok((Some(_), watch)) => watch,
+                Ok((None, _)) => return Ok(()),
+                Err(error) if error.is_connection_loss() => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(error) if error.code() == ErrorCode::NoNode || error.is_connection_loss() => {
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    watch.await.map(drop)
+}
+
 /// An id that nobody else has.
 #[must_use]
 pub fn fresh_id(client: &Client) -> Id {

@@ -7,7 +7,7 @@ use super::super::layout::Position;
 use super::super::layout::protected::Id;
 use super::claim::{Claim, Kind};
 use super::held::Held;
-use super::patience::{join, patiently};
+use super::patience::{changed, join, patiently};
 use crate::client::{Client, ErrorCode, Result};
 
 /// A queue in a directory.
@@ -86,7 +86,9 @@ impl Line<'_> {
             };
             match position(&children, &claim.names()) {
                 Position::Held if claim.lifetime().is_alive() => return Ok(Some(Held::new(claim))),
-                Position::Wait(before) if wait => self.wait_for(before).await?,
+                Position::Wait(before) if wait => {
+                    changed(self.client, &join(self.directory, before)).await?;
+                }
                 // The node is gone, or the session: from the start.
                 Position::Held | Position::Missing if wait => return Ok(None),
                 _ => {
@@ -96,28 +98,5 @@ impl Line<'_> {
             }
             listed = self.client.children(self.directory).await;
         }
-    }
-
-    /// Waits until the node before changes or goes. Reading it rather than asking for its existence leaves no watch
-    /// behind when it is gone already.
-    async fn wait_for(&self, before: &str) -> Result<()> {
-        let path = join(self.directory, before);
-        let watch = match self.client.get_and_watch(&path).await {
-            Ok((_, _, watch)) => watch,
-            // Not everybody lets others read the data of a lock.
-            Err(error) if error.code() == ErrorCode::NoAuth => {
-                match self.client.exists_and_watch(&path).await {
-                    Ok((Some(_), watch)) => watch,
-                    Ok((None, _)) => return Ok(()),
-                    Err(error) if error.is_connection_loss() => return Ok(()),
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(error) if error.code() == ErrorCode::NoNode || error.is_connection_loss() => {
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        watch.await.map(drop)
     }
 }

@@ -5,7 +5,7 @@
 //! may still be visible (CURATOR-498, -504, -604, -620, -644, -653, -696; apache/curator #1018 and others).
 
 use super::super::kit::{
-    Asked, Backoff, Claim, First, Held, Kind, first, join, patiently, unmarked,
+    Asked, Backoff, Claim, First, Held, Kind, changed, first, join, patiently, unmarked,
 };
 use super::super::layout::lock::Mode;
 use super::super::layout::position::{self, Position};
@@ -199,13 +199,8 @@ impl Queue {
         }
     }
 
-    /// Waits until the node before changes or goes. Reading it leaves no watch behind when it is gone already.
     async fn wait_for(&self, before: &str) -> Result<()> {
-        match self.client.get_and_watch(&join(&self.directory, before)).await {
-            Ok((_, _, watch)) => watch.await.map(drop),
-            Err(error) if error.code() == ErrorCode::NoNode || error.is_connection_loss() => Ok(()),
-            Err(error) => Err(error),
-        }
+        changed(&self.client, &join(&self.directory, before)).await
     }
 
     /// Waits for the end of a term.
