@@ -118,7 +118,7 @@ fn small_files_are_numbers_and_every_name_is_known() {
 fn assert_snapshot_round_trip(file: &[u8]) {
     let mut reader = SnapshotReader::new(file).unwrap();
     let mut again = Vec::new();
-    snapshot::write_header(&mut again);
+    snapshot::write_header(snapshot::APACHE_DBID, &mut again);
     snapshot::write_sessions(reader.sessions().iter().copied(), &mut again);
     let acls: Vec<AclEntry<'_>> = reader.acls().to_vec();
     snapshot::write_acls(acls.iter().map(|entry| (entry.id, &entry.acl[..])), &mut again);

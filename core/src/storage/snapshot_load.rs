@@ -12,7 +12,9 @@ use quorate_engine::tree::{LoadError, Preparation, Prepared, Tree, TreeConfig, T
 use quorate_wire::Zxid;
 use quorate_wire::disk::names::Compression;
 use quorate_wire::disk::snappy_frame::Chunks;
-use quorate_wire::disk::snapshot::{SnapshotDigest, SnapshotError, SnapshotNode, SnapshotReader};
+use quorate_wire::disk::snapshot::{
+    NATIVE_DBID, SnapshotDigest, SnapshotError, SnapshotNode, SnapshotReader,
+};
 use quorate_wire::jute::DecodeError;
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -66,8 +68,11 @@ pub(crate) fn newest(
 
 fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loaded, Unusable> {
     let raw = layout.disk.read(&layout.snapshot_path(&file))?;
-    let bytes = decompress(&raw, file.compression)?;
-    let mut reader = SnapshotReader::new(&bytes)?;
+    parse(&decompress(&raw, file.compression)?, file, config)
+}
+
+fn parse(bytes: &[u8], file: SnapshotFile, config: TreeConfig) -> Result<Loaded, Unusable> {
+    let mut reader = SnapshotReader::new(bytes)?;
     let mut loader = TreeLoader::new(config);
     for session in reader.sessions() {
         loader.session(session.id, session.timeout);
@@ -75,12 +80,14 @@ fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loade
     for entry in reader.acls() {
         loader.acl(entry.id, &entry.acl);
     }
+    let native = reader.dbid() == NATIVE_DBID;
     add_nodes(&mut reader, bytes.len(), &mut loader)?;
     // Apache writes zeros before the first transaction.
     let known = |digest: &SnapshotDigest| digest.zxid >= file.zxid && digest.zxid > Zxid::ZERO;
     let digest = reader.finish()?.digest.filter(known);
-    if digest.is_some_and(|digest| digest.zxid == file.zxid) {
-        // Nothing was applied while it was written, so what it says of quotas is exact.
+    if native && digest.is_some_and(|digest| digest.zxid == file.zxid) {
+        // Nothing was applied while it was written, so what it says of quotas is exact. Apache's snapshots can say the same and show
+        // a stats node between its creation and the first count: there, as Apache does, totals are counted anew.
         loader.keep_quota_totals();
     }
     Ok(Loaded { tree: loader.finish(file.zxid)?, file, digest })
@@ -242,14 +249,14 @@ const MAX_SNAPPY_RATIO: usize = 64;
 mod tests {
     use super::*;
     use quorate_wire::StatPersisted;
-    use quorate_wire::disk::snapshot::{Sealer, Trailer, write_header, write_node};
+    use quorate_wire::disk::snapshot::{APACHE_DBID, Sealer, Trailer, write_header, write_node};
 
     const CONFIG: TreeConfig = TreeConfig { hash_seed: 7, digest: true };
 
     /// A snapshot of the root and these nodes.
     fn snapshot(paths: impl Iterator<Item = String>) -> Vec<u8> {
         let mut out = Vec::new();
-        write_header(&mut out);
+        write_header(NATIVE_DBID, &mut out);
         out.extend_from_slice(&[0; 8]);
         for path in std::iter::once(String::new()).chain(paths) {
             write_node(&path, Some(path.as_bytes()), -1, &StatPersisted::default(), &mut out);
@@ -279,6 +286,33 @@ mod tests {
                 let id = tree.find(&path).unwrap();
                 assert_eq!(tree.data(id), Some(path.as_bytes()));
             }
+        }
+    }
+
+    /// Apache's snapshot thread can come between the creation of a stats node and its first count.
+    #[test]
+    fn totals_of_quotas_are_believed_only_of_our_own_snapshots() {
+        let stats = "/zookeeper/quota/g/zookeeper_stats";
+        let limits = "/zookeeper/quota/g/zookeeper_limits";
+        let above = ["/zookeeper", "/zookeeper/quota", "/zookeeper/quota/g", "/g", "/g/a"];
+        let file = SnapshotFile { zxid: Zxid(9), compression: Compression::Plain, len: 0 };
+        for (dbid, totals) in [(NATIVE_DBID, "count=7,bytes=7"), (APACHE_DBID, "count=2,bytes=6")] {
+            let mut out = Vec::new();
+            write_header(dbid, &mut out);
+            out.extend_from_slice(&[0; 8]);
+            let stat = StatPersisted::default();
+            for path in std::iter::once("").chain(above) {
+                write_node(path, Some(path.as_bytes()), -1, &stat, &mut out);
+            }
+            write_node(limits, Some(b"count=9,bytes=-1"), -1, &stat, &mut out);
+            write_node(stats, Some(b"count=7,bytes=7"), -1, &stat, &mut out);
+            let mut sealer = Sealer::new();
+            sealer.absorb(&out);
+            let digest = Some(SnapshotDigest { zxid: file.zxid, version: 2, tree: 0 });
+            sealer.finish(&Trailer { digest, ..Trailer::default() }, &mut out);
+            let tree = parse(&out, file, CONFIG).unwrap().tree;
+            let data = tree.data(tree.find(stats).unwrap()).unwrap();
+            assert_eq!(String::from_utf8_lossy(data), totals);
         }
     }
 

@@ -94,7 +94,7 @@ fn snapshot_file(data: &[u8]) {
 fn write_tables(reader: &SnapshotReader<'_>, out: &mut Vec<u8>) {
     let sessions: &[SessionEntry] = reader.sessions();
     let acls: &[AclEntry<'_>] = reader.acls();
-    snapshot::write_header(out);
+    snapshot::write_header(snapshot::APACHE_DBID, out);
     snapshot::write_sessions(sessions.iter().copied(), out);
     snapshot::write_acls(acls.iter().map(|entry| (entry.id, &entry.acl[..])), out);
 }

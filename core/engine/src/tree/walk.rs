@@ -37,7 +37,7 @@ impl Tree {
     /// node). A walk that was under way is abandoned.
     pub fn freeze(&mut self) -> FrozenHead {
         let mut pending = Vec::new();
-        snapshot::write_header(&mut pending);
+        snapshot::write_header(snapshot::NATIVE_DBID, &mut pending);
         let sessions = self.sessions.iter();
         let sessions = sessions.map(|(&id, &timeout)| SessionEntry { id, timeout });
         snapshot::write_sessions(sessions, &mut pending);

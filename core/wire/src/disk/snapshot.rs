@@ -1,7 +1,7 @@
 //! The snapshot: sessions, ACLs and every node, sealed by a running Adler-32.
 //!
 //! ```text
-//! "ZKSN"  i32 version 2  i64 dbid -1          16 bytes
+//! "ZKSN"  i32 version 2  i64 dbid -1 or ours  16 bytes
 //! i32 n, n * (i64 session, i32 timeout)
 //! i32 n, n * (i64 id, vector<ACL>)
 //! n * (ustring path, buffer data, i64 acl, StatPersisted), ustring "/"
@@ -128,6 +128,7 @@ pub enum SnapshotError {
 pub struct SnapshotReader<'a> {
     bytes: &'a [u8],
     reader: Reader<'a>,
+    dbid: i64,
     sessions: Vec<SessionEntry>,
     acls: Vec<AclEntry<'a>>,
     ended: bool,
@@ -140,15 +141,22 @@ impl<'a> SnapshotReader<'a> {
     /// When the bytes are not the beginning of a snapshot.
     pub fn new(bytes: &'a [u8]) -> Result<Self, SnapshotError> {
         let reader = Reader::new(bytes);
-        let mut this = Self { bytes, reader, sessions: Vec::new(), acls: Vec::new(), ended: false };
+        let (sessions, acls) = (Vec::new(), Vec::new());
+        let mut this = Self { bytes, reader, dbid: 0, sessions, acls, ended: false };
         if this.field::<[u8; 4]>(Reader::array)? != MAGIC {
             return Err(SnapshotError::Magic);
         }
         // Apache checks neither of these two.
-        this.field(|r| Ok((r.get::<i32>()?, r.get::<i64>()?)))?;
+        (_, this.dbid) = this.field(|r| Ok((r.get::<i32>()?, r.get::<i64>()?)))?;
         this.sessions = this.field(table)?;
         this.acls = this.field(table)?;
         Ok(this)
+    }
+
+    /// The header's number: [`NATIVE_DBID`] says that we wrote the file. Apache writes [`APACHE_DBID`] and never looks at it.
+    #[must_use]
+    pub const fn dbid(&self) -> i64 {
+        self.dbid
     }
 
     /// The sessions, in the order of the file.
@@ -256,11 +264,11 @@ pub fn is_complete(compression: Compression, len: u64, head: &[u8], tail: &[u8])
     }
 }
 
-/// Appends the 16 bytes that every snapshot begins with.
-pub fn write_header(out: &mut Vec<u8>) {
+/// Appends the 16 bytes that every snapshot begins with; `dbid` is [`NATIVE_DBID`] or [`APACHE_DBID`].
+pub fn write_header(dbid: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&MAGIC);
     2i32.write(out);
-    (-1i64).write(out);
+    dbid.write(out);
 }
 
 /// Appends the sessions; follows the header.
@@ -406,6 +414,10 @@ fn digest(r: &mut Reader<'_>) -> Result<SnapshotDigest, DecodeError> {
     Ok(SnapshotDigest { zxid, version, tree })
 }
 
+/// The header's number in a snapshot of ours. Such a file is the tree at one zxid, totals of quotas included.
+pub const NATIVE_DBID: i64 = i64::from_be_bytes(*b"quorate\0");
+/// The header's number in a snapshot of Apache's. Such a file can show half a transaction.
+pub const APACHE_DBID: i64 = -1;
 const MAGIC: [u8; 4] = *b"ZKSN";
 /// A `ustring "/"`, with which the list of nodes and every seal end, and so every complete file.
 const SEAL_MARK: [u8; 5] = [0, 0, 0, 1, b'/'];
@@ -422,7 +434,7 @@ mod tests {
 
     fn build(trailer: &Trailer) -> Vec<u8> {
         let mut out = Vec::new();
-        write_header(&mut out);
+        write_header(NATIVE_DBID, &mut out);
         let sessions =
             [SessionEntry { id: 5, timeout: 10_000 }, SessionEntry { id: 9, timeout: 4 }];
         write_sessions(sessions.into_iter(), &mut out);
@@ -511,7 +523,7 @@ mod tests {
     #[test]
     fn negative_tables_and_null_lists_are_errors() {
         let mut bytes = Vec::new();
-        write_header(&mut bytes);
+        write_header(APACHE_DBID, &mut bytes);
         (-1i32).write(&mut bytes);
         let error = SnapshotError::Field { offset: 16, source: DecodeError::Length(-1) };
         assert_eq!(SnapshotReader::new(&bytes).err(), Some(error));
