@@ -1,24 +1,35 @@
 //! Plays in the simulator: programs over the product's client, in worlds full of faults.
 //!
-//! For longer: `QUORATE_SEEDS=10000 cargo test --release -p quorate-tests --test plays`.
+//! For longer: `QUORATE_SEEDS=10000 cargo test --release -p quorate-tests --test plays`. With `QUORATE_SEED=7` instead the play of a
+//! single seed is told event by event, best with the name of one test behind it.
 
 mod counting;
+mod exclusive;
 mod locking;
+mod sharing;
+mod turns;
 
 use quorate::client::{Error, ErrorCode};
 use quorate_tests::sim;
-use quorate_tests::sim::stage::Play;
+use quorate_tests::sim::stage::{Part, Play};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// A boxed future.
+type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs a play in worlds of several seeds. Answers the plays after their ends.
 fn perform<P: Play + Default + 'static>(seeds: u64) -> Result<Vec<Rc<P>>, Box<sim::Failure>> {
-    let wanted = std::env::var("QUORATE_SEEDS").ok().and_then(|text| text.parse().ok());
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let one = number("QUORATE_SEED");
     let run = |seed| {
         let play = Rc::new(P::default());
         let stage: Rc<dyn Play> = Rc::<P>::clone(&play);
-        sim::perform(seed, STEPS, false, stage).map(|_| play)
+        sim::perform(seed, STEPS, one.is_some(), stage).map(|_| play)
     };
-    (1..=wanted.unwrap_or(seeds)).map(run).collect()
+    let all = 1..=number("QUORATE_SEEDS").unwrap_or(seeds);
+    one.map_or(all, |seed| seed..=seed).map(run).collect()
 }
 
 /// Whether the faults of a world explain an error.
@@ -32,5 +43,21 @@ fn is_of_the_world(error: &Error) -> bool {
     expected.contains(&error.code())
 }
 
+/// At the end of a part, when the world is calm: the session lives, and has no node and no watch any more.
+async fn leaves_nothing(part: &Part) {
+    let client = &part.client;
+    let mut left = String::new();
+    for _ in 0..600 {
+        match client.ephemerals("/").await {
+            Ok(nodes) if nodes.is_empty() && client.counters().watches == 0 => return,
+            Ok(nodes) => left = format!("{nodes:?}, {} watches", client.counters().watches),
+            Err(error) if is_of_the_world(&error) => {}
+            Err(error) => left = error.to_string(),
+        }
+        client.sleep(Duration::from_millis(100)).await;
+    }
+    part.fail(format!("left behind by a session that lives: {left}"));
+}
+
 /// Events with faults in each world.
-const STEPS: u64 = 4_000;
+const STEPS: u64 = 3_000;

@@ -6,7 +6,9 @@
 
 use super::super::layout::protected::Id;
 use super::super::layout::sequence::Sequence;
+use super::backoff::Backoff;
 use super::patience::{delete_if_there, ensure, fresh_id, join, name_of, parent_of, patiently};
+use super::race::first;
 use crate::client::{
     Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat,
 };
@@ -327,10 +329,15 @@ impl Claim {
     }
 
     async fn remove_now(&mut self) -> Result<()> {
+        let mut backoff = Backoff::default();
         while self.live && self.lifetime.is_alive() {
             match self.remove_once().await {
                 Ok(()) => self.live = false,
                 Err(error) if error.is_connection_loss() => {}
+                // The server cannot write at the moment, as when its disk is full. Others wait for these nodes: it is asked again.
+                Err(error) if error.code() == ErrorCode::SystemError => {
+                    first(self.lifetime.ended(), backoff.pause(&self.client)).await;
+                }
                 Err(error) if error.is_session_end() => break,
                 Err(error) => {
                     self.live = false;
