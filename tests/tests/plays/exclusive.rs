@@ -107,11 +107,7 @@ impl Rite for Again {
         Self(Lock::new(&part.client, "/lock").owner())
     }
 
-    fn enter<'a>(
-        &'a self,
-        part: &'a Part,
-        patience: Duration,
-    ) -> Later<'a, Result<Option<Grant>>> {
+    fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let Some(outer) = self.0.acquire_within(patience).await? else { return Ok(None) };
             let (token, mut inner) = (outer.token(), None);
@@ -160,11 +156,7 @@ impl Rite for Queued {
         Self(ProcessQueue::new(&part.client, "/queue").name(&format!("p{}", part.number)))
     }
 
-    fn enter<'a>(
-        &'a self,
-        part: &'a Part,
-        patience: Duration,
-    ) -> Later<'a, Result<Option<Grant>>> {
+    fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let environment = part.client.environment();
             Ok(within(&**environment, patience, self.0.turn()).await.transpose()?.map(granted))
@@ -216,11 +208,7 @@ impl Rite for Pair {
         Self
     }
 
-    fn enter<'a>(
-        &'a self,
-        part: &'a Part,
-        patience: Duration,
-    ) -> Later<'a, Result<Option<Grant>>> {
+    fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let without = part.below(3);
             let things: Vec<u64> = (0..3).filter(|&thing| thing != without).collect();
@@ -230,8 +218,11 @@ impl Rite for Pair {
             let held = MultiLock::new(turned.map(lock))?.acquire_within(patience).await?;
             Ok(held.map(|held| {
                 let tokens = held.tokens().into_iter().zip(things);
-                let share =
-                    |(token, thing)| Share { thing: usize::try_from(thing).unwrap(), weight: 1, token };
+                let share = |(token, thing)| Share {
+                    thing: usize::try_from(thing).unwrap(),
+                    weight: 1,
+                    token,
+                };
                 Grant { shares: tokens.map(share).collect(), hold: Box::new(held) }
             }))
         })
@@ -333,11 +324,7 @@ impl Rite for Selected {
         Self(LeaderSelector::new(&part.client, "/selector").policy(policy(part)))
     }
 
-    fn enter<'a>(
-        &'a self,
-        part: &'a Part,
-        patience: Duration,
-    ) -> Later<'a, Result<Option<Grant>>> {
+    fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let (tell, told) = tokio::sync::oneshot::channel();
             let (finish, finished) = tokio::sync::oneshot::channel::<()>();

@@ -35,11 +35,7 @@ impl Rite for ReadWrite {
         Self(ReadWriteLock::new(&part.client, "/rw"))
     }
 
-    fn enter<'a>(
-        &'a self,
-        part: &'a Part,
-        patience: Duration,
-    ) -> Later<'a, Result<Option<Grant>>> {
+    fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let (lock, writes) = (&self.0, part.below(3) == 0);
             let held = if writes {
@@ -92,11 +88,7 @@ impl Rite for Leases {
         Self(Semaphore::new(&part.client, "/semaphore", Self::ROOM))
     }
 
-    fn enter<'a>(
-        &'a self,
-        part: &'a Part,
-        patience: Duration,
-    ) -> Later<'a, Result<Option<Grant>>> {
+    fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let weight = 1 + u32::try_from(part.below(2)).unwrap();
             let leases = self.0.acquire_many_within(weight, patience).await?;

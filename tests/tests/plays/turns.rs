@@ -106,6 +106,7 @@ pub(crate) struct Ledger {
 #[derive(Clone, Debug)]
 struct Span {
     share: Share,
+    #[expect(dead_code, reason = "it is told when a property does not hold")]
     process: usize,
     first: u64,
     last: u64,
@@ -170,7 +171,8 @@ impl<R: Rite> Play for Turns<R> {
             while !part.is_over() {
                 let _ = part.client.create(REGISTER, b"0", CreateMode::Persistent).await;
                 let patience = Duration::from_millis(part.below(3_000));
-                let polls = if part.below(3) == 0 { part.below(60) } else { u64::MAX };
+                let most = 1 + part.below(30);
+                let polls = if part.below(3) == 0 { part.below(most) } else { u64::MAX };
                 match part.cut_short(polls, rite.enter(&part, patience)).await {
                     None => _ = ledger.cut.fetch_add(1, Relaxed),
                     Some(Ok(None)) => {}
@@ -285,7 +287,7 @@ pub(crate) fn perform_turns<R: Rite>(seeds: u64) {
     let (lost, fenced) = (sum(|ledger| &ledger.lost), sum(|ledger| &ledger.fenced));
     let told = format!("{turns} turns, {lost} lost, {fenced} fenced, {cut} cut short");
     eprintln!("{told}");
-    assert!(turns > 2 * seeds && lost > 0 && cut > seeds / 2, "{told}");
+    assert!(turns > 2 * seeds && lost > 0 && cut > seeds / 3, "{told}");
 }
 
 const REGISTER: &str = "/register";

@@ -247,18 +247,27 @@ impl Claim {
     /// Looks for the nodes after an answer was lost. What another session owns is about to vanish: it is removed, and
     /// does not count.
     async fn recover(&mut self, wanted: usize) -> Result<bool> {
+        loop {
+            match self.try_recover(wanted).await {
+                Err(error) if error.is_connection_loss() => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_recover(&mut self, wanted: usize) -> Result<bool> {
         let mut found = self.find().await?;
         found.sort_by_key(|(name, _)| name.clone());
         let session = self.client.session_id();
         let (mine, others): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|(_, stat)| stat.ephemeral_owner == session);
         for (name, _) in others {
-            delete_if_there(&self.client, &join(&self.directory, &name)).await?;
+            self.remove_node(&name).await?;
         }
         let ambiguous = self.owned.as_ref().is_some_and(|owned| owned.numbered);
         if mine.len() != wanted || ambiguous {
             for (name, _) in mine {
-                delete_if_there(&self.client, &join(&self.directory, &name)).await?;
+                self.remove_node(&name).await?;
             }
             return Ok(false);
         }
@@ -350,8 +359,7 @@ impl Claim {
     }
 
     async fn remove_once(&self) -> Result<()> {
-        let by_name =
-            self.marked.is_none() && self.owned.as_ref().is_none_or(|owned| owned.numbered);
+        let by_name = self.has_own_names();
         if let ([name], true) = (self.names.as_slice(), by_name) {
             return delete_if_there(&self.client, &join(&self.directory, name)).await;
         }
@@ -368,9 +376,28 @@ impl Claim {
             }
         }
         for (name, _) in self.find().await? {
-            delete_if_there(&self.client, &join(&self.directory, &name)).await?;
+            self.remove_node(&name).await?;
         }
         Ok(())
+    }
+
+    /// Removes a node that was found. A plain name may be another's by the time an answer is lost, or under the next session: then it has to be
+    /// looked at again, not deleted again.
+    async fn remove_node(&self, name: &str) -> Result<()> {
+        let path = join(&self.directory, name);
+        if self.has_own_names() {
+            return delete_if_there(&self.client, &path).await;
+        }
+        let lifetime = self.client.lifetime();
+        match self.client.multi().under(&lifetime).delete(path, None).commit().await {
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Whether nobody else's nodes can have the names of these.
+    fn has_own_names(&self) -> bool {
+        self.marked.is_none() && self.owned.as_ref().is_none_or(|owned| owned.numbered)
     }
 
     /// One claim for each node, to be removed one by one. They have the same token.
