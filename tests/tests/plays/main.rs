@@ -6,9 +6,11 @@
 mod counting;
 mod exclusive;
 mod locking;
+mod meeting;
 mod numbers;
 mod sharing;
 mod turns;
+mod views;
 mod work;
 
 use quorate::client::{Error, ErrorCode};

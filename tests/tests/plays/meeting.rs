@@ -1,0 +1,257 @@
+//! Where processes meet: barriers, and items that are shared out.
+
+use super::turns::{Ledger, Share as Turn};
+use super::{is_of_the_world, leaves_nothing, perform};
+use quorate::client::{ErrorCode, Task, within};
+use quorate::recipes::barrier::{Barrier, DoubleBarrier};
+use quorate::recipes::partitioner::Partitioner;
+use quorate_tests::sim::env::{Checked, Violation};
+use quorate_tests::sim::history::History;
+use quorate_tests::sim::stage::{Part, Play};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// From one zxid to another.
+type Spans = Arc<Mutex<Vec<(i64, i64)>>>;
+
+/// One process closes and opens a barrier at which the others wait.
+#[derive(Default)]
+struct Waiting {
+    /// In each of these the barrier must have been open once.
+    passed: Spans,
+}
+
+impl Play for Waiting {
+    fn processes(&self) -> usize {
+        3
+    }
+
+    fn part(&self, part: Part) -> Task {
+        let passed = Arc::clone(&self.passed);
+        Box::pin(async move {
+            let barrier = Barrier::new(&part.client, BARRIER);
+            while !part.is_over() {
+                let polls = if part.below(3) == 0 { part.below(8) } else { u64::MAX };
+                let pause = part.below(if part.number == 0 { 2_000 } else { 100 });
+                let result = if part.number == 0 {
+                    match part.below(2) {
+                        0 => part.cut_short(polls, barrier.close()).await,
+                        _ => part.cut_short(polls, barrier.open()).await,
+                    }
+                } else {
+                    let before = part.client.last_zxid();
+                    let wait = barrier.wait_within(Duration::from_millis(part.below(4_000)));
+                    let waited = part.cut_short(polls, wait).await;
+                    if let Some(Ok(true)) = waited {
+                        passed.lock().unwrap().push((before, part.client.last_zxid()));
+                    }
+                    waited.map(|waited| waited.map(drop))
+                };
+                if let Some(Err(error)) = result
+                    && !is_of_the_world(&error)
+                {
+                    part.fail(error.to_string());
+                }
+                part.client.sleep(Duration::from_millis(pause)).await;
+            }
+            leaves_nothing(&part).await;
+        })
+    }
+
+    fn check(&self, history: &History) -> Checked {
+        for &(from, to) in self.passed.lock().unwrap().iter() {
+            if (from..=to).all(|zxid| history.model.at(BARRIER, zxid).is_some()) {
+                return Err(Violation(format!("passed while closed, from {from:#x} to {to:#x}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Three processes meet, or two of them with one who comes later.
+#[derive(Default)]
+struct Meeting {
+    /// In each of these there were enough members once.
+    entered: Spans,
+}
+
+impl Play for Meeting {
+    fn processes(&self) -> usize {
+        3
+    }
+
+    fn part(&self, part: Part) -> Task {
+        let entered = Arc::clone(&self.entered);
+        Box::pin(async move {
+            let barrier = DoubleBarrier::new(&part.client, DOUBLE, 2);
+            while !part.is_over() {
+                let polls = if part.below(4) == 0 { part.below(30) } else { u64::MAX };
+                let patience = Duration::from_millis(part.below(5_000));
+                let result = match part.cut_short(polls, barrier.enter_within(patience)).await {
+                    Some(Ok(Some(inside))) => {
+                        let from = inside.held().token();
+                        // A notification says no zxid: an answer does.
+                        if part.client.exists("/").await.is_ok() {
+                            entered.lock().unwrap().push((from, part.client.last_zxid()));
+                        }
+                        part.client.sleep(Duration::from_millis(part.below(500))).await;
+                        if part.below(4) == 0 {
+                            drop(inside);
+                            Ok(())
+                        } else {
+                            let environment = Arc::clone(part.client.environment());
+                            let limit = Duration::from_secs(10);
+                            within(&*environment, limit, inside.leave()).await.unwrap_or(Ok(()))
+                        }
+                    }
+                    Some(Err(error)) => Err(error),
+                    _ => Ok(()),
+                };
+                if let Err(error) = result
+                    && !is_of_the_world(&error)
+                {
+                    part.fail(error.to_string());
+                }
+                part.client.sleep(Duration::from_millis(part.below(100))).await;
+            }
+            leaves_nothing(&part).await;
+        })
+    }
+
+    fn check(&self, history: &History) -> Checked {
+        let members = |zxid| {
+            let names = history.model.children(DOUBLE, zxid);
+            names.iter().filter(|name| *name != "ready").count()
+        };
+        for &(from, to) in self.entered.lock().unwrap().iter() {
+            if (from..=to).all(|zxid| members(zxid) < 2) {
+                return Err(Violation(format!("entered alone, from {from:#x} to {to:#x}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Processes share items; in the end each has an owner.
+#[derive(Default)]
+struct Sharing {
+    ledger: Arc<Ledger>,
+    shares: Arc<AtomicU64>,
+    last: Arc<Mutex<[BTreeSet<String>; 3]>>,
+}
+
+impl Play for Sharing {
+    fn processes(&self) -> usize {
+        3
+    }
+
+    fn part(&self, part: Part) -> Task {
+        let (ledger, shares) = (Arc::clone(&self.ledger), Arc::clone(&self.shares));
+        let last = Arc::clone(&self.last);
+        Box::pin(async move {
+            let items = Partitioner::new(&part.client, "/parts", ITEMS).unwrap();
+            let items = items.quiet(Duration::from_millis(300));
+            let mut over = false;
+            while !over {
+                let polls =
+                    if part.below(3) == 0 && !part.is_over() { part.below(60) } else { u64::MAX };
+                over = match part
+                    .cut_short(polls, own(&part, &items, &ledger, &shares, &last))
+                    .await
+                {
+                    Some(Err(error)) if !is_of_the_world(&error) => {
+                        part.fail(error.to_string());
+                        true
+                    }
+                    Some(Ok(over)) => over,
+                    _ => false,
+                };
+                part.client.sleep(Duration::from_millis(1 + part.below(50))).await;
+            }
+            leaves_nothing(&part).await;
+        })
+    }
+
+    fn check(&self, _: &History) -> Checked {
+        self.ledger.check(1)
+    }
+}
+
+/// Has shares for a while; true when everybody is content in the end.
+async fn own(
+    part: &Part,
+    items: &Partitioner,
+    ledger: &Ledger,
+    shares: &AtomicU64,
+    last: &Mutex<[BTreeSet<String>; 3]>,
+) -> quorate::client::Result<bool> {
+    let mut member = match items.join().await {
+        Err(error) if error.code() == ErrorCode::SessionExpired => return Ok(false),
+        other => other?,
+    };
+    let mut begun = None;
+    loop {
+        let mut share = member.acquire().await?;
+        shares.fetch_add(1, Relaxed);
+        let of = |(thing, item): (usize, &&str)| {
+            let token = share.held(item)?.token();
+            Some(Turn { thing, weight: 1, token })
+        };
+        let turns: Vec<Turn> = ITEMS.iter().enumerate().filter_map(of).collect();
+        let spans = ledger.begin(part.number, &turns);
+        loop {
+            let environment = Arc::clone(part.client.environment());
+            let limit = Duration::from_millis(1 + part.below(1_000));
+            let changed = within(&*environment, limit, share.changed()).await;
+            if changed.is_some() || !share.is_held() {
+                break;
+            }
+            ledger.see(&spans);
+            if !part.is_over() {
+                if part.below(8) == 0 {
+                    return Ok(false);
+                }
+                continue;
+            }
+            last.lock().unwrap()[part.number] = share.items().map(str::to_owned).collect();
+            let now = last.lock().unwrap().iter().flatten().collect::<BTreeSet<_>>().len();
+            let begun = *begun.get_or_insert_with(|| part.client.environment().now());
+            if now == ITEMS.len() {
+                return Ok(true);
+            }
+            if part.client.environment().now() - begun > 60_000 {
+                part.fail(format!("not everything has an owner: {:?}", last.lock().unwrap()));
+                return Ok(true);
+            }
+        }
+        last.lock().unwrap()[part.number].clear();
+        share.release().await?;
+    }
+}
+
+#[test]
+fn nobody_passes_a_closed_barrier() {
+    let plays = perform::<Waiting>(24).unwrap_or_else(|failure| panic!("{failure}"));
+    let passed: usize = plays.iter().map(|play| play.passed.lock().unwrap().len()).sum();
+    assert!(passed > 100, "{passed}");
+}
+
+#[test]
+fn nobody_enters_a_double_barrier_alone() {
+    let plays = perform::<Meeting>(24).unwrap_or_else(|failure| panic!("{failure}"));
+    let entered: usize = plays.iter().map(|play| play.entered.lock().unwrap().len()).sum();
+    assert!(entered > 100, "{entered}");
+}
+
+#[test]
+fn an_item_has_one_owner() {
+    let plays = perform::<Sharing>(24).unwrap_or_else(|failure| panic!("{failure}"));
+    let shares: u64 = plays.iter().map(|play| play.shares.load(Relaxed)).sum();
+    assert!(shares > 50, "{shares}");
+}
+
+const BARRIER: &str = "/barrier";
+const DOUBLE: &str = "/double";
+const ITEMS: [&str; 4] = ["a", "b", "c", "d"];
