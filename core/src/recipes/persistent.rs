@@ -172,6 +172,12 @@ impl Keeper {
                         First::Right(Err(error)) => break Some(error),
                     }
                 }
+                // The connection is away, or the server cannot write at the moment: neither is a refusal.
+                Err(error)
+                    if error.is_connection_loss() || error.code() == ErrorCode::SystemError =>
+                {
+                    first(&mut asked, backoff.pause(&self.client)).await
+                }
                 Err(error) => break Some(error),
             };
             if pause == First::Left(()) {
@@ -231,8 +237,12 @@ impl Keeper {
         let Some(stat) = stat else { return Ok(None) };
         if stat.ephemeral_owner == self.client.session_id() {
             let claim = Claim::adopt(&self.client, &self.path, &stat);
-            patiently(|| self.client.set(&self.path, &data, None)).await?;
-            return Ok(Some(claim));
+            return match patiently(|| self.client.set(&self.path, &data, None)).await {
+                Ok(_) => Ok(Some(claim)),
+                // It was on its way out: one that was dropped just before, under the same name.
+                Err(error) if error.code() == ErrorCode::NoNode => Ok(None),
+                Err(error) => Err(error),
+            };
         }
         if self.sessions.contains(&stat.ephemeral_owner) {
             // Nobody but this client can have meant it, and it would vanish soon.

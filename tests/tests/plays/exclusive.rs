@@ -404,7 +404,7 @@ fn a_lease_has_one_holder() {
 
 #[test]
 fn several_locks_have_one_holder_each() {
-    perform_turns::<Pair>(40);
+    perform_turns::<Pair>(60);
 }
 
 #[test]
