@@ -3,6 +3,9 @@
 //! For longer: `QUORATE_SEEDS=10000 cargo test --release -p quorate-tests --test plays`. With `QUORATE_SEED=7` instead the play of a
 //! single seed is told event by event, best with the name of one test behind it.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![expect(clippy::use_self, reason = "the method of the type, not that of the trait with its name")]
+
 mod counting;
 mod exclusive;
 mod locking;

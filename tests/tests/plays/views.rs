@@ -178,13 +178,16 @@ fn look(part: &Part, snapshot: &Snapshot, newest: &mut i64) {
     *newest = snapshot.token;
 }
 
+/// Nodes and their data.
+type Nodes = BTreeMap<String, Vec<u8>>;
+
 /// Processes write in a tree and have caches of it.
 #[derive(Default)]
 struct Caching {
     seen: Seen,
     writers: Arc<AtomicUsize>,
     /// What the caches showed when all was over.
-    last: Arc<Mutex<Vec<BTreeMap<String, Vec<u8>>>>>,
+    last: Arc<Mutex<Vec<Nodes>>>,
 }
 
 impl Play for Caching {
@@ -236,8 +239,7 @@ impl Play for Caching {
         check_seen(&self.seen, history)?;
         let all = history.model.all(history.durable()).filter(|(path, _)| path.starts_with(TREE));
         let data = |node: &quorate_tests::sim::model::Node| node.data.clone().unwrap_or_default();
-        let all: BTreeMap<String, Vec<u8>> =
-            all.map(|(path, node)| (path.to_owned(), data(node))).collect();
+        let all: Nodes = all.map(|(path, node)| (path.to_owned(), data(node))).collect();
         for shown in self.last.lock().unwrap().iter() {
             if *shown != all {
                 return Err(Violation(format!("a cache shows {shown:?}, there is {all:?}")));

@@ -39,14 +39,13 @@ impl<const LAYOUT: usize> Play for Working<LAYOUT> {
                 } else {
                     part.cut_short(polls, work(&part, &queue, &done)).await
                 };
-                match result {
-                    Some(Err(error)) if !is_of_the_world(&error) && !error.outcome_unknown() => {
-                        // The mark, or the item with the mark of another life, is gone: it was lost.
-                        if error.code() != ErrorCode::NoNode {
-                            part.fail(error.to_string());
-                        }
-                    }
-                    _ => {}
+                // Without its mark an item is another's: it was lost.
+                if let Some(Err(error)) = result
+                    && !is_of_the_world(&error)
+                    && !error.outcome_unknown()
+                    && error.code() != ErrorCode::NoNode
+                {
+                    part.fail(error.to_string());
                 }
                 part.client.sleep(Duration::from_millis(part.below(100))).await;
             }
