@@ -38,6 +38,15 @@ fn every_property_holds_in_every_world() {
 }
 
 #[test]
+fn an_owner_knows_the_end_of_its_session_before_the_server_ends_it() {
+    let run = |seed| sim::run_silent(seed, 2_000, false);
+    let runs: Result<Vec<_>, _> = (1..=60).map(run).collect();
+    let runs = runs.unwrap_or_else(|failure| panic!("{failure}"));
+    let (lost, expired) = runs.iter().fold((0, 0), |(l, e), run| (l + run.lost, e + run.expired));
+    assert!(lost > 5 && expired > 100, "{lost} lost, {expired} expired");
+}
+
+#[test]
 fn a_seed_is_a_run() {
     for seed in [7, 8, 9] {
         assert_eq!(

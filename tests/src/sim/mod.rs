@@ -93,6 +93,15 @@ pub fn run(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
     finish(seed, steps, World::new(seed, &trace), &trace)
 }
 
+/// Runs the world of a seed in which connections fall silent, in the same way: for what owners know of the end of their sessions.
+///
+/// # Errors
+/// When a property does not hold, or something panics.
+pub fn run_silent(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
+    let trace = Trace::new(echo);
+    finish(seed, steps, World::silent(seed, &trace), &trace)
+}
+
 /// Performs a play in the world of a seed, in the same way.
 ///
 /// # Errors
@@ -104,7 +113,7 @@ pub fn perform(
     play: Rc<dyn Play>,
 ) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
-    finish(seed, steps, World::with_play(seed, &trace, Some(play)), &trace)
+    finish(seed, steps, World::with_play(seed, &trace, play), &trace)
 }
 
 fn finish(seed: u64, steps: u64, mut world: World, trace: &Trace) -> Result<Summary, Box<Failure>> {

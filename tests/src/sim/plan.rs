@@ -161,6 +161,25 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Owners only, with short sessions, and connections that fall silent in one direction or both: sessions end while their owners
+    /// wait for answers.
+    pub(super) fn fall_silent(&mut self) {
+        (self.clients, self.owners) = (0, 6);
+        let usual = self.faults;
+        self.faults = Weights {
+            hang_up: usual.hang_up.min(2),
+            half_open: 20,
+            deaf: 10,
+            silent: 30,
+            ..Weights::default()
+        };
+        self.fault_gap = (20_000, 1_000_000);
+        self.client_gap = (1_000, 200_000);
+        self.timeouts = (500, 2_000);
+    }
+}
+
 impl Weights {
     fn new(random: &mut Random) -> Self {
         let mut weight = |usual: u64| if random.chance(350) { 0 } else { random.below(usual) + 1 };

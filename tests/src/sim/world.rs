@@ -36,17 +36,30 @@ impl World {
     /// The world of a seed.
     #[must_use]
     pub fn new(seed: u64, trace: &Trace) -> Self {
-        Self::with_play(seed, trace, None)
+        Self::with_plan(seed, trace, None, |_| ())
+    }
+
+    /// The world of a seed, in which connections fall silent more often than anything else happens.
+    #[must_use]
+    pub fn silent(seed: u64, trace: &Trace) -> Self {
+        Self::with_plan(seed, trace, None, Plan::fall_silent)
     }
 
     /// The world of a seed, in which a play is performed. There is not much else in it then.
     #[must_use]
-    pub fn with_play(seed: u64, trace: &Trace, play: Option<Rc<dyn Play>>) -> Self {
+    pub fn with_play(seed: u64, trace: &Trace, play: Rc<dyn Play>) -> Self {
+        Self::with_plan(seed, trace, Some(play), Plan::make_room_for_a_play)
+    }
+
+    fn with_plan(
+        seed: u64,
+        trace: &Trace,
+        play: Option<Rc<dyn Play>>,
+        change: fn(&mut Plan),
+    ) -> Self {
         let mut random = Random::new(seed);
         let mut plan = Plan::new(&mut random);
-        if play.is_some() {
-            plan.make_room_for_a_play();
-        }
+        change(&mut plan);
         note!(trace, "{plan:?}");
         let usual_disk = plan.disk_delay;
         let (clients, owners) = (plan.clients, plan.owners);
