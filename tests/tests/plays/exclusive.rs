@@ -384,7 +384,7 @@ fn a_bridge_excludes_everybody() {
 
 #[test]
 fn a_lock_of_one_node_has_one_holder() {
-    perform_turns::<Simple>(24);
+    perform_turns::<Simple>(80);
 }
 
 #[test]

@@ -44,7 +44,10 @@ impl Play for Waiting {
                     let before = part.client.last_zxid();
                     let wait = barrier.wait_within(Duration::from_millis(part.below(4_000)));
                     let waited = part.cut_short(polls, wait).await;
-                    if let Some(Ok(true)) = waited {
+                    // A new session begins at zero: an answer says where it is.
+                    if let Some(Ok(true)) = waited
+                        && part.client.exists("/").await.is_ok()
+                    {
                         passed.lock().unwrap().push((before, part.client.last_zxid()));
                     }
                     waited.map(|waited| waited.map(drop))

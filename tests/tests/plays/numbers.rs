@@ -213,7 +213,7 @@ async fn create(part: &Part, asked: Arc<Mutex<BTreeMap<String, Vec<String>>>>) -
 
 #[test]
 fn a_counter_loses_nothing_that_is_known_to_have_been_added() {
-    let plays = perform::<Adding<false>>(24).unwrap_or_else(|failure| panic!("{failure}"));
+    let plays = perform::<Adding<false>>(80).unwrap_or_else(|failure| panic!("{failure}"));
     let sure: u64 = plays.iter().map(|play| play.sums.sure.load(Relaxed)).sum();
     assert!(sure > 1_000, "{sure}");
 }

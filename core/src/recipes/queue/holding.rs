@@ -219,6 +219,7 @@ impl Mark {
 
     /// Removes it, and nobody else's.
     async fn remove(&mut self) -> Result<()> {
+        let mut backoff = Backoff::default();
         while self.live && self.lifetime.is_alive() {
             let removed = match self.find().await {
                 Ok(None) => Ok(()),
@@ -232,6 +233,10 @@ impl Mark {
                 // Once more: is it gone?
                 Err(error) if error.is_connection_loss() => {}
                 Err(error) if error.code() == ErrorCode::NoNode || error.is_session_end() => break,
+                // The server cannot write at the moment.
+                Err(error) if error.code() == ErrorCode::SystemError => {
+                    first(self.lifetime.ended(), backoff.pause(&self.client)).await;
+                }
                 Err(error) => {
                     self.live = false;
                     return Err(error);
