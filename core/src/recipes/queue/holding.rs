@@ -8,7 +8,7 @@ use super::store::{Item, Store};
 use crate::client::{
     Client, CreateMode, Error, ErrorCode, Lifetime, PartResult, Result, Transaction,
 };
-use crate::recipes::kit::{self, Backoff, Loss, ensure, fresh_id, patiently};
+use crate::recipes::kit::{self, Backoff, Loss, ensure, first, fresh_id, patiently};
 use std::sync::Arc;
 
 /// An item, held. Dropping it gives the item back in the background.
