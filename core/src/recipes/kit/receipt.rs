@@ -1,7 +1,9 @@
 //! [`Receipt`]: proof that a transaction has happened.
 
+use super::backoff::Backoff;
 use super::patience::{delete_if_there, ensure, fresh_id, join, patiently};
-use crate::client::{Client, CreateMode, Lifetime, Result, Transaction};
+use super::race::first;
+use crate::client::{Client, CreateMode, ErrorCode, Lifetime, Result, Transaction};
 
 /// An ephemeral node that is created in a transaction, so that after a lost answer its existence tells whether the transaction has happened.
 /// Dropping the receipt removes it in the background.
@@ -60,9 +62,16 @@ impl Drop for Receipt {
         }
         let (client, path) = (self.client.clone(), std::mem::take(&mut self.path));
         let environment = std::sync::Arc::clone(client.environment());
+        let lifetime = self.lifetime.clone();
         environment.spawn(Box::pin(async move {
-            if let Err(error) = delete_if_there(&client, &path).await {
-                tracing::debug!(%error, "a receipt ends with its session");
+            let mut backoff = Backoff::default();
+            while let Err(error) = delete_if_there(&client, &path).await {
+                // The server may not be able to write at the moment.
+                if error.code() != ErrorCode::SystemError || !lifetime.is_alive() {
+                    tracing::debug!(%error, "a receipt ends with its session");
+                    return;
+                }
+                first(lifetime.ended(), backoff.pause(&client)).await;
             }
         }));
     }
