@@ -149,11 +149,32 @@ fn names_are_checked() {
         assert_eq!(error.code(), ErrorCode::BadArguments);
     }
     assert!(Partitioner::new(&a, "/set", ["x"]).unwrap().identifier("a/b").is_err());
+}
+
+#[test]
+fn a_namesake_is_refused_and_ones_own_past_is_not() {
+    let server = server();
+    let patient = client(&server);
+    // It is known after twice the timeout that a namesake is not from the past.
+    let timeout = Duration::from_secs(3);
+    let a = wait(server.client().session_timeout(timeout).connect()).unwrap();
     wait(async {
-        let _one = set(&a, "same").join().await?;
-        let mut two = set(&a, "same").join().await?;
-        let error = soon(&a, two.acquire()).await.unwrap_err();
+        let partitioner = set(&a, "same");
+        let one = partitioner.join().await?;
+        let error = partitioner.clone().join().await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::BadArguments);
+        let mut two = set(&a, "same").join().await?;
+        let error = soon(&patient, two.acquire()).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::BadArguments);
+        two.leave().await?;
+
+        // Again and again, while the node before may still be there.
+        drop(one);
+        for _ in 0..20 {
+            drop(partitioner.join().await?);
+        }
+        let mut last = partitioner.join().await?;
+        assert_eq!(items(&soon(&patient, last.acquire()).await?), ITEMS);
         Result::Ok(())
     })
     .unwrap();

@@ -4,12 +4,17 @@
 //! group changes. Layout: kazoo's, `<path>/party/<hex>-<identifier>` and `<path>/locks/<item>/<hex>__lock__N10`.
 //! Source: `kazoo.recipe.partitioner.SetPartitioner`.
 
-use super::kit::{Claim, First, Held, Kind, first, fresh_id, join, patiently};
+use super::kit::{
+    Backoff, Claim, First, Held, Kind, changed, delete_if_there, ensure, first, fresh_id, join,
+    patiently,
+};
 use super::layout::lock::Mode;
 use super::layout::member::{shallow, shallow_identifier};
 use super::layout::partition::{self, LOCKS, PARTY};
 use super::lock::Lock;
 use crate::client::{Client, Error, ErrorCode, Result, Transaction, Watch};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// A set of items to share. It is only a description; all members must give the same items.
@@ -42,6 +47,15 @@ pub struct Partitioner {
     items: Vec<String>,
     identifier: String,
     quiet: Duration,
+    past: Arc<Mutex<Past>>,
+}
+
+/// What this process knows of the members with one identifier that it has had.
+#[derive(Debug, Default)]
+struct Past {
+    /// The nodes they may have made. One that is not the present member's is on its way out, however long that takes.
+    names: VecDeque<String>,
+    member: Weak<()>,
 }
 
 /// One's membership. Dropping it leaves the group.
@@ -49,6 +63,8 @@ pub struct Partitioner {
 pub struct Member {
     set: Partitioner,
     claim: Option<Claim>,
+    /// As long as this is there nobody else can be the same member.
+    _only: Arc<()>,
 }
 
 /// The items that are one's own: until [`changed`](Self::changed) says that they have to be given back. Dropping it does that.
@@ -87,6 +103,7 @@ impl Partitioner {
             path: path.to_owned(),
             identifier: fresh_id(client).hex(),
             quiet: DEFAULT_QUIET,
+            past: Arc::default(),
             items,
         };
         match set.items.iter().find(|item| !is_name(item)) {
@@ -105,6 +122,7 @@ impl Partitioner {
             return Err(bad(format!("{identifier:?} cannot be part of a node's name")));
         }
         self.identifier = identifier.to_owned();
+        self.past = Arc::default();
         Ok(self)
     }
 
@@ -119,16 +137,40 @@ impl Partitioner {
     /// Becomes a member.
     ///
     /// # Errors
-    /// When the session ends meanwhile, or the server refuses.
+    /// When the session ends meanwhile, or the server refuses; `BadArguments` while an earlier member of this description or of a clone
+    /// of it is there.
     pub async fn join(&self) -> Result<Member> {
+        let only = self.only()?;
         let claim = self.enter().await?;
-        Ok(Member { set: self.clone(), claim: Some(claim) })
+        Ok(Member { set: self.clone(), claim: Some(claim), _only: only })
+    }
+
+    fn only(&self) -> Result<Arc<()>> {
+        let mut past = self.past();
+        if past.member.upgrade().is_some() {
+            return Err(self.namesake());
+        }
+        let only = Arc::new(());
+        past.member = Arc::downgrade(&only);
+        Ok(only)
     }
 
     async fn enter(&self) -> Result<Claim> {
-        let stems = |id| vec![shallow(id, &self.identifier)];
+        let stems = |id| {
+            let name = shallow(id, &self.identifier);
+            self.past().remember(&name);
+            vec![name]
+        };
         let data = self.identifier.as_bytes();
         Claim::create(&self.client, &self.party(), stems, data, Kind::Plain).await
+    }
+
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn namesake(&self) -> Error {
+        bad(format!("another member is called {}", self.identifier))
     }
 
     fn party(&self) -> String {
@@ -147,7 +189,8 @@ impl Member {
     /// the loss of a session the membership is taken anew.
     ///
     /// # Errors
-    /// When the client is closed, or the server refuses; `BadArguments` when another member has the same identifier.
+    /// When the client is closed, or the server refuses; `BadArguments` when a member with the same identifier has been there for twice the
+    /// session timeout, all the while connected: then it is not what an earlier process has left behind.
     pub async fn acquire(&mut self) -> Result<Share> {
         loop {
             match self.try_acquire().await {
@@ -211,22 +254,34 @@ impl Member {
         Ok(Some(Share { items: mine, watch, change: None }))
     }
 
-    /// Somebody else has the same identifier. If it is one's own earlier session, its node will go.
+    /// There is another node with the same identifier. One that this process has made goes; so does that of a process before, when its session
+    /// ends.
     async fn namesake(&self, children: &[String]) -> Result<Option<Share>> {
+        let client = &self.set.client;
         let mine = self.claim.as_ref().map(Claim::names).unwrap_or_default();
         let same = |name: &&String| shallow_identifier(name) == self.set.identifier;
-        for name in children.iter().filter(same).filter(|name| !mine.contains(&name.as_str())) {
+        let others = children.iter().filter(same).filter(|name| !mine.contains(&name.as_str()));
+        for name in others {
             let path = join(&self.set.party(), name);
-            let stat = patiently(|| self.set.client.exists(&path)).await?;
-            if stat.is_some_and(|stat| stat.ephemeral_owner == self.set.client.session_id()) {
-                return Err(bad(format!("another member is called {}", self.set.identifier)));
+            let is_past = self.set.past().names.contains(name);
+            if is_past {
+                // Whatever removes it already may have to wait until the server can write.
+                match delete_if_there(client, &path).await {
+                    Err(error) if error.code() == ErrorCode::SystemError => {
+                        Backoff::default().pause(client).await;
+                    }
+                    gone => gone?,
+                }
+                continue;
             }
-        }
-        // Nobody can tell a namesake from one's own past before a session timeout has passed.
-        self.set.client.sleep(self.set.client.session_timeout()).await;
-        let (now, _) = patiently(|| self.set.client.children(&self.set.party())).await?;
-        if now.iter().filter(same).count() > 1 {
-            return Err(bad(format!("another member is called {}", self.set.identifier)));
+            // A session that nobody keeps up any more ends within twice its timeout, unless servers change meanwhile: then ours notices.
+            let (mut states, limit) = (client.states(), client.session_timeout() * 2);
+            let news = first(changed(client, &path), states.next());
+            match first(news, client.sleep(limit)).await {
+                First::Left(First::Left(gone)) => gone?,
+                First::Left(First::Right(_)) => {}
+                First::Right(()) => return Err(self.set.namesake()),
+            }
         }
         Ok(None)
     }
@@ -239,7 +294,7 @@ impl Member {
             let (children, mut watch) = match listed {
                 Ok((children, _, watch)) => (children, watch),
                 Err(error) if error.code() == ErrorCode::NoNode => {
-                    super::kit::ensure(&self.set.client, &party).await?;
+                    ensure(&self.set.client, &party).await?;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -249,6 +304,15 @@ impl Member {
                 First::Right(()) => return Ok((children, watch)),
             }
         }
+    }
+}
+
+impl Past {
+    fn remember(&mut self, name: &str) {
+        if self.names.len() >= MAX_PAST {
+            self.names.pop_front();
+        }
+        self.names.push_back(name.to_owned());
     }
 }
 
@@ -312,3 +376,6 @@ fn bad(what: String) -> Error {
 
 /// As in kazoo.
 const DEFAULT_QUIET: Duration = Duration::from_secs(30);
+/// Nodes that are remembered: more of one process cannot be on their way out at the same time, because a server that creates one can remove
+/// one.
+const MAX_PAST: usize = 256;

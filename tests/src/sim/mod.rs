@@ -81,6 +81,8 @@ pub struct Failure {
     pub what: String,
     /// The last that happened.
     pub trace: Vec<String>,
+    /// Whether a play was performed.
+    pub is_play: bool,
 }
 
 /// Runs the world of a seed for so many events, then to its end. With `echo` everything that happens is written to standard
@@ -127,7 +129,8 @@ fn finish(seed: u64, steps: u64, mut world: World, trace: &Trace) -> Result<Summ
             format!("panic: {}", text.unwrap_or_default())
         }
     };
-    Err(Box::new(Failure { seed, step: world.steps, what, trace: trace.tail() }))
+    let (step, is_play) = (world.steps, !world.actors.is_empty());
+    Err(Box::new(Failure { seed, step, what, trace: trace.tail(), is_play }))
 }
 
 impl std::fmt::Display for Failure {
@@ -135,8 +138,11 @@ impl std::fmt::Display for Failure {
         for line in &self.trace {
             writeln!(f, "{line}")?;
         }
-        let Self { seed, step, what, .. } = self;
+        let Self { seed, step, what, is_play, .. } = self;
         writeln!(f, "seed {seed}, event {step}: {what}")?;
+        if *is_play {
+            return write!(f, "again with QUORATE_SEED={seed} and the name of this test");
+        }
         write!(f, "again with: cargo run --release -p quorate-tests --bin sim -- --seed {seed}")
     }
 }

@@ -166,8 +166,6 @@ impl Play for Sharing {
                     .cut_short(polls, own(&part, &items, &ledger, &shares, &last, &mut calm))
                     .await
                 {
-                    // A member that was dropped may still be on its way out.
-                    Some(Err(error)) if error.code() == ErrorCode::BadArguments => false,
                     Some(Err(error)) if !is_of_the_world(&error) => {
                         part.fail(error.to_string());
                         true
@@ -259,7 +257,9 @@ fn an_item_has_one_owner() {
     assert!(shares > 50, "{shares}");
     let all = |play: &Sharing| play.last.lock().unwrap().iter().flatten().count() >= ITEMS.len();
     let settled = plays.iter().filter(|play| all(play)).count();
-    assert!(settled + 2 >= plays.len(), "everything has an owner in {settled} of {}", plays.len());
+    // Not in worlds so slow that sessions go on ending.
+    let told = format!("everything has an owner in {settled} of {}", plays.len());
+    assert!(10 * settled >= 9 * plays.len(), "{told}");
 }
 
 const BARRIER: &str = "/barrier";
