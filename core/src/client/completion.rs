@@ -6,7 +6,9 @@
 
 use super::error::Result;
 use quorate_engine::client::{Notice, Reply};
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ pub enum Completion {
 
 /// Called when an inbox stops being empty: on the library's thread, which does nothing else meanwhile, or within the submission that is
 /// answered at once by a server in this process. No lock of the client is held, but the submitting thread may hold the caller's.
+/// If it panics, that goes no further: it is logged with `tracing`, and the completions are in the inbox all the same.
 pub type Call = Box<dyn Fn() + Send + Sync>;
 
 /// Where completions wait to be taken. They come in the order in which the server answered.
@@ -115,13 +118,37 @@ impl Inbox {
     pub(super) fn call(&self) {
         self.filled.notify_all();
         if let Some(call) = &self.call {
-            call();
+            contain(call);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Ready> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Inbox {
+    /// What the call has captured is the owner's code too, and the last completion may bring it down on the library's thread.
+    fn drop(&mut self) {
+        let call = self.call.take();
+        contain(move || drop(call));
+    }
+}
+
+/// Runs the owner's code. A panic of it must not end the library's thread, nor leave half done what the caller is about.
+fn contain(code: impl FnOnce()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(code)) else { return };
+    tracing::error!(panic = message(&*panic), "the call of an inbox panicked");
+    // A payload may panic once more when it goes. No panic can be made of that: it is left where it is.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(payload);
+    }
+}
+
+/// What was given to `panic!`.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
 impl fmt::Debug for Inbox {

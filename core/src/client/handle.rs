@@ -215,23 +215,32 @@ impl Client {
     /// bindings.
     ///
     /// # Errors
-    /// When it is not accepted; then there is no completion.
+    /// When it is not accepted; then there is no completion. `NoWatcher` when it is to register a watch that is over.
     pub fn submit_to(&self, inbox: &Arc<Inbox>, request: &Request<'_>, token: u64) -> Result<()> {
         self.shared().submit_queued(&self.root, request, inbox, token)
     }
 
     /// Makes a watch whose events go to an inbox, with the caller's token. Its key belongs into the request that registers it, and
-    /// into [`remove_watch`](Self::remove_watch).
+    /// into [`remove_watch`](Self::remove_watch). It may be registered again, also after a one-shot watch has fired. It is over,
+    /// and its key means nothing any more, when it has been removed, or when the inbox was told that it
+    /// [ended](quorate_engine::client::Notice::Ended).
     #[must_use]
     pub fn watch_to(&self, inbox: &Arc<Inbox>, token: u64) -> WatchKey {
-        u64::try_from(self.shared().queued_watch(inbox, token)).unwrap_or(u64::MAX)
+        self.shared().queued_watch(inbox, token, false)
     }
 
-    /// Ends a watch made with [`watch_to`](Self::watch_to); the server forgets it too.
+    /// The same for a single one-shot watch, which needs no removal: it is over also with its event, or with the
+    /// completion that says that the request which was to register it has failed. Where the inbox is full, the event is replaced by
+    /// [`Missed`](quorate_engine::client::Notice::Missed).
+    #[must_use]
+    pub fn watch_once_to(&self, inbox: &Arc<Inbox>, token: u64) -> WatchKey {
+        self.shared().queued_watch(inbox, token, true)
+    }
+
+    /// Ends a watch made with [`watch_to`](Self::watch_to) or [`watch_once_to`](Self::watch_once_to); the server forgets it too.
+    /// One that is over already is none of its business: a key never means another watch.
     pub fn remove_watch(&self, watch: WatchKey) {
-        if let Ok(key) = usize::try_from(watch) {
-            self.shared().drop_watch(key);
-        }
+        self.shared().drop_watch(watch);
     }
 
     /// Time, chance and tasks, as this client has them: what recipes run on.

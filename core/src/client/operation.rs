@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::shared::Shared;
-use quorate_engine::client::Reply;
+use quorate_engine::client::{Reply, WatchKey};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ struct Waiting<T> {
 #[derive(Debug)]
 pub(super) struct WatchGuard {
     pub(super) shared: Arc<Shared>,
-    pub(super) key: usize,
+    pub(super) key: WatchKey,
     pub(super) path: String,
 }
 

@@ -6,6 +6,9 @@
 //!
 //! **Architecture Invariant:** requests are ordered by the calls that made them, not by the first poll of a future.
 
+mod watches;
+
+use self::watches::{Place, Places, Subscription};
 use super::completion::Inbox;
 use super::environment::Environment;
 use super::error::{Error, Result};
@@ -32,7 +35,9 @@ pub(super) struct Shared {
 pub(super) struct Core {
     pub(super) session: ClientSession,
     ops: Slab<Slot>,
-    watches: Slab<WatchSlot>,
+    watches: Places,
+    /// Inboxes' watches that may be over: to be looked at when everything that is to be told is told.
+    doubtful: Vec<WatchKey>,
     listeners: Slab<Listener>,
     /// Who waits for the end of the present session.
     mourners: Slab<Waker>,
@@ -82,17 +87,9 @@ enum Slot {
     Queued {
         inbox: Arc<Inbox>,
         token: u64,
+        /// The watch that the request registers.
+        watch: Option<WatchKey>,
     },
-}
-
-#[derive(Debug)]
-struct WatchSlot {
-    queue: VecDeque<Notice>,
-    missed: bool,
-    waker: Option<Waker>,
-    inbox: Option<(Arc<Inbox>, u64)>,
-    /// When the inbox's owner was last told that events are missing.
-    told: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +106,8 @@ struct Wakers {
     inboxes: Vec<Arc<Inbox>>,
     /// What may be the last of an inbox, and so of whatever its owner has put into its call.
     released: Vec<Arc<Inbox>>,
+    /// The same for watches.
+    ended: Vec<Place>,
 }
 
 impl Wakers {
@@ -133,7 +132,8 @@ impl Shared {
         let core = Core {
             session: ClientSession::new(settings, sasl, seed, now),
             ops: Slab::new(),
-            watches: Slab::new(),
+            watches: Places::default(),
+            doubtful: Vec::new(),
             listeners: Slab::new(),
             mourners: Slab::new(),
             crowd: Vec::new(),
@@ -226,13 +226,13 @@ impl Shared {
         &self,
         root: &str,
         request: impl FnOnce(WatchKey) -> Request<'a>,
-    ) -> Result<(usize, usize)> {
+    ) -> Result<(usize, WatchKey)> {
         self.with(|core| {
-            let watch = core.watches.insert(WatchSlot::new(None));
+            let watch = core.watches.insert(None);
             let key = core.ops.insert(Slot::Waiting(None));
-            let submitted = core.submit(root, &request(number(watch)), key);
+            let submitted = core.submit(root, &request(watch), key);
             if submitted.is_err() {
-                core.watches.try_remove(watch);
+                core.watches.remove(watch);
             }
             submitted.map(|key| (key, watch))
         })
@@ -247,14 +247,21 @@ impl Shared {
         token: u64,
     ) -> Result<()> {
         self.with(|core| {
-            let key = core.ops.insert(Slot::Queued { inbox: Arc::clone(inbox), token });
+            let watch = request.watch_key();
+            if watch.is_some_and(|watch| core.watches.get_mut(watch).is_none()) {
+                let (what, path) = (request.op().name(), request.path());
+                return Err(Error::new(quorate_wire::ErrorCode::NoWatcher, what, path)
+                    .with_detail("the watch of this key is over"));
+            }
+            let key = core.ops.insert(Slot::Queued { inbox: Arc::clone(inbox), token, watch });
             core.submit(root, request, key).map(drop)
         })
     }
 
-    /// A watch whose events go to a batch of completions.
-    pub(super) fn queued_watch(&self, inbox: &Arc<Inbox>, token: u64) -> usize {
-        self.lock().watches.insert(WatchSlot::new(Some((Arc::clone(inbox), token))))
+    /// A watch whose events go to a batch of completions; `once` for one event only.
+    pub(super) fn queued_watch(&self, inbox: &Arc<Inbox>, token: u64, once: bool) -> WatchKey {
+        let subscription = Subscription { inbox: Arc::clone(inbox), token, once, told: None };
+        self.lock().watches.insert(Some(subscription))
     }
 
     /// Adds credentials; the result waits in a slot.
@@ -305,7 +312,7 @@ impl Shared {
         drop(slot);
     }
 
-    pub(super) fn poll_watch(&self, key: usize, waker: &Waker) -> Poll<Notice> {
+    pub(super) fn poll_watch(&self, key: WatchKey, waker: &Waker) -> Poll<Notice> {
         let mut core = self.lock();
         let Some(slot) = core.watches.get_mut(key) else {
             return Poll::Ready(Notice::Ended(quorate_wire::ErrorCode::NoWatcher));
@@ -323,10 +330,10 @@ impl Shared {
     }
 
     /// Nobody listens to a watch any more.
-    pub(super) fn drop_watch(&self, key: usize) {
+    pub(super) fn drop_watch(&self, key: WatchKey) {
         let slot = self.with(|core| {
-            let slot = core.watches.try_remove(key)?;
-            core.session.unwatch(number(key));
+            let slot = core.watches.remove(key)?;
+            core.session.unwatch(key);
             Some(slot)
         });
         drop(slot);
@@ -479,6 +486,11 @@ impl Core {
                 Effect::State(state) => self.entered(state, wakers),
             }
         }
+        while let Some(watch) = self.doubtful.pop() {
+            if !self.session.knows_watch(watch) {
+                wakers.ended.extend(self.watches.remove(watch));
+            }
+        }
     }
 
     fn completed(
@@ -498,7 +510,13 @@ impl Core {
             }
             Some(Slot::Abandoned) => drop(self.ops.remove(key)),
             Some(Slot::Queued { .. }) => {
-                if let Slot::Queued { inbox, token } = self.ops.remove(key) {
+                if let Slot::Queued { inbox, token, watch } = self.ops.remove(key) {
+                    if result.is_err()
+                        && let Some(watch) = watch
+                        && self.watches.get_mut(watch).is_some_and(|place| place.is_once())
+                    {
+                        self.doubtful.push(watch);
+                    }
                     let was_empty = inbox.push(token, result.map_err(Error::failed));
                     wakers.inbox(inbox, was_empty);
                 }
@@ -508,11 +526,13 @@ impl Core {
     }
 
     fn noticed(&mut self, watch: WatchKey, notice: Notice, limit: usize, wakers: &mut Wakers) {
-        let Ok(key) = usize::try_from(watch) else { return };
-        let Some(slot) = self.watches.get_mut(key) else { return };
-        if let Some((inbox, token)) = &slot.inbox {
+        let Some(slot) = self.watches.get_mut(watch) else { return };
+        if let Some(Subscription { inbox, token, once, told }) = &mut slot.inbox {
+            if *once || matches!(notice, Notice::Ended(_)) {
+                self.doubtful.push(watch);
+            }
             let limit = limit.saturating_mul(INBOX_SHARE);
-            if inbox.push_event(*token, notice, limit, &mut slot.told) {
+            if inbox.push_event(*token, notice, limit, told) {
                 wakers.inboxes.push(Arc::clone(inbox));
             }
             return;
@@ -539,12 +559,6 @@ impl Core {
             listener.queue.push_back(state);
             wakers.tasks.extend(listener.waker.take());
         }
-    }
-}
-
-impl WatchSlot {
-    const fn new(inbox: Option<(Arc<Inbox>, u64)>) -> Self {
-        Self { queue: VecDeque::new(), missed: false, waker: None, inbox, told: None }
     }
 }
 

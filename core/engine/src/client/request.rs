@@ -186,6 +186,15 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The watch that the request registers, if it succeeds.
+    #[must_use]
+    pub const fn watch_key(&self) -> Option<WatchKey> {
+        match self.watch() {
+            Some((key, _)) => Some(key),
+            None => None,
+        }
+    }
+
     /// What it removes.
     pub(super) const fn removes(&self) -> Option<WatcherType> {
         match *self {

@@ -236,6 +236,12 @@ impl ClientSession {
         self.watches.len()
     }
 
+    /// Whether a watch is registered, or a request is on its way that may register it. If not, nothing is told of it any more.
+    #[must_use]
+    pub fn knows_watch(&self, watch: WatchKey) -> bool {
+        self.watches.knows(watch)
+    }
+
     /// What has happened so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {

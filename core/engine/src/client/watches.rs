@@ -76,6 +76,10 @@ impl Watches {
         self.by_key.len()
     }
 
+    pub(super) fn knows(&self, key: WatchKey) -> bool {
+        self.by_key.contains_key(&key) || self.awaited.contains_key(&key)
+    }
+
     /// A request that registers a watch is on its way.
     pub(super) fn expect(&mut self, key: WatchKey, path: &str) {
         self.slots(path).1.awaited += 1;

@@ -1,0 +1,223 @@
+//! Inboxes: what their owners' code may do, and how long their watches live.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use quorate::client::blocking::wait;
+use quorate::client::{
+    Call, Client, Completion, CreateMode, ErrorCode, EventType, Inbox, Notice, Reply, Request,
+    WatchKey,
+};
+use quorate::server::Server;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Runs `test` with a client in the process, and with one over TCP.
+fn on_both_ways(test: impl Fn(&Client) -> Outcome) -> Outcome {
+    let server = Server::builder().volatile().free_port().start()?;
+    let address = server.address().unwrap().to_string();
+    for builder in [Client::builder().in_process(&server), Client::builder().servers(&address)] {
+        let client = wait(builder.connect())?;
+        test(&client)?;
+        wait(client.close())?;
+    }
+    server.stop()?;
+    Ok(())
+}
+
+/// Takes completions until there are `count` of them.
+fn collect(inbox: &Inbox, count: usize) -> Vec<Completion> {
+    let end = Instant::now() + Duration::from_secs(30);
+    let mut all = Vec::new();
+    while all.len() < count && Instant::now() < end {
+        all.extend(inbox.wait(Duration::from_secs(1)));
+    }
+    assert_eq!(all.len(), count, "{all:?}");
+    all
+}
+
+/// Waits until nobody but this test has the inbox: no watch and no request of it is left in the client.
+fn wait_until_forgotten(inbox: &Arc<Inbox>) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while Arc::strong_count(inbox) > 1 {
+        assert!(Instant::now() < end, "{} others have it", Arc::strong_count(inbox) - 1);
+        std::thread::yield_now();
+    }
+}
+
+fn watched_get(watch: WatchKey) -> Request<'static> {
+    Request::Get { path: "/watched", watch: Some(watch) }
+}
+
+/// A payload that panics again when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload panics too");
+    }
+}
+
+#[test]
+fn a_call_that_panics_harms_nobody() -> Outcome {
+    on_both_ways(|client| {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let call: Call = Box::new(move || match counted.fetch_add(1, Ordering::SeqCst) % 3 {
+            0 => panic!("the owner's code fails"),
+            1 => std::panic::panic_any(Bomb),
+            _ => {}
+        });
+        let inbox = Arc::new(Inbox::new(Some(call)));
+        for token in 0..6 {
+            client.submit_to(&inbox, &Request::Exists { path: "/", watch: None }, token)?;
+            let done = collect(&inbox, 1);
+            let Some(Completion::Done { token: of, result }) = done.first() else { panic!() };
+            assert_eq!((*of, matches!(result, Ok(Reply::Stat(_)))), (token, true));
+        }
+        // The same thread, the same client: everything goes on.
+        assert!(wait(client.exists("/"))?.is_some());
+        let end = Instant::now() + Duration::from_secs(30);
+        while calls.load(Ordering::SeqCst) < 6 {
+            assert!(Instant::now() < end, "it is called each time");
+            std::thread::yield_now();
+        }
+        Ok(())
+    })
+}
+
+/// The last completion takes the inbox with it, and whatever its owner has put into the call.
+#[test]
+fn what_a_call_holds_may_panic_when_it_goes() -> Outcome {
+    on_both_ways(|client| {
+        let bomb = Bomb;
+        let call: Call = Box::new(move || {
+            let _held = &bomb;
+        });
+        let inbox = Arc::new(Inbox::new(Some(call)));
+        let gone = Arc::downgrade(&inbox);
+        client.submit_to(&inbox, &Request::Sync { path: "/" }, 1)?;
+        drop(inbox);
+        let end = Instant::now() + Duration::from_secs(30);
+        while gone.strong_count() > 0 {
+            assert!(Instant::now() < end);
+            std::thread::yield_now();
+        }
+        assert!(wait(client.exists("/"))?.is_some());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_watch_for_one_event_needs_no_removal() -> Outcome {
+    on_both_ways(|client| {
+        let _ = wait(client.delete("/watched", None));
+        let inbox = Arc::new(Inbox::new(None));
+
+        // Its registration fails.
+        let key = client.watch_once_to(&inbox, 1);
+        client.submit_to(&inbox, &watched_get(key), 1)?;
+        collect(&inbox, 1);
+        wait_until_forgotten(&inbox);
+
+        // It fires.
+        wait(client.create("/watched", b"", CreateMode::Persistent))?;
+        let fired = client.watch_once_to(&inbox, 2);
+        client.submit_to(&inbox, &watched_get(fired), 2)?;
+        collect(&inbox, 1);
+        wait(client.set("/watched", b"x", None))?;
+        let events = collect(&inbox, 1);
+        assert!(matches!(
+            events.first(),
+            Some(Completion::Event {
+                token: 2,
+                notice: Notice::Changed { kind: EventType::DataChanged, .. }
+            })
+        ));
+        wait_until_forgotten(&inbox);
+
+        // What is over means nothing any more: not the next watch, and no registration.
+        let next = client.watch_once_to(&inbox, 3);
+        client.submit_to(&inbox, &watched_get(next), 3)?;
+        client.remove_watch(fired);
+        let refused = client.submit_to(&inbox, &watched_get(fired), 4).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::NoWatcher);
+        wait(client.delete("/watched", None))?;
+        let both = collect(&inbox, 2);
+        assert!(matches!(both.last(), Some(Completion::Event { token: 3, .. })), "{both:?}");
+        wait_until_forgotten(&inbox);
+        assert_eq!(client.counters().watches, 0);
+        Ok(())
+    })
+}
+
+/// An event, the next registration and its event can come in one piece.
+#[test]
+fn a_lasting_key_is_registered_again_and_again() -> Outcome {
+    on_both_ways(|client| {
+        let _ = wait(client.delete("/watched", None));
+        wait(client.create("/watched", b"", CreateMode::Persistent))?;
+        let inbox = Arc::new(Inbox::new(None));
+        let key = client.watch_to(&inbox, 1);
+        let sets: Vec<_> = (0..10)
+            .map(|round| {
+                client.submit_to(&inbox, &watched_get(key), 2)?;
+                Ok(client.set("/watched", &[round], None))
+            })
+            .collect::<quorate::client::Result<_>>()?;
+        sets.into_iter().try_for_each(|set| wait(set).map(drop))?;
+        let all = collect(&inbox, 20);
+        let events = all.iter().filter(|one| matches!(one, Completion::Event { token: 1, .. }));
+        assert_eq!(events.count(), 10);
+        client.remove_watch(key);
+        wait_until_forgotten(&inbox);
+        Ok(())
+    })
+}
+
+/// Two registrations of one key are on their way; that the first fails is not the end of it.
+#[test]
+fn a_watch_is_not_over_while_a_registration_is_on_its_way() -> Outcome {
+    let server = Server::builder().volatile().free_port().start()?;
+    let address = server.address().unwrap().to_string();
+    let client = wait(Client::builder().servers(&address).connect())?;
+    wait(client.create("/watched", b"", CreateMode::Persistent))?;
+    let inbox = Arc::new(Inbox::new(None));
+    let key = client.watch_once_to(&inbox, 1);
+    // The library's thread can answer nothing until both are submitted.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    client.environment().spawn(Box::pin(async move {
+        let _ = held.recv();
+    }));
+    client.submit_to(&inbox, &Request::Get { path: "/none", watch: Some(key) }, 2)?;
+    client.submit_to(&inbox, &watched_get(key), 3)?;
+    drop(go_on);
+    collect(&inbox, 2);
+    wait(client.set("/watched", b"x", None))?;
+    let events = collect(&inbox, 1);
+    assert!(matches!(events.first(), Some(Completion::Event { token: 1, .. })), "{events:?}");
+    wait_until_forgotten(&inbox);
+    Ok(())
+}
+
+#[test]
+fn the_end_of_a_session_ends_the_watches_of_inboxes() -> Outcome {
+    let server = Server::builder().volatile().free_port().start()?;
+    let client = wait(Client::builder().in_process(&server).connect())?;
+    wait(client.create("/watched", b"", CreateMode::Persistent))?;
+    let inbox = Arc::new(Inbox::new(None));
+    let once = client.watch_once_to(&inbox, 1);
+    let lasting = client.watch_to(&inbox, 2);
+    client.submit_to(&inbox, &watched_get(once), 10)?;
+    let add = Request::AddWatch { path: "/watched", recursive: false, watch: lasting };
+    client.submit_to(&inbox, &add, 11)?;
+    collect(&inbox, 2);
+    client.abandon();
+    let told = collect(&inbox, 2);
+    let ended =
+        |one: &Completion| matches!(one, Completion::Event { notice: Notice::Ended(_), .. });
+    assert!(told.iter().all(ended), "{told:?}");
+    wait_until_forgotten(&inbox);
+    Ok(())
+}
