@@ -223,18 +223,32 @@ fn nobody_there_is_an_error_in_time() {
 /// Requests within the process can be answered before they are awaited: then awaiting them gives nobody else a turn by itself.
 #[test]
 fn a_task_that_never_waits_lets_the_others_run() -> Outcome {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     let server = Server::builder().volatile().no_port().start()?;
     let client = wait(Client::builder().in_process(&server).connect())?;
     let done = Arc::new(AtomicBool::new(false));
+    let rounds = Arc::new(AtomicUsize::new(0));
     let (send, receive) = std::sync::mpsc::channel();
-    let (busy, seen) = (client.clone(), Arc::clone(&done));
+    let (busy, seen, counted) = (client.clone(), Arc::clone(&done), Arc::clone(&rounds));
     client.environment().spawn(Box::pin(async move {
-        while !seen.load(Ordering::Relaxed) && busy.get("/").await.is_ok() {}
+        while !seen.load(Ordering::Relaxed) && busy.get("/").await.is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
         let _ = send.send(());
     }));
-    client.environment().spawn(Box::pin(async move { done.store(true, Ordering::Relaxed) }));
-    let ended = receive.recv_timeout(Duration::from_secs(10));
+    while rounds.load(Ordering::Relaxed) < 1_000 {
+        std::thread::yield_now();
+    }
+    let (done_at, counted) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&rounds));
+    let noted = Arc::clone(&done_at);
+    client.environment().spawn(Box::pin(async move {
+        noted.store(counted.load(Ordering::Relaxed), Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
+    }));
+    let before = rounds.load(Ordering::Relaxed);
+    let ended = receive.recv_timeout(Duration::from_secs(60));
+    let waited = done_at.load(Ordering::Relaxed).saturating_sub(before);
+    assert!(waited < 20_000, "the other had its turn after {waited} rounds");
     client.abandon();
     Ok(ended?)
 }

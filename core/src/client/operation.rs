@@ -1,6 +1,6 @@
 //! [`Op`]: a request on its way, as a future.
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::shared::Shared;
 use quorate_engine::client::{Reply, WatchKey};
 use std::future::Future;
@@ -26,6 +26,8 @@ struct Waiting<T> {
     key: usize,
     /// The result was taken: the slot is free, and may be another operation's already.
     taken: bool,
+    /// Whether its task had to wait.
+    waited: bool,
     /// The watch that the request leaves.
     watch: Option<WatchGuard>,
     read: fn(Reply, Option<WatchGuard>) -> Result<T>,
@@ -63,7 +65,7 @@ impl<T> Op<T> {
         let state = match submitted {
             Ok((key, watch)) => {
                 let shared = Arc::clone(shared);
-                State::Waiting(Waiting { shared, key, taken: false, watch, read })
+                State::Waiting(Waiting { shared, key, taken: false, waited: false, watch, read })
             }
             Err(error) => State::Settled(Some(Err(error))),
         };
@@ -75,23 +77,31 @@ impl<T: Unpin> Future for Op<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // Within the process, requests can be answered at once: a task that awaits one after the other must let the others of its
-        // executor run from time to time, the client's driver among them.
-        let Poll::Ready(budget) = tokio::task::coop::poll_proceed(context) else {
-            return Poll::Pending;
-        };
-        let result = match &mut self.state {
-            State::Settled(result) => result.take().unwrap_or_else(|| {
-                Err(super::Error::unexpected("an operation polled after its end"))
-            }),
+        let (result, waited) = match &mut self.state {
+            State::Settled(result) => {
+                let over = || Err(Error::unexpected("an operation polled after its end"));
+                (result.take().unwrap_or_else(over), false)
+            }
             State::Waiting(waiting) => {
                 let polled = waiting.shared.poll_op(waiting.key, context.waker());
-                let Poll::Ready(result) = polled else { return Poll::Pending };
+                let Poll::Ready(result) = polled else {
+                    waiting.waited = true;
+                    return Poll::Pending;
+                };
                 waiting.taken = true;
-                result.and_then(|reply| (waiting.read)(reply, waiting.watch.take()))
+                let read = |reply| (waiting.read)(reply, waiting.watch.take());
+                (result.and_then(read), waiting.waited)
             }
         };
-        budget.made_progress();
+        // Within the process, requests can be answered at once: a task that awaits one after the other must let the others of its
+        // executor run from time to time, the client's driver among them. One that had to wait has done so.
+        if !waited {
+            let Poll::Ready(budget) = tokio::task::coop::poll_proceed(context) else {
+                self.state = State::Settled(Some(result));
+                return Poll::Pending;
+            };
+            budget.made_progress();
+        }
         self.state = State::Settled(None);
         Poll::Ready(result)
     }

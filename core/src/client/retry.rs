@@ -6,17 +6,15 @@
 //! session are answers. Sources: Curator's `RetryLoop`, `ProtectedMode` and idempotent builders.
 
 mod policy;
+mod protected;
+mod tries;
 
 pub use policy::RetryPolicy;
 
-use super::{
-    Client, CreateOptions, Created, Error, Lifetime, PartResult, Result, Transaction, within,
-};
-use crate::recipes::kit;
-use crate::recipes::layout::protected::{Id, Style};
+use self::tries::Tries;
+use super::{Client, CreateOptions, Created, Error, PartResult, Result, Transaction};
 use quorate_wire::op::create::CreateMode;
 use quorate_wire::{ErrorCode, Stat};
-use std::time::Duration;
 
 /// What a look at the tree says about a write whose answer was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,59 +185,6 @@ impl Retrying {
         self.checked(path, || self.client.create(path, data, options.clone()), look).await
     }
 
-    /// Creates a node whose name begins with an id of its own, `_c_<uuid>-` as Curator writes it, by which it is found again after a
-    /// loss. An ephemeral one is taken only if this session owns it: what an expiring session left is removed.
-    ///
-    /// # Errors
-    /// As for [`Client::create`].
-    pub async fn create_protected(
-        &self,
-        path: &str,
-        data: &[u8],
-        options: impl Into<CreateOptions>,
-    ) -> Result<Created> {
-        let options = options.into();
-        let id = kit::fresh_id(&self.client);
-        let name = kit::name_of(path);
-        let parent = Some(quorate_wire::path::parent(path)).filter(|p| !p.is_empty());
-        let parent = parent.unwrap_or("/");
-        let protected = kit::join(parent, &format!("{}{name}", id.prefix(Style::Curator)));
-        let mut orphan = Orphan::new(&self.client, parent, id);
-        let look = || self.find_protected(parent, id, options.mode);
-        let write = || self.client.create(&protected, data, options.clone());
-        let created = self.checked(parent, write, look).await;
-        // Only what may exist without an owner is looked for when this future is dropped or fails.
-        if !matches!(&created, Err(error) if error.outcome_unknown()) {
-            orphan.disarm();
-        }
-        created
-    }
-
-    async fn find_protected(
-        &self,
-        parent: &str,
-        id: Id,
-        mode: CreateMode,
-    ) -> Result<Outcome<Created>> {
-        let children = match self.children(parent).await {
-            Ok((children, _)) => children,
-            Err(error) if error.code() == ErrorCode::NoNode => return Ok(Outcome::DidNot),
-            Err(error) => return Err(error),
-        };
-        let session = self.client.session_id();
-        for name in id.find(&children) {
-            let path = kit::join(parent, name);
-            match self.exists(&path).await? {
-                Some(stat) if is_ephemeral(mode) && stat.ephemeral_owner != session => {
-                    self.delete(&path, None).await?;
-                }
-                Some(stat) => return Ok(Outcome::Happened(Created { path, stat })),
-                None => {}
-            }
-        }
-        Ok(Outcome::DidNot)
-    }
-
     /// Writes data. After a loss, the version that follows the expected one together with equal data counts as done. Without
     /// a version, equal data counts as done, and a node that nobody has written since before the call as not done;
     /// between the two the outcome is unknown.
@@ -296,118 +241,6 @@ impl Retrying {
         look: impl FnMut() -> L,
     ) -> Result<Vec<PartResult>> {
         self.checked(path, || transaction().commit(), look).await
-    }
-}
-
-/// The tries of one call.
-struct Tries<'a> {
-    retrying: &'a Retrying,
-    tries: u32,
-    deadline: Option<i64>,
-}
-
-impl<'a> Tries<'a> {
-    fn new(retrying: &'a Retrying) -> Self {
-        let limit = retrying.policy.limit.map(|limit| i64::try_from(limit.as_millis()));
-        let now = retrying.client.environment().now();
-        let deadline = limit.map(|limit| now.saturating_add(limit.unwrap_or(i64::MAX)));
-        Self { retrying, tries: 1, deadline }
-    }
-
-    fn left(&self) -> Option<Duration> {
-        let now = self.retrying.client.environment().now();
-        let left = |deadline: i64| u64::try_from(deadline.saturating_sub(now)).unwrap_or(0);
-        self.deadline.map(|deadline| Duration::from_millis(left(deadline)))
-    }
-
-    /// Waits for an answer until the deadline.
-    async fn limited<T>(&self, writes: bool, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some(left) = self.left() else { return future.await };
-        let environment = self.retrying.client.environment();
-        within(&**environment, left, future).await.unwrap_or_else(|| {
-            let error = Error::new(ErrorCode::RequestTimeout, "retry", "")
-                .with_detail("the time for it is over");
-            Err(if writes { error.with_outcome_unknown() } else { error })
-        })
-    }
-
-    /// Reads within the same deadline.
-    async fn repeat<T, F: Future<Output = Result<T>>>(
-        &self,
-        mut read: impl FnMut() -> F,
-    ) -> Result<T> {
-        loop {
-            match read().await {
-                Err(error) if error.is_connection_loss() => self.pause(1).await,
-                answer => return answer,
-            }
-        }
-    }
-
-    /// Pauses before the next try, or gives up with this error.
-    async fn again(&mut self, error: Error) -> Result<()> {
-        let spent = self.retrying.policy.tries.is_some_and(|tries| self.tries >= tries);
-        if spent || self.left().is_some_and(|left| left.is_zero()) {
-            return Err(error);
-        }
-        self.pause(self.tries).await;
-        self.tries = self.tries.saturating_add(1);
-        Ok(())
-    }
-
-    async fn pause(&self, tries: u32) {
-        let client = &self.retrying.client;
-        let mut pause = self.retrying.policy.pause(tries, client.environment().random());
-        if let Some(left) = self.left() {
-            pause = pause.min(left);
-        }
-        client.sleep(pause).await;
-    }
-}
-
-/// A protected node that may exist while nobody waits for it any more: searched for and removed in the background.
-struct Orphan {
-    client: Client,
-    lifetime: Lifetime,
-    parent: String,
-    id: Id,
-    armed: bool,
-}
-
-impl Orphan {
-    fn new(client: &Client, parent: &str, id: Id) -> Self {
-        let (client, lifetime) = (client.clone(), client.lifetime());
-        Self { client, lifetime, parent: parent.to_owned(), id, armed: true }
-    }
-
-    const fn disarm(&mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for Orphan {
-    fn drop(&mut self) {
-        if !self.armed || !self.lifetime.is_alive() {
-            return;
-        }
-        let (client, parent, id) = (self.client.clone(), std::mem::take(&mut self.parent), self.id);
-        let environment = std::sync::Arc::clone(client.environment());
-        environment.spawn(Box::pin(async move {
-            let patient = client.retrying(RetryPolicy::forever());
-            let found = async {
-                patient.sync(&parent).await?;
-                patient.children(&parent).await
-            };
-            let Ok((children, _)) = found.await else { return };
-            for name in id.find(&children) {
-                let path = kit::join(&parent, name);
-                if let Err(error) = patient.delete(&path, None).await
-                    && error.code() != ErrorCode::NoNode
-                {
-                    tracing::warn!(%error, "a node without an owner could not be removed");
-                }
-            }
-        }));
     }
 }
 

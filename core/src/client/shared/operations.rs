@@ -1,0 +1,174 @@
+//! Requests: how they are handed in, and how their results are waited for.
+
+use super::super::completion::Inbox;
+use super::super::error::{Error, Result};
+use super::Shared;
+use super::locked::{Core, Slot, number};
+use quorate_engine::client::{ClientSession, Refused, Reply, Request, WatchKey};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+impl Shared {
+    /// Submits a request whose result waits in a slot.
+    pub(in crate::client) fn submit(&self, root: &str, request: &Request<'_>) -> Result<usize> {
+        self.with(|core| {
+            let key = core.ops.insert(Slot::Waiting(None));
+            core.submit(root, request, key)
+        })
+    }
+
+    /// The same, if the session of this number still lives.
+    pub(in crate::client) fn submit_in(
+        &self,
+        generation: u64,
+        root: &str,
+        request: &Request<'_>,
+    ) -> Result<usize> {
+        // Looks at the clock.
+        self.generation();
+        self.with(|core| {
+            if core.generation != generation {
+                let (what, path) = (request.op().name(), request.path());
+                return Err(Error::new(quorate_wire::ErrorCode::SessionExpired, what, path));
+            }
+            let key = core.ops.insert(Slot::Waiting(None));
+            core.submit(root, request, key)
+        })
+    }
+
+    /// Submits a request that leaves a watch: answers the keys of the operation and of the watch.
+    pub(in crate::client) fn submit_watch<'a>(
+        &self,
+        root: &str,
+        request: impl FnOnce(WatchKey) -> Request<'a>,
+    ) -> Result<(usize, WatchKey)> {
+        self.with(|core| {
+            let watch = core.watches.insert(None);
+            let key = core.ops.insert(Slot::Waiting(None));
+            let submitted = core.submit(root, &request(watch), key);
+            if submitted.is_err() {
+                core.watches.remove(watch);
+            }
+            submitted.map(|key| (key, watch))
+        })
+    }
+
+    /// Submits a request whose result goes to a batch of completions.
+    pub(in crate::client) fn submit_queued(
+        &self,
+        root: &str,
+        request: &Request<'_>,
+        inbox: &Arc<Inbox>,
+        token: u64,
+    ) -> Result<()> {
+        self.with(|core| {
+            let watch = request.watch_key();
+            if watch.is_some_and(|watch| core.watches.get_mut(watch).is_none()) {
+                let (what, path) = (request.op().name(), request.path());
+                return Err(Error::new(quorate_wire::ErrorCode::NoWatcher, what, path)
+                    .with_detail("the watch of this key is over"));
+            }
+            let key = core.ops.insert(Slot::Queued { inbox: Arc::clone(inbox), token, watch });
+            core.submit(root, request, key).map(drop)
+        })
+    }
+
+    /// Adds credentials; the result waits in a slot.
+    pub(in crate::client) fn authenticate(&self, scheme: &str, secret: &[u8]) -> Result<usize> {
+        self.with(|core| {
+            let key = core.ops.insert(Slot::Waiting(None));
+            core.accepted(core_auth(key, scheme, secret), quorate_wire::OpCode::Auth, "", key)
+        })
+    }
+
+    /// Begins to close; the result waits in a slot.
+    pub(in crate::client) fn close(&self, give_up_at: i64) -> Result<usize> {
+        self.with(|core| {
+            let key = core.ops.insert(Slot::Waiting(None));
+            let close = move |session: &mut ClientSession| session.close(give_up_at, number(key));
+            core.accepted(close, quorate_wire::OpCode::CloseSession, "", key)
+        })
+    }
+
+    pub(in crate::client) fn poll_op(&self, key: usize, waker: &Waker) -> Poll<Result<Reply>> {
+        let mut core = self.lock();
+        match core.ops.get_mut(key) {
+            Some(Slot::Waiting(slot)) => {
+                match slot {
+                    Some(old) => old.clone_from(waker),
+                    None => *slot = Some(waker.clone()),
+                }
+                Poll::Pending
+            }
+            Some(Slot::Done(_)) => match core.claim(key) {
+                Slot::Done(result) => Poll::Ready(result.map_err(Error::failed)),
+                _ => Poll::Ready(Err(Error::unexpected("operation"))),
+            },
+            _ => Poll::Ready(Err(Error::unexpected("operation"))),
+        }
+    }
+
+    /// Nobody wants the result any more. The operation itself cannot be taken back.
+    pub(in crate::client) fn abandon_op(&self, key: usize) {
+        let mut core = self.lock();
+        let slot = match core.ops.get_mut(key) {
+            Some(slot @ Slot::Waiting(_)) => Some(std::mem::replace(slot, Slot::Abandoned)),
+            Some(Slot::Done(_)) => Some(core.claim(key)),
+            _ => None,
+        };
+        drop(core);
+        // Outside of the lock: a waker may be the last of a task, with whatever that holds.
+        drop(slot);
+    }
+
+    /// Waits until there is room for another request.
+    pub(in crate::client) fn poll_ready(&self, low: usize, waker: &Waker) -> Poll<()> {
+        let mut core = self.lock();
+        if core.session.in_flight() < low {
+            return Poll::Ready(());
+        }
+        enlist(&mut core.crowd, waker);
+        Poll::Pending
+    }
+}
+
+impl Core {
+    fn submit(&mut self, root: &str, request: &Request<'_>, key: usize) -> Result<usize> {
+        let token = number(key);
+        let submit = |session: &mut ClientSession| session.submit(root, request, token);
+        self.accepted(submit, request.op(), request.path(), key)
+    }
+
+    fn accepted(
+        &mut self,
+        submit: impl FnOnce(&mut ClientSession) -> std::result::Result<(), Refused>,
+        op: quorate_wire::OpCode,
+        path: &str,
+        key: usize,
+    ) -> Result<usize> {
+        submit(&mut self.session).map(|()| key).map_err(|why| {
+            self.ops.try_remove(key);
+            Error::refused(why, op, path)
+        })
+    }
+
+    fn claim(&mut self, key: usize) -> Slot {
+        self.unclaimed = self.unclaimed.saturating_sub(1);
+        self.ops.remove(key)
+    }
+}
+
+/// Remembers a waker, once.
+fn enlist(list: &mut Vec<Waker>, waker: &Waker) {
+    if !list.iter().any(|other| other.will_wake(waker)) {
+        list.push(waker.clone());
+    }
+}
+
+fn core_auth(
+    key: usize,
+    scheme: &str,
+    secret: &[u8],
+) -> impl FnOnce(&mut ClientSession) -> std::result::Result<(), Refused> {
+    move |session| session.authenticate(scheme, secret, number(key))
+}
