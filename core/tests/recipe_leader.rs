@@ -17,7 +17,7 @@ use quorate_wire::OpCode;
 use recipes::{Server, clients, expire, names, server, soon, spawn, until};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Every kind of election in which candidates take part in the background.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -254,13 +254,16 @@ fn a_selectors_work_is_dropped_with_leadership_and_done_again() {
     let server = server();
     let [a, b] = clients(&server);
     let dropped = Arc::new(AtomicBool::new(false));
+    // How often work has begun: the node is there before its owner knows that it leads.
+    let begun = Arc::new(AtomicUsize::new(0));
     wait(async {
         let selector = LeaderSelector::new(&a, "/s").id("a");
-        let (runs, flag) = (selector.clone(), Arc::clone(&dropped));
+        let (runs, flag, begins) = (selector.clone(), Arc::clone(&dropped), Arc::clone(&begun));
         let running = spawn(&a, async move {
             let mut tokens = Vec::new();
             runs.lead_until(|leadership| {
                 tokens.push(leadership.token());
+                begins.fetch_add(1, Ordering::Relaxed);
                 let (guard, first) = (Dropped(Arc::clone(&flag)), tokens.len() == 1);
                 let tokens = tokens.clone();
                 async move {
@@ -274,7 +277,7 @@ fn a_selectors_work_is_dropped_with_leadership_and_done_again() {
             .await
             .unwrap()
         });
-        until(&b, async || Ok(names(&b, "/s").await.len() == 1)).await;
+        until(&b, async || Ok(begun.load(Ordering::Relaxed) == 1)).await;
         let leader = selector.participants().await.unwrap().remove(0);
         assert_eq!(leader.data, b"a");
         b.delete(&leader.path, None).await.unwrap();
@@ -285,8 +288,15 @@ fn a_selectors_work_is_dropped_with_leadership_and_done_again() {
         until(&b, async || Ok(names(&b, "/s").await.is_empty())).await;
 
         // Work that loses its session is told by its end.
-        let term = spawn(&a, async move { selector.lead(|_| std::future::pending::<()>()).await });
-        until(&b, async || Ok(names(&b, "/s").await.len() == 1)).await;
+        let begins = Arc::clone(&begun);
+        let term = spawn(&a, async move {
+            let work = |_| {
+                begins.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<()>()
+            };
+            selector.lead(work).await
+        });
+        until(&b, async || Ok(begun.load(Ordering::Relaxed) == 3)).await;
         expire(&server, &a).await;
         assert_eq!(term.join().unwrap(), Term::Lost);
     });

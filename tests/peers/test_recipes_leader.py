@@ -4,7 +4,7 @@ import pytest
 
 from interop.kazoo_peer import fresh_path
 from interop.peer import Peer
-from interop.players import QUIET, Company
+from interop.players import QUIET, Company, until
 from interop.table import shows
 
 CURATORS = ["curator-5.4", "curator-5.9"]
@@ -56,8 +56,9 @@ def test_ids(together: Company, kind: str) -> None:
     for peer, name in [(ours, f"{kind}-us"), (other, f"{kind}-it")]:
         peer.call("latch.join", path=path, as_=name)
         peer.call("latch.await", wait=20.0 if peer is ours else QUIET, as_=name)
-    assert ours.call("latch.participants", path=path) == [f"{kind}-us", f"{kind}-it"]
-    assert other.call("latch.leader", path=path) == f"{kind}-us"
+    both = [f"{kind}-us", f"{kind}-it"]
+    until(lambda: ours.call("latch.participants", path=path) == both, "our seeing both")
+    until(lambda: other.call("latch.leader", path=path) == both[0], "its seeing the leader")
     ours.call("latch.leave", as_=f"{kind}-us")
     assert other.call("latch.await", wait=20.0, as_=f"{kind}-it")
     assert ours.call("latch.participants", path=path) == [f"{kind}-it"]
@@ -99,8 +100,9 @@ def test_kazoo_contenders(together: Company) -> None:
     assert ours.call("election.await", wait=20.0, as_="us")
     kazoo.call("election.join", path=path, as_="it")
     assert not kazoo.call("election.await", wait=QUIET, as_="it")
-    assert ours.call("election.participants", path=path) == ["us", "it"]
-    assert kazoo.call("election.contenders", path=path) == ["us", "it"]
+    both = ["us", "it"]
+    until(lambda: ours.call("election.participants", path=path) == both, "our seeing both")
+    until(lambda: kazoo.call("election.contenders", path=path) == both, "its seeing both")
     ours.call("election.leave", as_="us")
     assert kazoo.call("election.await", wait=20.0, as_="it")
     kazoo.call("election.leave", as_="it")

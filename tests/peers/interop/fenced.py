@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 from interop import programs
 from interop.ensemble import Ensemble
@@ -94,7 +95,7 @@ class Fenced:
             client.sync(PATH)
             counter = int(client.get(f"{PATH}/counter")[0])
             marks = client.get_children(f"{PATH}/marks")
-            left = client.get_children(f"{PATH}/lock")
+            left = _waiting(client)
         made = Counter(mark.partition("-")[0] for mark in marks)
         assert counter == len(marks), f"{len(marks)} steps happened, {counter} count: {tallies}"
         for name, tally in tallies.items():
@@ -178,6 +179,15 @@ def _freeze(server: Server, seconds: float) -> None:
     server.pause()
     time.sleep(seconds)
     server.resume()
+
+
+def _waiting(client: KazooClient) -> list[str]:
+    """Who is in line for the lock. Its directory is a container: the server removes it when
+    the last one has left."""
+    try:
+        return list(client.get_children(f"{PATH}/lock"))
+    except NoNodeError:
+        return []
 
 
 class _reader:
