@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod config;
+mod fork;
 pub mod recipes;
 pub mod server;
 pub mod storage;

@@ -5,11 +5,12 @@
 //! per completion.
 
 use super::error::Result;
+use crate::fork::ForkMutex;
 use quorate_engine::client::{Notice, Reply};
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One thing that happened.
@@ -36,9 +37,10 @@ pub enum Completion {
 /// If it panics, that goes no further: it is logged with `tracing`, and the completions are in the inbox all the same.
 pub type Call = Box<dyn Fn() + Send + Sync>;
 
-/// Where completions wait to be taken. They come in the order in which the server answered.
+/// Where completions wait to be taken. They come in the order in which the server answered. In a forked process it is
+/// empty.
 pub struct Inbox {
-    ready: Mutex<Ready>,
+    ready: ForkMutex<Ready>,
     filled: Condvar,
     call: Option<Call>,
 }
@@ -64,7 +66,11 @@ impl Inbox {
     /// An inbox whose owner is told by `call` that there is something in it; without, by [`wait`](Self::wait) only.
     #[must_use]
     pub fn new(call: Option<Call>) -> Self {
-        Self { ready: Mutex::default(), filled: Condvar::new(), call }
+        Self {
+            ready: ForkMutex::new(Ready::default(), Ready::default),
+            filled: Condvar::new(),
+            call,
+        }
     }
 
     /// Takes everything that is there.
@@ -123,7 +129,7 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ready> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ready.lock()
     }
 }
 

@@ -213,6 +213,12 @@ impl Driver {
 impl Drop for Driver {
     /// A runtime that ends takes the connection with it: nothing can be answered any more, and everybody is told.
     fn drop(&mut self) {
+        if self.world.origin.is_elsewhere() {
+            // A fork's copy. To close the connection would take it out of the poll, which is the parent's too.
+            let link = std::mem::replace(&mut self.link, Link::Down);
+            std::mem::forget((link, self.probe.take()));
+            return;
+        }
         self.world.shortcut.close().connection = None;
         self.port.abandon();
     }

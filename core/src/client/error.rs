@@ -17,6 +17,7 @@ struct Inner {
     outcome_unknown: bool,
     part: Option<usize>,
     detail: Option<String>,
+    after_fork: bool,
 }
 
 /// What operations of this library return.
@@ -27,7 +28,15 @@ impl Error {
     #[must_use]
     pub fn new(code: ErrorCode, what: &'static str, path: impl Into<String>) -> Self {
         let path = path.into();
-        Self(Box::new(Inner { code, what, path, outcome_unknown: false, part: None, detail: None }))
+        Self(Box::new(Inner {
+            code,
+            what,
+            path,
+            outcome_unknown: false,
+            part: None,
+            detail: None,
+            after_fork: false,
+        }))
     }
 
     /// The same with a sentence that says more.
@@ -74,6 +83,15 @@ impl Error {
             .with_detail("the server answered something else")
     }
 
+    /// What a forked process is told by the clients of its parent.
+    pub(super) fn after_fork(what: &'static str, path: &str) -> Self {
+        let mut error = Self::new(ErrorCode::Closing, what, path);
+        error.0.after_fork = true;
+        error.with_detail(
+            "this client belongs to the process that this one was forked from: open another here",
+        )
+    }
+
     /// ZooKeeper's code.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
@@ -105,6 +123,13 @@ impl Error {
         self.0.part
     }
 
+    /// Whether the client was opened by another process, which this one was forked from. The code is `Closing`. The session is the
+    /// other's and goes on undisturbed; a client that is opened here works.
+    #[must_use]
+    pub const fn is_after_fork(&self) -> bool {
+        self.0.after_fork
+    }
+
     /// Whether the same operation may succeed on another connection of the same session.
     #[must_use]
     pub const fn is_connection_loss(&self) -> bool {
@@ -126,7 +151,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, what, path, outcome_unknown, part, detail } = &*self.0;
+        let Inner { code, what, path, outcome_unknown, part, detail, after_fork: _ } = &*self.0;
         f.write_str(what)?;
         if !path.is_empty() {
             write!(f, " {path}")?;

@@ -29,6 +29,9 @@ impl Client {
         if address != Address::new(address.servers.clone()) {
             return Err(bad("only servers can be changed".into()));
         }
+        if self.is_after_fork() {
+            return Err(Error::after_fork("set_servers", ""));
+        }
         let targets = self.targets().ok_or_else(|| {
             Error::new(ErrorCode::Unimplemented, "set_servers", "")
                 .with_detail("whoever drives this client knows its servers")

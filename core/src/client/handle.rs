@@ -106,6 +106,13 @@ impl Client {
         &self.root
     }
 
+    /// Whether this process is a fork of the one that opened the client. Then every call fails with an error that
+    /// [says so](Error::is_after_fork), handles may be dropped, and the session of the other process is not touched.
+    #[must_use]
+    pub fn is_after_fork(&self) -> bool {
+        self.shared().is_after_fork()
+    }
+
     /// Where the session stands.
     #[must_use]
     pub fn state(&self) -> State {
@@ -134,6 +141,9 @@ impl Client {
         loop {
             match states.current() {
                 State::Connected | State::ReadOnly => return Ok(()),
+                State::Closed if self.is_after_fork() => {
+                    return Err(Error::after_fork("connect", ""));
+                }
                 State::Closed => return Err(Error::new(ErrorCode::Closing, "connect", "")),
                 State::AuthFailed => return Err(Error::new(ErrorCode::AuthFailed, "connect", "")),
                 State::Connecting | State::Suspended | State::Lost => {

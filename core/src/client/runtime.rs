@@ -3,9 +3,10 @@
 
 use super::environment::{Environment, Task};
 use super::shortcut::Shortcut;
+use crate::fork::Origin;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 /// The thread, while somebody needs it.
 #[derive(Debug)]
 pub(super) struct IoThread {
+    origin: Origin,
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -24,8 +26,18 @@ impl IoThread {
     /// The process's thread; it is started if it does not run.
     pub(super) fn get() -> io::Result<Arc<Self>> {
         static CURRENT: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
-        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = current.upgrade() {
+        let mut current = match CURRENT.try_lock() {
+            Ok(current) => current,
+            // A thread of the parent may have held it at the fork.
+            Err(TryLockError::WouldBlock) if Origin::here().is_forked() => {
+                return Self::start().map(Arc::new);
+            }
+            Err(_) => CURRENT.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        // A forked process has the handle of its parent's thread, but no such thread.
+        if let Some(running) = current.upgrade()
+            && !running.origin.is_elsewhere()
+        {
             return Ok(running);
         }
         let started = Arc::new(Self::start()?);
@@ -42,7 +54,7 @@ impl IoThread {
             // Names are looked up on threads that cannot be interrupted: nobody waits for them.
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { origin: Origin::here(), handle, stop: Some(stop), thread: Some(thread) })
     }
 
     pub(super) const fn handle(&self) -> &Handle {
@@ -52,6 +64,11 @@ impl IoThread {
 
 impl Drop for IoThread {
     fn drop(&mut self) {
+        if self.origin.is_elsewhere() {
+            // The thread to be stopped and joined is the parent's.
+            std::mem::forget((self.stop.take(), self.thread.take()));
+            return;
+        }
         drop(self.stop.take());
         // The last client may be dropped by a task on this very thread, which cannot wait for itself.
         if let Some(thread) = self.thread.take()
@@ -65,6 +82,7 @@ impl Drop for IoThread {
 /// The real world, on a tokio runtime.
 #[derive(Debug)]
 pub(super) struct RealWorld {
+    pub(super) origin: Origin,
     handle: Handle,
     driver: Mutex<Option<Waker>>,
     start: Instant,
@@ -74,7 +92,7 @@ pub(super) struct RealWorld {
 impl RealWorld {
     pub(super) fn new(handle: Handle) -> Arc<Self> {
         let (driver, shortcut) = Default::default();
-        Arc::new(Self { handle, driver, start: Instant::now(), shortcut })
+        Arc::new(Self { origin: Origin::here(), handle, driver, start: Instant::now(), shortcut })
     }
 
     /// Whom [`Environment::wake`] wakes.
@@ -107,12 +125,19 @@ impl Environment for RealWorld {
     }
 
     fn sleep(&self, duration: Duration) -> Task {
+        if self.origin.is_elsewhere() {
+            // Nobody would wake its task: the time is over at once.
+            return Box::pin(std::future::ready(()));
+        }
         let _entered = self.handle.enter();
         Box::pin(tokio::time::sleep(duration))
     }
 
     fn spawn(&self, task: Task) {
-        self.handle.spawn(task);
+        // In a forked process nobody would run it.
+        if !self.origin.is_elsewhere() {
+            self.handle.spawn(task);
+        }
     }
 
     fn random(&self) -> u64 {

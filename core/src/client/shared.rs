@@ -16,13 +16,14 @@ pub use self::locked::Command;
 use self::locked::Core;
 use self::wakers::Wakers;
 use super::environment::Environment;
+use crate::fork::ForkMutex;
 use quorate_engine::client::{ClientSession, Counters, Identity, Settings, State};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 /// One session for all its handles.
 #[derive(Debug)]
 pub(super) struct Shared {
-    core: Mutex<Core>,
+    core: ForkMutex<Core>,
     pub(super) environment: Arc<dyn Environment>,
     /// Events that a watch may hold until its owner takes them.
     pub(super) watch_limit: usize,
@@ -37,7 +38,11 @@ impl Shared {
     ) -> Arc<Self> {
         let (seed, now) = (environment.random(), environment.now());
         let core = Core::new(ClientSession::new(settings, sasl, seed, now));
-        Arc::new(Self { core: Mutex::new(core), environment, watch_limit: watch_limit.max(1) })
+        Arc::new(Self {
+            core: ForkMutex::new(core, Core::inherited),
+            environment,
+            watch_limit: watch_limit.max(1),
+        })
     }
 
     /// Runs `work` on the session and carries out what follows from it.
@@ -120,6 +125,11 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.lock()
+    }
+
+    /// Whether this process is a fork of the one that opened the client. Then the session is closed, as far as it is concerned.
+    pub(super) fn is_after_fork(&self) -> bool {
+        self.core.is_elsewhere()
     }
 }

@@ -3,13 +3,14 @@
 use super::builder::Builder;
 use super::pipe::{Calls, LocalStream, Pipe};
 use super::purger::Purger;
+use crate::fork::ForkMutex;
 use crate::storage::{LogFailure, StorageError};
 use mio::Waker;
 use quorate_engine::replica::ApplyError;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, PoisonError};
 use std::thread::JoinHandle;
 
 /// Why a server did not start, or why it stopped by itself.
@@ -40,12 +41,18 @@ pub enum ServerError {
     /// A defect of this program.
     #[error("the server has stopped: {0}")]
     Apply(#[from] ApplyError),
+    /// The server runs in the process that this one was forked from, and goes on there.
+    #[error("the server runs in the process that this one was forked from")]
+    AfterFork,
     /// A thread of the server panicked: a defect of this program.
     #[error("the server has stopped: its thread {0} panicked")]
     Panic(&'static str),
 }
 
 /// A server running in this process. Dropping it stops it.
+///
+/// In a forked process the handle is of no use and does no harm: dropping it does nothing, [`stop`](Self::stop) fails with
+/// [`AfterFork`](ServerError::AfterFork), connections are closed at once, and the server goes on in the process that started it.
 #[derive(Debug)]
 pub struct Server {
     pub(super) address: Option<SocketAddr>,
@@ -61,12 +68,12 @@ pub(super) type Threads = Vec<(&'static str, JoinHandle<Result<(), ServerError>>
 #[derive(Debug)]
 pub(super) struct Control {
     stop: AtomicBool,
-    ended: Mutex<bool>,
+    ended: ForkMutex<bool>,
     end: Condvar,
     /// Wakes each thread that waits in a poll.
     wakers: Vec<Arc<Waker>>,
     /// New in-process connections, for the first I/O thread; `None` when nobody will take them up any more.
-    visitors: Mutex<Option<Vec<Arc<Pipe>>>>,
+    visitors: ForkMutex<Option<Vec<Arc<Pipe>>>>,
     /// Where in-process connections call.
     calls: Arc<Calls>,
 }
@@ -75,10 +82,10 @@ impl Control {
     pub(super) fn new(wakers: Vec<Arc<Waker>>, calls: Arc<Calls>) -> Arc<Self> {
         Arc::new(Self {
             stop: AtomicBool::new(false),
-            ended: Mutex::new(false),
+            ended: ForkMutex::new(false, || true),
             end: Condvar::new(),
             wakers,
-            visitors: Mutex::new(Some(Vec::new())),
+            visitors: ForkMutex::new(Some(Vec::new()), || None),
             calls,
         })
     }
@@ -89,6 +96,9 @@ impl Control {
 
     /// Asks all threads to end.
     pub(super) fn stop(&self) {
+        if self.is_after_fork() {
+            return;
+        }
         self.stop.store(true, Ordering::Release);
         for waker in &self.wakers {
             // A waker that cannot be written to has a wake-up pending.
@@ -97,21 +107,27 @@ impl Control {
     }
 
     pub(super) fn visitors(&self) -> Vec<Arc<Pipe>> {
-        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut visitors = self.visitors.lock();
         visitors.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    /// Whether the server runs in the process that this one was forked from.
+    pub(super) fn is_after_fork(&self) -> bool {
+        self.ended.is_elsewhere()
     }
 
     fn connect(&self) -> LocalStream {
         let (pipe, stream) = Pipe::new(Arc::clone(&self.calls));
         self.visit(pipe);
-        if let Some(waker) = self.wakers.first() {
+        // The waker of a forked process is its parent's.
+        if let Some(waker) = self.wakers.first().filter(|_| !self.is_after_fork()) {
             let _ = waker.wake();
         }
         stream
     }
 
     fn visit(&self, pipe: Arc<Pipe>) {
-        match &mut *self.visitors.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.visitors.lock() {
             Some(visitors) => visitors.push(pipe),
             None => pipe.close(),
         }
@@ -120,11 +136,11 @@ impl Control {
     /// A thread of the server has ended, for whatever reason: so do the others.
     fn ended(&self) {
         self.stop();
-        let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let visitors = self.visitors.lock().take();
         for pipe in visitors.into_iter().flatten() {
             pipe.close();
         }
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.ended.lock() = true;
         self.end.notify_all();
     }
 }
@@ -165,7 +181,7 @@ impl Server {
 
     /// Waits until the server ends by itself.
     pub fn wait(&self) {
-        let mut ended = self.control.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.control.ended.lock();
         while !*ended {
             ended = self.control.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
         }
@@ -187,6 +203,11 @@ impl Server {
     }
 
     fn join(&mut self) -> Result<(), ServerError> {
+        if self.control.is_after_fork() {
+            // The threads are not here, and what they own is not this process's to close.
+            std::mem::forget((self.purger.take(), std::mem::take(&mut self.threads)));
+            return Err(ServerError::AfterFork);
+        }
         self.control.stop();
         drop(self.purger.take());
         let mut result = Ok(());
@@ -200,7 +221,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Err(error) = self.join() {
+        if let Err(error) = self.join()
+            && !matches!(error, ServerError::AfterFork)
+        {
             tracing::error!("{error}");
         }
     }

@@ -3,6 +3,7 @@
 //! Two bounded byte queues behind one lock. The client's end blocks; the server's end never does: it is told
 //! through its waker that there is something to read or room to write.
 
+use crate::fork::ForkMutex;
 use mio::Waker;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// The server's end.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    state: Mutex<State>,
+    state: ForkMutex<State>,
     changed: Condvar,
     /// Where the server's thread looks for pipes that need it.
     calls: Arc<Calls>,
@@ -53,6 +54,13 @@ struct State {
     writer: Option<std::task::Waker>,
 }
 
+impl State {
+    /// What a forked process finds: the server is not in it.
+    fn closed() -> Self {
+        Self { server_closed: true, client_closed: true, ..Self::default() }
+    }
+}
+
 impl Calls {
     pub(super) fn new(waker: Arc<Waker>) -> Arc<Self> {
         Arc::new(Self { pending: Mutex::default(), waker, host: OnceLock::new() })
@@ -81,7 +89,11 @@ impl Calls {
 impl Pipe {
     /// A new pipe; the server's thread has to [`adopt`](Self::adopt) it.
     pub(super) fn new(calls: Arc<Calls>) -> (Arc<Self>, LocalStream) {
-        let pipe = Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), calls });
+        let pipe = Arc::new(Self {
+            state: ForkMutex::new(State::default(), State::closed),
+            changed: Condvar::new(),
+            calls,
+        });
         (Arc::clone(&pipe), LocalStream { end: Arc::new(ClientEnd { pipe }), timeout: None })
     }
 
@@ -135,7 +147,7 @@ impl Pipe {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Tells the server's thread, once until it has looked.

@@ -4,6 +4,7 @@
 //! `fdatasync` on Linux and `F_FULLFSYNC` on macOS, as the standard library has it.
 
 use super::disk::{Disk, DiskFile, Entry, Locked, Space};
+use crate::fork::Origin;
 use rustix::fs::{FlockOperation, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
@@ -83,7 +84,7 @@ impl Disk for RealDisk {
         }
         // The note is a courtesy: a full disk must not keep a server from starting.
         let _ = file.set_len(0).and_then(|()| file.write_all_at(note.as_bytes(), 0));
-        Ok(Locked::Here(Box::new(Lock(file))))
+        Ok(Locked::Here(Box::new(Lock(file, Origin::here()))))
     }
 
     fn space(&self, dir: &Path) -> io::Result<Space> {
@@ -141,11 +142,15 @@ fn reserve(_: &File, _: u64, _: u64) -> Result<(), Errno> {
     Err(Errno::OPNOTSUPP)
 }
 
-/// A held lock. Unlocked explicitly, because a forked child shares the descriptor and would keep it.
-struct Lock(File);
+/// A held lock. Unlocked explicitly, because a forked child shares the descriptor and would keep it; and not by that child,
+/// which would take it from its parent.
+struct Lock(File, Origin);
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        if self.1.is_elsewhere() {
+            return;
+        }
         let _ = self.0.set_len(0);
         let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }

@@ -4,7 +4,9 @@ use super::super::completion::Inbox;
 use super::super::error::Error;
 use super::wakers::Wakers;
 use super::watches::{Places, Subscription};
-use quorate_engine::client::{ClientSession, Effect, Failure, Notice, Reply, State, WatchKey};
+use quorate_engine::client::{
+    ClientSession, Effect, Failure, Notice, Reply, Settings, State, WatchKey,
+};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub(in crate::client) struct Core {
     pub(super) blocked: bool,
     /// Results that nobody has taken yet: more than none when requests are pipelined.
     pub(super) unclaimed: usize,
+    /// Whether it stands for the session of the process that this one was forked from.
+    pub(super) is_inherited: bool,
 }
 
 /// What the driver has to do.
@@ -93,7 +97,17 @@ impl Core {
             driver_called: true,
             blocked: false,
             unclaimed: 0,
+            is_inherited: false,
         }
+    }
+
+    /// What a forked process has instead of its parent's session: one that is closed.
+    pub(super) fn inherited() -> Self {
+        let mut session = ClientSession::new(Settings::default(), None, 0, 0);
+        session.abandon();
+        while session.next_effect().is_some() {}
+        // No session that was begun before the fork is this one.
+        Self { generation: u64::MAX, is_inherited: true, ..Self::new(session) }
     }
 
     /// Whether the driver is needed.

@@ -27,7 +27,7 @@ impl Shared {
         // Looks at the clock.
         self.generation();
         self.with(|core| {
-            if core.generation != generation {
+            if core.generation != generation && !core.is_inherited {
                 let (what, path) = (request.op().name(), request.path());
                 return Err(Error::new(quorate_wire::ErrorCode::SessionExpired, what, path));
             }
@@ -63,7 +63,8 @@ impl Shared {
     ) -> Result<()> {
         self.with(|core| {
             let watch = request.watch_key();
-            if watch.is_some_and(|watch| core.watches.get_mut(watch).is_none()) {
+            let known = watch.is_none_or(|watch| core.watches.get_mut(watch).is_some());
+            if !known && !core.is_inherited {
                 let (what, path) = (request.op().name(), request.path());
                 return Err(Error::new(quorate_wire::ErrorCode::NoWatcher, what, path)
                     .with_detail("the watch of this key is over"));
@@ -92,6 +93,9 @@ impl Shared {
 
     pub(in crate::client) fn poll_op(&self, key: usize, waker: &Waker) -> Poll<Result<Reply>> {
         let mut core = self.lock();
+        if core.is_inherited {
+            return Poll::Ready(Err(Error::after_fork("operation", "")));
+        }
         match core.ops.get_mut(key) {
             Some(Slot::Waiting(slot)) => {
                 match slot {
@@ -148,6 +152,9 @@ impl Core {
     ) -> Result<usize> {
         submit(&mut self.session).map(|()| key).map_err(|why| {
             self.ops.try_remove(key);
+            if self.is_inherited {
+                return Error::after_fork(op.name(), path);
+            }
             Error::refused(why, op, path)
         })
     }

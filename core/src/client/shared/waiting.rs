@@ -5,6 +5,7 @@ use super::Shared;
 use super::locked::Listener;
 use super::watches::Subscription;
 use quorate_engine::client::{Notice, State, WatchKey};
+use quorate_wire::ErrorCode;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -23,7 +24,9 @@ impl Shared {
     pub(in crate::client) fn poll_watch(&self, key: WatchKey, waker: &Waker) -> Poll<Notice> {
         let mut core = self.lock();
         let Some(slot) = core.watches.get_mut(key) else {
-            return Poll::Ready(Notice::Ended(quorate_wire::ErrorCode::NoWatcher));
+            let inherited = core.is_inherited;
+            let code = if inherited { ErrorCode::Closing } else { ErrorCode::NoWatcher };
+            return Poll::Ready(Notice::Ended(code));
         };
         if let Some(notice) = slot.queue.pop_front() {
             return Poll::Ready(notice);
@@ -56,6 +59,9 @@ impl Shared {
 
     pub(in crate::client) fn poll_state(&self, key: usize, waker: &Waker) -> Poll<State> {
         let mut core = self.lock();
+        if core.is_inherited {
+            return Poll::Ready(State::Closed);
+        }
         let Some(listener) = core.listeners.get_mut(key) else { return Poll::Pending };
         match listener.queue.pop_front() {
             Some(state) => Poll::Ready(state),
