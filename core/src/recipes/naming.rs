@@ -64,8 +64,9 @@ impl Naming {
         };
         let created = self.create(mode).await?;
         let name = name_of(&created.path);
-        // A negative number would sort before, and look like another prefix.
-        if sequence::after(name, &self.prefix).is_none_or(|number| number.0 < 0) {
+        // The last number is given out again and again; a negative one would sort before, and look like another prefix.
+        if sequence::after(name, &self.prefix).is_none_or(|number| !number.orders()) {
+            drop(self.client.delete(&created.path, None));
             return Err(crate::client::Error::new(
                 ErrorCode::SystemError,
                 "naming",

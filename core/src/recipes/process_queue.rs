@@ -4,7 +4,7 @@
 //! textbook's `<path>/<host>-N10` counts too. Each watches only the nearest before it. Unlike a [`Lock`](super::lock::Lock),
 //! who stands where can be seen, and a place can be kept while other things are done.
 
-use super::kit::{Claim, Held, Kind, changed, join, name_of, patiently};
+use super::kit::{Claim, Held, Kind, changed, exhausted, join, name_of, patiently};
 use super::layout::position::{self, Position};
 use super::layout::protected::{self, Style};
 use super::layout::sequence::{self, Sequence};
@@ -153,6 +153,7 @@ impl Place {
             match position::position(&children, &self.claim.names(), number) {
                 Position::Held => return Ok(()),
                 Position::Missing => return Err(gone(&self.claim.path())),
+                Position::Exhausted => return Err(exhausted(directory)),
                 Position::Wait(before) => {
                     changed(client, &join(directory, before)).await?;
                 }

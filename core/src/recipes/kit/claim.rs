@@ -7,7 +7,9 @@
 use super::super::layout::protected::Id;
 use super::super::layout::sequence::Sequence;
 use super::backoff::Backoff;
-use super::patience::{delete_if_there, ensure, fresh_id, join, name_of, parent_of, patiently};
+use super::patience::{
+    delete_if_there, ensure, exhausted, fresh_id, join, name_of, parent_of, patiently,
+};
 use super::race::first;
 use crate::client::{
     Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat,
@@ -39,6 +41,10 @@ impl Kind {
             }
             Self::Plain | Self::PlainMarked | Self::PlainOwned => CreateMode::Ephemeral,
         }
+    }
+
+    const fn is_sequential(self) -> bool {
+        matches!(self, Self::Sequential | Self::SequentialMarked | Self::SequentialOwned)
     }
 
     const fn is_marked(self) -> bool {
@@ -180,6 +186,11 @@ impl Claim {
                         return Ok((claim, next(client).await));
                     }
                     claim.id = fresh_id(client);
+                }
+                // With an id in the name it cannot be there: it is the number that there is no more of.
+                Err(error) if kind.is_sequential() && error.code() == ErrorCode::NodeExists => {
+                    claim.live = false;
+                    return Err(exhausted(directory));
                 }
                 Err(error) => {
                     claim.live = error.outcome_unknown();

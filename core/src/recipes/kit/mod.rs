@@ -22,7 +22,8 @@ pub use held::{Held, Loss, lost};
 pub use keeper::{Keeper, Place, Spec};
 pub use live::{Live, Teller, live};
 pub use patience::{
-    changed, delete_if_there, ensure, ensure_as, fresh_id, join, name_of, parent_of, patiently,
+    changed, delete_if_there, ensure, ensure_as, exhausted, fresh_id, join, name_of, parent_of,
+    patiently,
 };
 pub use race::{First, first, first_of};
 pub use receipt::Receipt;

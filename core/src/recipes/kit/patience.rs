@@ -1,7 +1,7 @@
 //! Operations that outlast the loss of a connection, for reads and for writes that may be repeated.
 
 use super::super::layout::protected::Id;
-use crate::client::{Client, CreateMode, ErrorCode, Result};
+use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
 use quorate_wire::path;
 
 /// Repeats an operation until it is answered. Only for what may happen twice: reads, and writes that say the same again. It ends,
@@ -102,6 +102,14 @@ pub async fn changed(client: &Client, node: &str) -> Result<()> {
         Err(error) => return Err(error),
     };
     watch.await.map(drop)
+}
+
+/// That a directory has no sequence numbers left, see [`layout::sequence`](super::super::layout::sequence).
+#[must_use]
+pub fn exhausted(directory: &str) -> Error {
+    Error::new(ErrorCode::QuotaExceeded, "create", directory).with_detail(
+        "this node has given out all its sequence numbers: delete it once it is empty, or use another",
+    )
 }
 
 /// An id that nobody else has.

@@ -7,7 +7,7 @@ use super::super::layout::Position;
 use super::super::layout::protected::Id;
 use super::claim::{Claim, Kind};
 use super::held::Held;
-use super::patience::{changed, join, patiently};
+use super::patience::{changed, exhausted, join, patiently};
 use crate::client::{Client, ErrorCode, Result};
 
 /// A queue in a directory.
@@ -28,7 +28,7 @@ impl Line<'_> {
     /// future gives up the place.
     ///
     /// # Errors
-    /// When the client is closed, or the server refuses.
+    /// When the client is closed, or the server refuses; `QuotaExceeded` when the directory has no numbers left.
     pub async fn acquire<P>(&self, stems: impl Fn(Id) -> Vec<String>, position: P) -> Result<Held>
     where
         P: for<'c> Fn(&'c [String], &[&str]) -> Position<'c>,
@@ -88,6 +88,10 @@ impl Line<'_> {
                 Position::Held if claim.lifetime().is_alive() => return Ok(Some(Held::new(claim))),
                 Position::Wait(before) if wait => {
                     changed(self.client, &join(self.directory, before)).await?;
+                }
+                Position::Exhausted => {
+                    claim.remove().await?;
+                    return Err(exhausted(self.directory));
                 }
                 // The node is gone, or the session: from the start.
                 Position::Held | Position::Missing if wait => return Ok(None),

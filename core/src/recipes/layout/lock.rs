@@ -141,7 +141,11 @@ mod tests {
     /// Our nodes from the given number on.
     fn ours(mode: Mode, number: i32) -> Vec<String> {
         let stems = mode.stems(ID).into_iter();
-        stems.zip(number..).map(|(stem, number)| format!("{stem}{}", Sequence(number))).collect()
+        stems
+            .zip(0..)
+            .map(|(stem, index)| (stem, number.wrapping_add(index)))
+            .map(|(stem, number)| format!("{stem}{}", Sequence(number)))
+            .collect()
     }
 
     fn position_of(mode: Mode, children: &[String], mine: &[String]) -> Option<String> {
@@ -149,7 +153,7 @@ mod tests {
         match mode.position(children, &mine) {
             Position::Held => None,
             Position::Wait(name) => Some(name.to_owned()),
-            Position::Missing => panic!("missing"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -237,6 +241,33 @@ mod tests {
         assert_eq!(Mode::Bridge.participants(&children), [&mine[0], &mine[1]]);
     }
 
+    /// ZOOKEEPER-3162: the C recipe compared whole names, with the sessions in them, and waited for the wrong node, or for each other.
+    #[test]
+    fn zookeeper_3162_the_predecessor_is_the_one_with_the_next_lower_number() {
+        let mut random = Random::new(3162);
+        let kinds = ["curator", "kazoo", "go", "write lock", "c write lock", "negative session"];
+        for _ in 0..500 {
+            let mut children: Vec<String> = (0..8)
+                .map(|number| {
+                    // Ids and sessions that sort in any order, whatever the numbers.
+                    let name = foreign(kinds[random.below(kinds.len())], number * 10);
+                    let [high, low] = [(); 2].map(|()| u64::from_be_bytes(random.array()));
+                    let id = format!("{high:016x}{low:016x}");
+                    let session = i64::from_be_bytes(random.array()).unsigned_abs().to_string();
+                    name.replace(HEX, &id).replace("72057594037927936", &session)
+                })
+                .collect();
+            let number = i32::try_from(random.below(8)).unwrap() * 10 + 5;
+            let mine = format!("{}{}", Mode::Curator.stems(ID)[0], Sequence(number));
+            let expected = children[usize::try_from(number / 10).unwrap()].clone();
+            children.push(mine.clone());
+            let turn = random.below(children.len());
+            children.rotate_left(turn);
+            let found = position_of(Mode::Curator, &children, std::slice::from_ref(&mine));
+            assert_eq!(found, Some(expected), "{mine} among {children:?}");
+        }
+    }
+
     #[test]
     fn half_a_bridge_is_missing() {
         let mine = ours(Mode::Bridge, 7);
@@ -260,11 +291,16 @@ mod tests {
 
     #[test]
     fn the_holder_before_the_wrap_around_keeps_the_lock() {
-        let mine = ours(Mode::Bridge, i32::MIN);
-        let holder = foreign("kazoo", i32::MAX);
-        let mut children = mine.clone();
-        children.push(holder.clone());
-        assert_eq!(position_of(Mode::Bridge, &children, &mine), Some(holder));
+        let holder = ours(Mode::Curator, i32::MAX - 1);
+        let mut children = holder.clone();
+        children.extend([foreign("curator", i32::MIN), foreign("kazoo", i32::MAX)]);
+        assert_eq!(position_of(Mode::Curator, &children, &holder), None);
+        // Half of a bridge would not stop everybody.
+        for (mode, number) in [(Mode::Curator, i32::MAX), (Mode::Bridge, i32::MAX - 1)] {
+            let last = ours(mode, number);
+            let mine: Vec<&str> = last.iter().map(String::as_str).collect();
+            assert_eq!(mode.position(&last, &mine), Position::Exhausted);
+        }
     }
 
     #[test]

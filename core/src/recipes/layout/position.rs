@@ -16,6 +16,8 @@ pub enum Position<'a> {
     Wait(&'a str),
     /// An own node is not among the children, or its name is none of this recipe: create anew.
     Missing,
+    /// The directory has given out all its numbers, see [`sequence`](super::sequence): nobody can tell any more who came first.
+    Exhausted,
 }
 
 impl Position<'_> {
@@ -36,6 +38,9 @@ pub fn position<'a, S: AsRef<str>>(
     let Some(number) = lowest_of_mine(children, mine, &contender) else {
         return Position::Missing;
     };
+    if !all_order(mine, &contender) {
+        return Position::Exhausted;
+    }
     let blocking = children
         .iter()
         .map(AsRef::as_ref)
@@ -77,6 +82,11 @@ pub(super) fn lowest_of_mine<S: AsRef<str>>(
     lowest
 }
 
+/// Whether all own numbers say when their nodes were created.
+pub(super) fn all_order(mine: &[&str], contender: impl Fn(&str) -> Option<Sequence>) -> bool {
+    mine.iter().filter_map(|name| contender(name)).all(Sequence::orders)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,10 +110,11 @@ mod tests {
         let mut random = Random::new(2);
         let read = |name: &str| sequence::after(name, "b-");
         for _ in 0..500 {
-            let start = Sequence(i32::from_be_bytes(random.array()));
+            let start = i32::from_be_bytes(random.array()).unsigned_abs() >> 2;
+            let start = i32::try_from(start).unwrap();
             let mut names: Vec<String> = (0..9)
                 .take(1 + random.below(9))
-                .map(|index| format!("b-{}", Sequence(start.0.wrapping_add(index * 3))))
+                .map(|index| format!("b-{}", Sequence(start + index * 3)))
                 .collect();
             let turn = random.below(names.len());
             names.rotate_left(turn);
@@ -117,5 +128,21 @@ mod tests {
             watched.dedup();
             assert_eq!(watched.len(), names.len() - 1, "{names:?}");
         }
+    }
+
+    /// As Apache's servers number the last ones: two of them with one number, and one from before a holder's.
+    #[test]
+    fn numbers_that_are_given_out_twice_grant_nothing() {
+        let read = |name: &str| sequence::after(name, "x");
+        for mine in ["bx2147483647", "bx-2147483648", "bx-000000001"] {
+            for others in [&[][..], &["ax2147483647"], &["ax-2147483648"], &["ax2147483646"]] {
+                let children: Vec<&str> = others.iter().copied().chain([mine]).collect();
+                assert_eq!(position(&children, &[mine], read), Position::Exhausted, "{children:?}");
+            }
+        }
+        // Who came before goes on, whatever follows.
+        let children = ["bx2147483646", "ax-2147483648", "ax2147483647", "cx2147483645"];
+        assert_eq!(position(&children, &[children[0]], read), Position::Wait(children[3]));
+        assert_eq!(position(&children[..3], &[children[0]], read), Position::Held);
     }
 }

@@ -10,8 +10,8 @@
 //! | kazoo `Queue`, `LockingQueue` | `entry-<PPP>-N10` | priority, number |
 //!
 //! All are persistent sequential. The data of the first four is a [`frame`](super::frame), of the
-//! others the bytes of the caller. The others sort text, which gives the same order except at the
-//! wrap-around of the number.
+//! others the bytes of the caller. The others sort text, which gives the same order as long as no
+//! number is negative.
 
 use thiserror::Error;
 

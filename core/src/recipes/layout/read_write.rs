@@ -120,6 +120,9 @@ pub fn position<'a, S: AsRef<str>>(
     if access == Access::Read && writes_held {
         return Position::Held;
     }
+    if !position::all_order(mine, of_this_access) {
+        return Position::Exhausted;
+    }
     let nearest = children
         .iter()
         .map(AsRef::as_ref)

@@ -2,14 +2,17 @@
 //!
 //! ZooKeeper writes the parent's child counter, a signed 32-bit integer, as Java's `%010d`
 //! (`PrepRequestProcessor#pRequest2TxnCreate`): ten digits, or a minus sign and nine or ten digits
-//! once the counter has passed `i32::MAX`. Our server refuses the create there; Apache's goes on
-//! with negative numbers. Curator and kazoo compare the text, which sorts negative numbers first.
+//! once the counter has passed `i32::MAX`.
+//!
+//! **The end of the numbers.** The counter stops at `i32::MAX` (`DataTree#createNode`; our server does
+//! the same): every create that follows is 2147483647 again, refused only if a node has that very
+//! name. Apache's servers give -2147483648 and so on to creates that are under way at the same time.
+//! None of these numbers says who came first, so a node that got one [orders nothing](Sequence::orders)
+//! and gives up. Curator and kazoo compare the text, and let the negative ones in at once.
 //!
 //! **Order.** Numbers are compared by their wrapping distance: `b` comes after `a` if fewer than
-//! 2^31 creates lie between them. So -2147483648 comes after 2147483647 and 0 after -1, and a
-//! waiter never overtakes a holder from before the wrap-around. Plain comparison would grant the
-//! lock twice there. On a path shared with Curator or kazoo a waiter of either kind can wait for
-//! the other at the wrap-around, until one of them gives up: late is better than double.
+//! 2^31 creates lie between them. So -2147483648 comes after 2147483647, and nobody overtakes a
+//! holder from before the wrap-around. Plain comparison would grant the lock twice there.
 //!
 //! The counter restarts at 0 with a new parent: numbers order contenders, they are no tokens.
 
@@ -35,6 +38,11 @@ impl Sequence {
             _ => false,
         };
         canonical.then_some(Self(number))
+    }
+
+    /// Whether the number says when its node was created. The last one, and those behind it, are given out more than once.
+    pub fn orders(self) -> bool {
+        (0..i32::MAX).contains(&self.0)
     }
 
     /// Whether this number was given out before `other`.
@@ -168,6 +176,9 @@ mod tests {
         }
         assert!(Sequence(-1).is_before(Sequence(0)));
         assert!(!Sequence(5).is_before(Sequence(5)));
+
+        assert!(Sequence(0).orders() && Sequence(i32::MAX - 1).orders());
+        assert!(!Sequence(i32::MAX).orders() && !Sequence(i32::MIN).orders());
 
         let mut shuffled = [i32::MIN, 2_147_483_646, i32::MIN + 1, i32::MAX].map(Sequence);
         sort_by_number(&mut shuffled, |number| *number);

@@ -5,7 +5,7 @@
 //! may still be visible (CURATOR-498, -504, -604, -620, -644, -653, -696; apache/curator #1018 and others).
 
 use super::super::kit::{
-    Asked, Backoff, Claim, First, Held, Kind, changed, first, join, patiently, unmarked,
+    Asked, Backoff, Claim, First, Held, Kind, changed, exhausted, first, join, patiently, unmarked,
 };
 use super::super::layout::lock::Mode;
 use super::super::layout::position::{self, Position};
@@ -182,6 +182,10 @@ impl Queue {
             match self.layout.position(&children, &claim.names()) {
                 Position::Held if claim.lifetime().is_alive() => {
                     return Ok(Stay::Turn(Turn::Leads(Held::new(claim))));
+                }
+                Position::Exhausted => {
+                    claim.remove().await?;
+                    return Err(exhausted(&self.directory));
                 }
                 Position::Wait(before) if wait => {
                     if let First::Right(result) = first(&mut *asked, self.wait_for(before)).await {
