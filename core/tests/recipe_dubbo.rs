@@ -1,17 +1,19 @@
-//! Dubbo's registry against a server in this process.
+//! Dubbo's registry.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/gate.rs"]
 mod gate;
+#[path = "support/tasks.rs"]
+mod tasks;
 
 use gate::Gate;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, within};
 use quorate::recipes::dubbo::{Notice, Registry, Subscription, Url};
 use quorate::recipes::layout::dubbo::application;
-use quorate::server::Server;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use tasks::Server;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -19,7 +21,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn connect(server: &Server) -> Client {
-    wait(Client::builder().in_process(server).connect()).unwrap()
+    wait(server.client().connect()).unwrap()
 }
 
 fn url(text: &str) -> Url {
@@ -40,7 +42,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn consumers_are_told_of_providers() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let port = server.address().unwrap().port();
     let address = format!("zookeeper://127.0.0.1:1?backup=127.0.0.1:{port}&group=shop");
     let (own, other) = (wait(Registry::connect(&address))?, connect(&server));
@@ -80,14 +82,10 @@ fn consumers_are_told_of_providers() -> Outcome {
 
 #[test]
 fn a_new_session_registers_and_subscribes_again() -> Outcome {
-    let server = Server::builder()
-        .volatile()
-        .free_port()
-        .configure(|config| config.min_session_timeout_ms = Some(100))
-        .start()?;
+    let server = Server::start();
     let gate = Gate::start(server.address().unwrap());
     let own =
-        Client::builder().servers(&gate.address()).session_timeout(Duration::from_millis(300));
+        Client::builder().servers(&gate.address()).session_timeout(Duration::from_millis(600));
     let (own, other) = (wait(own.connect())?, connect(&server));
     let (near, far) = (Registry::new(&own, "/dubbo"), Registry::new(&other, "/dubbo"));
     let (consumer, provider) = (url("consumer://h/a.B"), url("dubbo://h1:1/a.B"));
@@ -114,7 +112,7 @@ fn a_new_session_registers_and_subscribes_again() -> Outcome {
 
 #[test]
 fn mappings_grow_whoever_writes() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let clients: Vec<Client> = (0..4).map(|_| connect(&server)).collect();
     let registry = Registry::new(clients.first().unwrap(), "/dubbo");
     assert!(wait(registry.mapped("a.B"))?.is_empty());
@@ -138,7 +136,7 @@ fn mappings_grow_whoever_writes() -> Outcome {
 
 #[test]
 fn applications_are_curator_instances() -> Outcome {
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let client = connect(&server);
     let registry = Registry::new(&client, "/dubbo");
     let metadata = BTreeMap::from([("dubbo.metadata.revision".to_owned(), "r1".to_owned())]);
