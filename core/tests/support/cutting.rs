@@ -2,7 +2,8 @@
 //!
 //! It passes bytes on, frame by frame, and knows which request each answer belongs to. [`Proxy::lose_answer`] lets the
 //! server carry a request out and cuts the connection instead of passing the answer; [`Proxy::lose_request`] cuts before
-//! the server sees it. It also counts requests, which shows who was woken. Include it with
+//! the server sees it. [`Proxy::hold`] keeps requests back for a while, so that something can happen between two of them. It also
+//! counts requests, which shows who was woken. Include it with
 //! `#[path = "support/cutting.rs"] mod cutting;`.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -11,20 +12,29 @@ use quorate_wire::OpCode;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
 /// The proxy. Its threads end with the connections and with the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
-    plan: Arc<Mutex<Plan>>,
+    plan: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    plan: Mutex<Plan>,
+    /// Told when requests are held no longer.
+    let_go: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Plan {
     /// What to lose: the operation, how many of them pass before, and whether the server gets it.
     losses: Vec<Loss>,
+    /// Requests of these kinds wait.
+    held: HashSet<i32>,
     requests: BTreeMap<i32, usize>,
     cuts: usize,
     closed: bool,
@@ -54,7 +64,7 @@ impl Proxy {
         let plan = Arc::clone(&proxy.plan);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if plan.lock().unwrap().closed {
+                if plan.lock().closed {
                     continue;
                 }
                 if let Ok(server) = TcpStream::connect(upstream) {
@@ -77,27 +87,38 @@ impl Proxy {
 
     /// The same for a later one: `skip` requests of the kind pass before.
     pub(crate) fn lose_answer_after(&self, op: OpCode, skip: usize) {
-        self.plan.lock().unwrap().losses.push(Loss { op: op.code(), skip, carried_out: true });
+        self.plan.lock().losses.push(Loss { op: op.code(), skip, carried_out: true });
     }
 
     /// The next request of this kind is lost with the connection before the server has it.
     pub(crate) fn lose_request(&self, op: OpCode) {
-        self.plan.lock().unwrap().losses.push(Loss { op: op.code(), skip: 0, carried_out: false });
+        self.plan.lock().losses.push(Loss { op: op.code(), skip: 0, carried_out: false });
+    }
+
+    /// Requests of this kind wait here, and whatever comes behind them, until [`let_go`](Self::let_go). They are counted when they come.
+    pub(crate) fn hold(&self, op: OpCode) {
+        self.plan.lock().held.insert(op.code());
+    }
+
+    /// Lets everything pass that was held.
+    pub(crate) fn let_go(&self) {
+        self.plan.lock().held.clear();
+        self.plan.let_go.notify_all();
     }
 
     /// How often a connection was cut.
     pub(crate) fn cuts(&self) -> usize {
-        self.plan.lock().unwrap().cuts
+        self.plan.lock().cuts
     }
 
     /// How many requests of this kind have passed or were lost.
     pub(crate) fn requests(&self, op: OpCode) -> usize {
-        self.plan.lock().unwrap().requests.get(&op.code()).copied().unwrap_or(0)
+        self.plan.lock().requests.get(&op.code()).copied().unwrap_or(0)
     }
 
     /// Cuts all connections and lets none through until [`open`](Self::open).
     pub(crate) fn close(&self) {
-        let mut plan = self.plan.lock().unwrap();
+        let mut plan = self.plan.lock();
         plan.closed = true;
         for stream in plan.streams.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -106,7 +127,21 @@ impl Proxy {
 
     /// Lets connections through again.
     pub(crate) fn open(&self) {
-        self.plan.lock().unwrap().closed = false;
+        self.plan.lock().closed = false;
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap()
+    }
+
+    /// What becomes of a request, once it is held no longer.
+    fn fate_of(&self, op: i32) -> Fate {
+        let mut plan = self.lock();
+        let fate = plan.fate_of(op);
+        drop(self.let_go.wait_while(plan, |plan| plan.held.contains(&op)).unwrap());
+        fate
     }
 }
 
@@ -124,10 +159,10 @@ impl Plan {
 }
 
 /// Two threads for one connection: requests, answers.
-fn join(client: TcpStream, server: TcpStream, plan: &Arc<Mutex<Plan>>) {
+fn join(client: TcpStream, server: TcpStream, plan: &Arc<Shared>) {
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
-        plan.lock().unwrap().streams.push(stream.try_clone().unwrap());
+        plan.lock().streams.push(stream.try_clone().unwrap());
     }
     let doomed = Arc::new(Mutex::new(HashSet::new()));
     let (client_2, server_2) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -149,7 +184,7 @@ type Doomed = Mutex<HashSet<i32>>;
 fn requests(
     mut client: &TcpStream,
     mut server: &TcpStream,
-    plan: &Mutex<Plan>,
+    plan: &Shared,
     doomed: &Doomed,
 ) -> io::Result<()> {
     // The handshake is no request.
@@ -157,8 +192,7 @@ fn requests(
     loop {
         let request = frame(&mut client)?;
         let (xid, op) = (number(&request, 4), number(&request, 8));
-        let fate = plan.lock().unwrap().fate_of(op);
-        match fate {
+        match plan.fate_of(op) {
             Fate::Pass => {}
             Fate::LoseAnswer => drop(doomed.lock().unwrap().insert(xid)),
             Fate::LoseRequest => {
@@ -173,7 +207,7 @@ fn requests(
 fn answers(
     mut server: &TcpStream,
     mut client: &TcpStream,
-    plan: &Mutex<Plan>,
+    plan: &Shared,
     doomed: &Doomed,
 ) -> io::Result<()> {
     client.write_all(&frame(&mut server)?)?;
@@ -187,8 +221,8 @@ fn answers(
     }
 }
 
-fn plan_cut(plan: &Mutex<Plan>) {
-    plan.lock().unwrap().cuts += 1;
+fn plan_cut(plan: &Shared) {
+    plan.lock().cuts += 1;
 }
 
 fn hang_up(one: &TcpStream, other: &TcpStream) {

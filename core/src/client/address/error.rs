@@ -64,6 +64,9 @@ pub enum AddressProblem {
          control characters, such as `/app/one`"
     )]
     Chroot,
+    /// A server stands behind the chroot.
+    #[error("the chroot stands once, behind the last server; write `zoo1:2181,zoo2:2181/app`")]
+    ServerAfterChroot,
     /// The value of `group` is no path.
     #[error("the group is no valid path; write names between single slashes, such as `dubbo`")]
     Group,

@@ -126,6 +126,10 @@ impl<'a> Parser<'a> {
         if bare.is_empty() {
             return Ok(String::new());
         }
+        // It could be the name of a node, and Apache's client takes it for one. Nobody means that.
+        if let Some(server) = bare.split(',').skip(1).find(|item| names_a_port(item)) {
+            return Err(self.error_in(AddressProblem::ServerAfterChroot, server, at));
+        }
         if bare == "/" || !path::is_valid(bare) {
             return Err(self.error_in(AddressProblem::Chroot, chroot, at));
         }
@@ -273,6 +277,12 @@ fn server(text: &str) -> std::result::Result<Server, AddressProblem> {
     };
     let port = port.map_or(Ok(DEFAULT_PORT), |port| number(port).ok_or(AddressProblem::Port))?;
     Ok(Server { host: host.to_owned(), port })
+}
+
+/// Whether this begins like `host:port`, perhaps with a chroot of its own behind it.
+fn names_a_port(text: &str) -> bool {
+    let (server, _) = split_before(text.trim(), '/');
+    server.contains(':') && self::server(server).is_ok()
 }
 
 /// A port; digits only, unlike `str::parse`, which takes a sign.

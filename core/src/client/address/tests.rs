@@ -164,6 +164,24 @@ fn refuses_with_the_place_and_the_piece() {
     );
 }
 
+/// alexguan/node-zookeeper-client #24: with a chroot behind each server, all that followed the first one was taken for its name.
+#[test]
+fn node_24_a_chroot_behind_each_server_is_refused() {
+    for (text, offset, found) in [
+        ("h1:2181/app,h2:2181/app,h3:2181/app", 12, "h2:2181/app"),
+        ("h1/app,h2:2181", 7, "h2:2181"),
+        // Decoded before it is looked at, so the place is that of the whole chroot.
+        ("zookeeper://h1:2181/app,h2:2181/app?timeout=5", 19, "h2:2181/app"),
+    ] {
+        let problem = P::ServerAfterChroot;
+        assert_eq!(refused(text), AddressError { problem, offset, found: found.to_owned() });
+    }
+    // Once, at the end, it is that of all servers; a comma may be part of a name.
+    assert_eq!(list("h1:1,h2:2/app"), named(&[("h1", 1), ("h2", 2)]));
+    assert_eq!(parse("h1:1,h2:2/app").chroot, "/app");
+    assert_eq!(parse("h1/a,b").chroot, "/a,b");
+}
+
 #[test]
 fn never_shows_a_password() {
     for text in [

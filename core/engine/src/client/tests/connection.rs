@@ -230,3 +230,61 @@ fn frames_may_come_in_any_pieces() {
     assert_eq!(rig.ended().len(), 5);
     assert_eq!(rig.session.state(), State::Connected);
 }
+
+/// yfinkelstein/node-zookeeper #80: after some failures in a row nobody tried to connect any more.
+#[test]
+fn node_80_another_attempt_follows_whatever_the_last_one_failed_at() {
+    type Failure = fn(&mut Rig);
+    let failures: [Failure; 7] = [
+        // Refused.
+        |rig| rig.hang_up(),
+        // No connection in time.
+        |rig| rig.tick_at(rig.session.deadline().unwrap()),
+        // Connected, and closed before or during the handshake, or not answered.
+        |rig| {
+            rig.session.connected(rig.attempt, rig.now);
+            rig.hang_up();
+        },
+        |rig| {
+            rig.session.connected(rig.attempt, rig.now);
+            rig.raw_output();
+            rig.tick_at(rig.session.deadline().unwrap());
+        },
+        |rig| {
+            rig.session.connected(rig.attempt, rig.now);
+            rig.raw_output();
+            rig.receive(b"\0\0\0\x04what");
+        },
+        // The session has expired, and the next one is lost at once.
+        |rig| {
+            rig.session.connected(rig.attempt, rig.now);
+            rig.raw_output();
+            rig.welcome(0, 0, false);
+        },
+        |rig| {
+            rig.session.connected(rig.attempt, rig.now);
+            rig.raw_output();
+            rig.welcome(
+                rig.session.identity().map_or(SESSION, |identity| identity.id),
+                9_000,
+                false,
+            );
+            rig.hang_up();
+        },
+    ];
+    let mut rig = Rig::up();
+    rig.hang_up();
+    for round in 0..400 {
+        let began = rig.now;
+        rig.until_attempt();
+        assert!(
+            rig.now - began <= 10_000,
+            "round {round}: {} ms without an attempt",
+            rig.now - began
+        );
+        // Each after each other.
+        failures[(round + round / 7) % 7](&mut rig);
+    }
+    rig.connect();
+    assert_eq!(rig.session.state(), State::Connected);
+}
