@@ -6,7 +6,7 @@ import pytest
 
 from interop.kazoo_peer import fresh_path
 from interop.peer import PeerError
-from interop.players import QUIET, Company
+from interop.players import QUIET, Company, until
 from interop.table import shows
 
 CURATORS = ["curator-5.4", "curator-5.9"]
@@ -91,6 +91,78 @@ def test_its_downgrade(together: Company, kind: str) -> None:
     other.call("rw.release", side="read", **held)
     assert writing.result(20.0)
     ours.call("rw.release", side="write", path=path, as_=f"{path}-w")
+
+
+@pytest.mark.parametrize("side", ["read", "write"])
+@pytest.mark.parametrize("we_are_exclusive", [True, False])
+@pytest.mark.parametrize("exclusive_first", [True, False])
+@shows(
+    "read/write lock",
+    "kazoo: Lock, ReadLock, WriteLock",
+    "the lock of one client, the read or write lock of the other (mode kazoo)",
+    "they exclude each other",
+)
+def test_lock_beside_read_write(
+    together: Company, side: str, we_are_exclusive: bool, exclusive_first: bool
+) -> None:
+    path = fresh_path("rw")
+    ours, kazoo = together.peer("quorate"), together.peer("kazoo")
+    plain, shared = (ours, kazoo) if we_are_exclusive else (kazoo, ours)
+    lock = (plain, "lock.acquire", "lock.release", {"path": path, "as_": path, "mode": "kazoo"})
+    part = (shared, f"rw.{side}", "rw.release", {**lock[3], "side": side})
+    if side == "read" and not exclusive_first:
+        # A plain lock knows no readers.
+        return
+    (first, take, give, held), (second, want, leave, wanted) = (
+        (lock, part) if exclusive_first else (part, lock)
+    )
+    assert first.call(take, **held)
+    waiting = second.begin(want, **wanted)
+    with pytest.raises(TimeoutError):
+        waiting.result(QUIET)
+    first.call(give, **held)
+    assert waiting.result(20.0)
+    second.call(leave, **wanted)
+
+
+@pytest.mark.parametrize("we_are_first", [True, False], ids=["we-are-first", "it-is-first"])
+@shows(
+    "lease by wall clocks",
+    "kazoo: NonBlockingLease",
+    "each takes it, the other asks; both renew for one identifier; it ends",
+    "one has it until its end; the identifier is whose it is, not the client",
+)
+def test_lease(together: Company, we_are_first: bool) -> None:
+    path = fresh_path("lease")
+    pair = [together.peer("quorate"), together.peer("kazoo")]
+    first, second = pair if we_are_first else reversed(pair)
+    assert first.call("lease.take", path=path, as_="one", seconds=3600)
+    assert not second.call("lease.take", path=path, as_="two", seconds=3600)
+    # Renewed from the other client, for a second more.
+    assert second.call("lease.take", path=path, as_="one", seconds=1)
+    assert not first.call("lease.take", path=path, as_="two", seconds=3600)
+    until(lambda: first.call("lease.take", path=path, as_="two", seconds=3600), "its end")
+    assert not second.call("lease.take", path=path, as_="one", seconds=3600)
+
+
+@pytest.mark.parametrize("we_are_first", [True, False], ids=["we-are-first", "it-is-first"])
+@shows(
+    "lease by wall clocks",
+    "kazoo: MultiNonBlockingLease",
+    "both take of two, in turns",
+    "two have one each, and keep it",
+)
+def test_leases(together: Company, we_are_first: bool) -> None:
+    where = {"path": fresh_path("leases"), "seconds": 3600, "count": 2}
+    pair = [together.peer("quorate"), together.peer("kazoo")]
+    first, second = pair if we_are_first else reversed(pair)
+    assert first.call("lease.take", as_="one", **where)
+    assert second.call("lease.take", as_="two", **where)
+    for peer in (first, second):
+        assert not peer.call("lease.take", as_="three", **where)
+        # Whose they are may come back for them.
+        assert peer.call("lease.take", as_="one", **where)
+        assert peer.call("lease.take", as_="two", **where)
 
 
 @pytest.mark.parametrize(

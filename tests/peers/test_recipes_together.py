@@ -118,3 +118,47 @@ def test_party(together: Company, form: str) -> None:
     kazoo.call("party.leave", as_="it", **where)
     for peer in (ours, kazoo):
         assert peer.call("party.list", **where) == []
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows(
+    "persistent node",
+    f"{BOTH}: PersistentNode",
+    "a third one deletes it; both keep one name",
+    "it comes back; when its keeper leaves, the other takes it over",
+)
+def test_persistent_node(together: Company, kind: str) -> None:
+    path, client = fresh_path("kept"), together.kazoo.client
+    ours, other = together.peer("quorate"), together.peer(kind)
+
+    def owner(data: str) -> int:
+        """The session that keeps it; 0 while it is another's, or nobody's."""
+        if not client.exists(path):
+            return 0
+        found, stat = client.get(path)
+        return stat.ephemeralOwner if found == data.encode() else 0
+
+    us, it = f"{kind}-us", f"{kind}-it"
+    other.call("persistent.keep", path=path, as_=it, data="theirs")
+    until(lambda: owner("theirs") != 0, "its node")
+    theirs = owner("theirs")
+    ours.call("persistent.keep", path=path, as_=us, data="ours")
+    until(lambda: ours.call("persistent.presence", as_=us) == "taken", "our seeing it")
+    assert owner("theirs") == theirs
+    other.call("persistent.remove", as_=it)
+    until(lambda: ours.call("persistent.presence", as_=us) == "there", "our taking over")
+    until(lambda: owner("ours") == ours.call("session.id"), "our node")
+    # Curator writes its data into a node that is there, whoever owns it.
+    other.call("persistent.keep", path=path, as_=it, data="theirs")
+    until(lambda: owner("theirs") == ours.call("session.id"), "its writing into our node")
+    ours.call("persistent.remove", as_=us)
+    until(lambda: owner("theirs") == theirs, "its taking over")
+    client.delete(path)
+    until(lambda: owner("theirs") == theirs, "its coming back")
+    other.call("persistent.remove", as_=it)
+    ours.call("persistent.keep", path=path, as_=us, data="ours")
+    until(lambda: owner("ours") != 0, "our node")
+    client.delete(path)
+    until(lambda: owner("ours") == ours.call("session.id"), "our coming back")
+    ours.call("persistent.remove", as_=us)
+    until(lambda: client.exists(path) is None, "leaving nothing behind")

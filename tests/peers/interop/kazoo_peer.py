@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -144,10 +145,12 @@ class KazooPeer(Peer):
         raise ValueError(verb)
 
     def _lease(self, verb: str, call: dict[str, Any]) -> bool:
-        from datetime import timedelta
-
+        """`NonBlockingLease`; with `count` `MultiNonBlockingLease`."""
         assert verb == "take"
         duration = timedelta(seconds=call["seconds"])
+        if "count" in call:
+            many = self.client.MultiNonBlockingLease
+            return bool(many(call["count"], call["path"], duration, call["as"]))
         return bool(self.client.NonBlockingLease(call["path"], duration, call["as"]))
 
     def _node(self, verb: str, call: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
 """How the peers' programs are built and started: ours, Curator in two versions, go-zookeeper.
 
 Ours is `recipes` beside the binary under test, or QUORATE_RECIPES. The others are compiled
-from `java/` and `go/` when they are needed first.
+from `java/` and `go/` when they are needed first. With Debian's Curator comes ZooKeeper's own
+lock (`java/debian`), with Maven's comes Dubbo (`java/maven`).
 """
 
 import os
@@ -65,7 +66,8 @@ def class_path(kind: str) -> str:
 def java_classes(kind: str) -> Path:
     """Our Java program, compiled against one version of Curator."""
     target = Path(_temporary().name) / kind
-    sources = [str(path) for path in sorted((HERE / "java").glob("*.java"))]
+    folders = [HERE / "java", HERE / "java" / ("debian" if kind == "curator-5.4" else "maven")]
+    sources = [str(path) for folder in folders for path in sorted(folder.glob("*.java"))]
     options = ["-Xlint:all,-path,-classfile,-processing", "-Werror", "-d", str(target)]
     _build(["javac", *options, "-cp", class_path(kind), *sources], HERE)
     return target
@@ -106,4 +108,5 @@ DEBIAN_JARS = (
     "slf4j-api",
     "zookeeper",
     "zookeeper-jute",
+    "zookeeper-recipes-lock",
 )

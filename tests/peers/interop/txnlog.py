@@ -1,4 +1,5 @@
-"""Reads Apache's transaction log files far enough to find each record's digest.
+"""Reads Apache's transaction log files far enough to find each record's digest, and changes
+records.
 
 Format: 16 bytes of file header; records of Adler-32 (long), length, payload, 'B'. With
 digests on, a payload ends with the digest's version (int 2) and the tree's digest (long).
@@ -55,10 +56,32 @@ def records(path: Path) -> Iterator[Record]:
 
 def falsify_digest(path: Path, record: Record) -> None:
     """Changes the digest of `record` in place and makes its checksum right again."""
-    wrong = record.payload[:-8] + struct.pack(">q", record.digest ^ 0x5A5A)
+    _rewrite(path, record, record.payload[:-8] + struct.pack(">q", record.digest ^ 0x5A5A))
+
+
+def count_from(data: Path, child: str, number: int) -> None:
+    """Makes the creation of `child` in the log say that its parent has given out all
+    numbers below `number`: what follows the child's ACL ends with the parent's counter. The
+    digest is wrong then, about which a server complains and goes on."""
+    for path in log_files(data):
+        for record in records(path):
+            if record.kind in CREATES and child.encode() in record.payload:
+                at = len(record.payload) - DIGEST - 4
+                counter = struct.pack(">i", number)
+                _rewrite(path, record, record.payload[:at] + counter + record.payload[at + 4 :])
+                return
+    raise ValueError(f"no creation of {child} in {data}")
+
+
+def _rewrite(path: Path, record: Record, payload: bytes) -> None:
+    """Replaces a record by one of the same length, with the checksum that it needs."""
     with path.open("r+b") as file:
         file.seek(record.offset)
-        file.write(struct.pack(">qi", zlib.adler32(wrong), len(wrong)) + wrong)
+        file.write(struct.pack(">qi", zlib.adler32(payload), len(payload)) + payload)
 
 
 HEADER = 16
+# Version and value.
+DIGEST = 12
+# create, create2
+CREATES = (1, 15)

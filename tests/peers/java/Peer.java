@@ -25,7 +25,7 @@ public final class Peer {
     private final Map<String, ExecutorService> owners = new ConcurrentHashMap<>();
     private final Executor others = Executors.newCachedThreadPool();
 
-    private Peer(CuratorFramework client) {
+    private Peer(CuratorFramework client) throws ReflectiveOperationException {
         roles.put("lock", new Locks(client));
         roles.put("rw", new ReadWrite(client));
         roles.put("semaphore", new Semaphores(client));
@@ -36,6 +36,20 @@ public final class Peer {
         roles.put("count", new Counters(client));
         roles.put("discovery", new Discovery(client));
         roles.put("group", new Groups(client));
+        roles.put("persistent", new Persistent(client));
+        // What only one of the class paths has.
+        putIfThere("writelock", "WriteLocks", client);
+        putIfThere("dubbo", "Dubbo", client);
+    }
+
+    private void putIfThere(String role, String name, CuratorFramework client) throws ReflectiveOperationException {
+        Class<? extends Role> found;
+        try {
+            found = Class.forName(name).asSubclass(Role.class);
+        } catch (ClassNotFoundException missing) {
+            return;
+        }
+        roles.put(role, found.getDeclaredConstructor(CuratorFramework.class).newInstance(client));
     }
 
     public static void main(String[] arguments) throws Exception {

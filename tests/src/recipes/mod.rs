@@ -9,10 +9,14 @@ mod barrier;
 mod call;
 mod count;
 mod discovery;
+mod dubbo;
 mod fenced;
 mod group;
 mod leader;
+mod lease;
 mod lock;
+mod naming;
+mod persistent;
 mod queue;
 mod read_write;
 mod semaphore;
@@ -65,10 +69,14 @@ struct Peer {
     barrier: barrier::Barriers,
     count: count::Counters,
     discovery: discovery::Services,
+    dubbo: dubbo::Registries,
     fenced: fenced::Fenced,
     group: group::Groups,
     leader: leader::Leaders,
+    lease: lease::Leases,
     lock: lock::Locks,
+    naming: naming::Names,
+    persistent: persistent::Persistent,
     queue: queue::Queues,
     read_write: read_write::ReadWrite,
     semaphore: semaphore::Semaphores,
@@ -81,10 +89,14 @@ impl Peer {
             barrier: barrier::Barriers::new(client),
             count: count::Counters::new(client),
             discovery: discovery::Services::new(client),
+            dubbo: dubbo::Registries::new(client),
             fenced: fenced::Fenced::new(client),
             group: group::Groups::new(client),
             leader: leader::Leaders::new(client),
+            lease: lease::Leases::new(client),
             lock: lock::Locks::new(client),
+            naming: naming::Names::new(client),
+            persistent: persistent::Persistent::new(client),
             queue: queue::Queues::new(client),
             read_write: read_write::ReadWrite::new(client),
             semaphore: semaphore::Semaphores::new(client),
@@ -98,10 +110,14 @@ impl Peer {
             "barrier" => self.barrier.answer(verb, call).await,
             "count" => self.count.answer(verb, call).await,
             "discovery" => self.discovery.answer(verb, call).await,
+            "dubbo" => self.dubbo.answer(verb, call).await,
             "fenced" => self.fenced.answer(verb, call).await,
             "group" | "party" => self.group.answer(role, verb, call).await,
             "latch" | "selector" | "election" => self.leader.answer(role, verb, call).await,
+            "lease" => self.lease.answer(verb, call).await,
             "lock" => self.lock.answer(verb, call).await,
+            "naming" => self.naming.answer(verb, call).await,
+            "persistent" => self.persistent.answer(verb, call).await,
             "queue" => self.queue.answer(verb, call).await,
             "rw" => self.read_write.answer(verb, call).await,
             "semaphore" => self.semaphore.answer(verb, call).await,
