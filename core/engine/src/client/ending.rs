@@ -112,6 +112,7 @@ impl ClientSession {
             self.effects.push_back(Effect::Disconnect { attempt });
         }
         self.link = Link::Down { retry_at };
+        self.forget_spread();
         self.control.clear();
         self.control.shrink_to(MAX_IDLE_CONTROL);
         self.inbox = Vec::new();

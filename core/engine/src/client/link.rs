@@ -32,6 +32,8 @@ pub(super) struct Live {
     pub(super) pings: VecDeque<i64>,
     /// setWatches requests without an answer.
     pub(super) rearms: usize,
+    /// Whether the server keeps a lasting watch beside a one-shot watch on the same path, once that is known.
+    pub(super) keeps_modes: Option<bool>,
     /// Credentials that were answered.
     pub(super) acknowledged: usize,
     /// The xid of a SASL step without an answer.
@@ -169,7 +171,8 @@ impl ClientSession {
         };
         let lost = self.lost_at().unwrap_or(i64::MAX);
         let close = self.close.map_or(i64::MAX, |close| close.give_up_at);
-        Some(link.min(lost).min(close))
+        let spread = self.spread.due_at().unwrap_or(i64::MAX);
+        Some(link.min(lost).min(close).min(spread))
     }
 
     /// Time has passed.
@@ -184,6 +187,7 @@ impl ClientSession {
         if self.state.is_final() || self.is_over() {
             return;
         }
+        self.tell_due(now);
         match &self.link {
             Link::Down { retry_at } if now >= *retry_at => self.open(now),
             Link::Opening { give_up_at, .. } | Link::Greeting { give_up_at, .. }

@@ -18,6 +18,7 @@ mod effect;
 mod ending;
 mod hosts;
 mod link;
+mod modes;
 mod part;
 mod pending;
 mod random;
@@ -27,6 +28,7 @@ mod reply;
 mod request;
 mod sasl;
 mod session;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod watches;

@@ -18,6 +18,13 @@ pub(super) enum Waiter {
     Caller(Token),
     /// Nobody: housekeeping.
     Nobody,
+    /// The session: whether the server has a lasting watch.
+    Modes,
+    /// The session: a lasting watch is set again.
+    Lasting {
+        /// Whether it is that of a subtree.
+        recursive: bool,
+    },
     /// The session's end.
     Close,
 }

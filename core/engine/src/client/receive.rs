@@ -123,7 +123,7 @@ impl ClientSession {
                 Ok(())
             }
             AUTH_XID => self.auth_reply(header.err),
-            SET_WATCHES_XID => self.rearmed(header.err),
+            SET_WATCHES_XID => self.rearmed(header.err, now),
             xid => match &self.link {
                 Link::Up(live) if live.sasl_xid == Some(xid) => {
                     self.sasl_reply(header.err, r.get().ok(), now)
@@ -169,6 +169,7 @@ impl ClientSession {
             spoke_at: now,
             pings: VecDeque::new(),
             rearms: 0,
+            keeps_modes: None,
             acknowledged: 0,
             sasl_xid: None,
             admitted: false,
@@ -229,7 +230,9 @@ impl ClientSession {
             Some(ErrorCode::NoNode) if op == OpCode::AddWatch => Some(Reply::Done),
             Some(_) => None,
         };
-        let wants_path = reply.is_none() || front.watch.is_some() || front.removes.is_some();
+        let asks = matches!(front.waiter, Waiter::Modes | Waiter::Lasting { .. });
+        let wants_path =
+            reply.is_none() || asks || front.watch.is_some() || front.removes.is_some();
         let Some((entry, path)) = self.pending.pop(wants_path) else { return Err(Broken) };
         // Who is told that the session is gone, or elsewhere, has learned nothing about its life.
         let gone = code == Some(ErrorCode::SessionExpired) && entry.waiter != Waiter::Close;
@@ -245,7 +248,7 @@ impl ClientSession {
             self.effects.extend(told);
         }
         match (reply, code) {
-            (Some(reply), _) => self.succeed(entry, reply),
+            (Some(reply), _) => self.succeed(entry, &path, reply),
             (None, code) => self.refuse(entry, path, code.unwrap_or(ErrorCode::SystemError)),
         }
         if gone {
@@ -264,12 +267,17 @@ impl ClientSession {
         let mut unused = Vec::new();
         self.watches.settle(key, path, registered, &mut unused);
         self.release(unused);
+        if matches!(registered, Some((Kind::Data | Kind::Exist | Kind::Child, _))) {
+            self.look_after_lasting(path);
+        }
     }
 
-    fn succeed(&mut self, entry: Entry, reply: Reply) {
+    fn succeed(&mut self, entry: Entry, path: &str, reply: Reply) {
         match entry.waiter {
             Waiter::Caller(token) => self.complete(token, Ok(reply)),
             Waiter::Nobody => {}
+            Waiter::Modes => self.learn_modes(path, true),
+            Waiter::Lasting { recursive } => self.lasting_set(path, recursive, true),
             Waiter::Close => self.finish(State::Closed, ErrorCode::Closing),
         }
     }
@@ -288,6 +296,8 @@ impl ClientSession {
                 self.complete(token, Err(Failure { code, op: entry.op, path, outcome_unknown }));
             }
             Waiter::Nobody => {}
+            Waiter::Modes => self.learn_modes(&path, false),
+            Waiter::Lasting { recursive } => self.lasting_set(&path, recursive, false),
             // The session was gone already, which is what was wanted.
             Waiter::Close => self.finish(State::Closed, ErrorCode::Closing),
         }
@@ -300,7 +310,7 @@ impl ClientSession {
         }
     }
 
-    fn rearmed(&mut self, err: i32) -> Result<(), Broken> {
+    fn rearmed(&mut self, err: i32, now: i64) -> Result<(), Broken> {
         let Link::Up(live) = &mut self.link else { return Err(Broken) };
         live.rearms = live.rearms.checked_sub(1).ok_or(Broken)?;
         let last = live.rearms == 0;
@@ -311,9 +321,7 @@ impl ClientSession {
             // A server that does not know the request: better no watch than one that stays silent.
             self.end_watches(ErrorCode::from_code(err).unwrap_or(ErrorCode::SystemError));
         } else if last {
-            let mut told = Vec::new();
-            self.watches.missed(&mut told);
-            self.effects.extend(told);
+            self.tell_missed(now);
         }
         Ok(())
     }

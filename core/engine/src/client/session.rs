@@ -8,6 +8,7 @@ use super::pending::{Entry, Pending, Waiter};
 use super::random::Random;
 use super::request::{Request, WatchKey, below};
 use super::sasl::Mechanism;
+use super::spread::Spread;
 use super::watches::{Unused, Watches};
 use super::{link::Link, reply::Reply};
 use quorate_wire::Jute;
@@ -36,6 +37,9 @@ pub struct Settings {
     pub max_request: usize,
     /// The longest reply to accept.
     pub max_reply: usize,
+    /// After a reconnect, persistent watches are told within so many ms that they may have missed something, each at its own
+    /// time; 0 for at once.
+    pub spread: i64,
 }
 
 impl Default for Settings {
@@ -50,6 +54,7 @@ impl Default for Settings {
             max_pending_bytes: 64 << 20,
             max_request: quorate_wire::frame::DEFAULT_MAX_FRAME,
             max_reply: 64 << 20,
+            spread: 0,
         }
     }
 }
@@ -98,6 +103,7 @@ pub struct ClientSession {
     pub(super) next_xid: i32,
     pub(super) pending: Pending,
     pub(super) watches: Watches,
+    pub(super) spread: Spread,
     /// Connections in a row that ended before the watches were set again.
     pub(super) failed_rearms: u32,
     /// Frames that go before all requests.
@@ -133,6 +139,7 @@ impl ClientSession {
             next_xid: 1,
             pending: Pending::default(),
             watches: Watches::default(),
+            spread: Spread::default(),
             failed_rearms: 0,
             control: Vec::new(),
             credentials: Vec::new(),
@@ -282,6 +289,8 @@ impl ClientSession {
             return Err(Refused::TooLong);
         }
         self.take_xid();
+        // Housekeeping has no watch of its own: it looks after those that are there.
+        let housekeeping = !matches!(waiter, Waiter::Caller(_) | Waiter::Close);
         let path = request.path();
         let path = if path == "/" && !root.is_empty() { "" } else { path };
         let entry = Entry {
@@ -292,8 +301,8 @@ impl ClientSession {
             path: root.len().saturating_add(path.len()),
             root: root.len(),
             sent_at: 0,
-            watch: request.watch(),
-            removes: request.removes().filter(|_| waiter != Waiter::Nobody),
+            watch: request.watch().filter(|_| !housekeeping),
+            removes: request.removes().filter(|_| !housekeeping),
         };
         if let Some((key, _)) = entry.watch {
             self.watches.expect(key, &below(root, request.path()));
@@ -317,7 +326,15 @@ impl ClientSession {
         }
         for (path, kind) in unused {
             // A refusal leaves a watch that nobody hears: harmless.
-            let _ = self.enqueue("", &Request::RemoveWatches { path: &path, kind }, Waiter::Nobody);
+            self.keep_house(&Request::RemoveWatches { path: &path, kind }, Waiter::Nobody);
+        }
+    }
+
+    /// Sends a request of the session's own.
+    pub(super) fn keep_house(&mut self, request: &Request<'_>, waiter: Waiter) {
+        if self.close.is_none() {
+            // It is shorter than the one that gave rise to it.
+            let _ = self.enqueue("", request, waiter);
         }
     }
 

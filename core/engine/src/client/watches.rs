@@ -251,13 +251,27 @@ impl Watches {
         }
     }
 
-    /// Tells the persistent ones that a reconnect lies behind them.
-    pub(super) fn missed(&self, out: &mut Vec<Effect>) {
-        for (&watch, (_, kind)) in &self.by_key {
-            if matches!(kind, Kind::Persistent | Kind::Recursive) {
-                out.push(Effect::Event { watch, event: Notice::Missed });
-            }
-        }
+    /// The persistent ones: who may have missed something when a reconnect lies behind them.
+    pub(super) fn lasting_keys(&self) -> impl Iterator<Item = WatchKey> {
+        self.by_key.iter().filter(|(_, (_, kind))| kind.is_lasting()).map(|(&key, _)| key)
+    }
+
+    pub(super) fn is_lasting(&self, key: WatchKey) -> bool {
+        self.by_key.get(&key).is_some_and(|(_, kind)| kind.is_lasting())
+    }
+
+    /// The lasting watch at a path; where there are both, the one that reaches farther.
+    pub(super) fn lasting_kind(&self, path: &str) -> Option<Kind> {
+        [Kind::Recursive, Kind::Persistent].into_iter().find(|&kind| self.has(path, kind))
+    }
+
+    pub(super) fn has(&self, path: &str, kind: Kind) -> bool {
+        self.by_path.get(path).is_some_and(|slots| slots.has(kind))
+    }
+
+    pub(super) fn keys_of(&self, path: &str, kind: Kind) -> impl Iterator<Item = WatchKey> {
+        let slots = self.by_path.get(path).into_iter();
+        slots.flat_map(move |slots| slots.list(kind)).map(|watcher| watcher.key)
     }
 
     /// Writes the requests that give a new connection the watches. Answers how many there are.
@@ -302,8 +316,19 @@ impl Slots {
         }
     }
 
-    fn has(&self, kind: Kind) -> bool {
-        KINDS.into_iter().zip(&self.lists).any(|(own, list)| own == kind && !list.is_empty())
+    const fn list(&self, kind: Kind) -> &Vec<Watcher> {
+        let [data, exist, child, persistent, recursive] = &self.lists;
+        match kind {
+            Kind::Data => data,
+            Kind::Exist => exist,
+            Kind::Child => child,
+            Kind::Persistent => persistent,
+            Kind::Recursive => recursive,
+        }
+    }
+
+    const fn has(&self, kind: Kind) -> bool {
+        !self.list(kind).is_empty()
     }
 
     fn is_empty(&self) -> bool {
@@ -321,6 +346,10 @@ enum Class {
 }
 
 impl Kind {
+    const fn is_lasting(self) -> bool {
+        matches!(self, Self::Persistent | Self::Recursive)
+    }
+
     const fn class(self) -> Class {
         match self {
             Self::Data | Self::Exist => Class::Data,

@@ -7,9 +7,11 @@ mod closing;
 mod connection;
 mod garbage;
 mod limits;
+mod modes;
 mod rearm;
 mod requests;
 mod servers;
+mod spread;
 mod timers;
 mod watches;
 
