@@ -35,6 +35,7 @@ pub struct Builder {
     patience: Duration,
     watch_limit: usize,
     follow_config: bool,
+    metrics: bool,
 }
 
 impl Default for Builder {
@@ -52,6 +53,7 @@ impl Default for Builder {
             patience: Duration::from_secs(30),
             watch_limit: 1024,
             follow_config: false,
+            metrics: false,
         }
     }
 }
@@ -162,6 +164,23 @@ impl Builder {
         self
     }
 
+    /// Spreads what clients read again after a reconnect: each persistent watch is told within this time, at a moment of its own, that
+    /// it may have missed something ([`WatchEvent::Missed`](super::WatchEvent::Missed)). Many clients of a server that was started
+    /// again then do not read all at once; what they know is older by so much. At once, unless told otherwise.
+    ///
+    /// Events are never held back, and one-shot watches need nothing of it: the server tells only those whose nodes changed.
+    pub fn spread(mut self, within: Duration) -> Self {
+        self.settings.spread = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Whether latencies are measured, for [`Client::metrics`]; not unless told otherwise. It costs two looks at the clock for each
+    /// request.
+    pub const fn metrics(mut self, metrics: bool) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Connects, and waits for the session.
     ///
     /// # Errors
@@ -217,6 +236,9 @@ impl Builder {
         let root = if root == "/" { String::new() } else { root };
         let shared =
             Shared::new(self.settings, self.sasl, self.watch_limit, Arc::clone(&world) as _);
+        if self.metrics {
+            shared.measure();
+        }
         world.shortcut.serve(Arc::downgrade(&shared));
         let targets = Arc::new(Mutex::new(targets));
         let client = Client::new(Arc::clone(&shared), &root, Some(Arc::clone(&targets)));

@@ -7,6 +7,7 @@ use super::port::Port;
 use super::runtime::{IoThread, RealWorld};
 use super::shared::Command;
 use super::shortcut::Way;
+use super::spans;
 use super::tls::Tls;
 use super::transport::{Stream, Target, open, takes_writes};
 use crate::server::LocalStream;
@@ -19,6 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+use tracing::Instrument as _;
 
 /// The servers, by the index that the session uses.
 pub(super) type Targets = Arc<Mutex<Vec<Target>>>;
@@ -77,7 +79,8 @@ impl Driver {
                     return;
                 };
                 tracing::debug!(server = target.label(), attempt, "connecting");
-                let future = Box::pin(open(target, self.tls.clone()));
+                let span = spans::connect(&target.label(), attempt);
+                let future = Box::pin(open(target, self.tls.clone()).instrument(span));
                 self.link = Link::Opening { attempt, future };
             }
             Command::Disconnect { attempt } => {

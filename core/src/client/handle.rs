@@ -5,6 +5,7 @@ use super::completion::Inbox;
 use super::driver::Targets;
 use super::environment::Environment;
 use super::error::{Error, Result};
+use super::metrics::Metrics;
 use super::multi::{ReadBatch, Transaction};
 use super::operation::{Op, WatchGuard};
 use super::retry::{RetryPolicy, Retrying};
@@ -13,6 +14,7 @@ use super::state::{Lifetime, States};
 use quorate_engine::client::{Counters, Identity, Reply, Request, State, WatchKey};
 use quorate_wire::{ErrorCode, path};
 use std::future::{Future, poll_fn};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -187,7 +189,14 @@ impl Client {
     #[must_use]
     pub fn counters(&self) -> ClientCounters {
         let (session, in_flight, watches) = self.shared().counters();
-        ClientCounters { session, in_flight, watches }
+        let retries = self.shared().retries.load(Ordering::Relaxed);
+        ClientCounters { session, in_flight, watches, retries }
+    }
+
+    /// How long answers have taken so far; `None` unless asked for with [`Builder::metrics`].
+    #[must_use]
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.shared().metrics()
     }
 
     /// Adds an identity, such as `digest` and `user:password`, to the session, now and after every reconnect.
@@ -306,7 +315,7 @@ impl Client {
     pub(super) fn submit_watch<'a, T>(
         &self,
         path: &'a str,
-        request: impl FnOnce(WatchKey) -> Request<'a>,
+        request: impl Fn(WatchKey) -> Request<'a>,
         read: fn(Reply, Option<WatchGuard>) -> Result<T>,
     ) -> Op<T> {
         let shared = self.shared();
@@ -328,6 +337,16 @@ pub struct ClientCounters {
     pub in_flight: usize,
     /// Watches that are registered, now.
     pub watches: usize,
+    /// Tries beyond the first of operations under a [`RetryPolicy`].
+    pub retries: u64,
+}
+
+impl ClientCounters {
+    /// Connections after the first, of this session or of the ones that followed it.
+    #[must_use]
+    pub const fn reconnects(&self) -> u64 {
+        self.session.connections.saturating_sub(1)
+    }
 }
 
 /// How long closing is tried without a connection, ms.

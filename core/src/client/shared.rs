@@ -16,8 +16,11 @@ pub use self::locked::Command;
 use self::locked::Core;
 use self::wakers::Wakers;
 use super::environment::Environment;
+use super::metrics::Metrics;
+use super::spans;
 use crate::fork::ForkMutex;
 use quorate_engine::client::{ClientSession, Counters, Identity, Settings, State};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, MutexGuard};
 
 /// One session for all its handles.
@@ -25,6 +28,9 @@ use std::sync::{Arc, MutexGuard};
 pub(super) struct Shared {
     core: ForkMutex<Core>,
     pub(super) environment: Arc<dyn Environment>,
+    span: spans::Session,
+    /// Requests that a policy has repeated.
+    pub(super) retries: AtomicU64,
     /// Events that a watch may hold until its owner takes them.
     pub(super) watch_limit: usize,
 }
@@ -41,6 +47,8 @@ impl Shared {
         Arc::new(Self {
             core: ForkMutex::new(core, Core::inherited),
             environment,
+            span: spans::Session::default(),
+            retries: AtomicU64::new(0),
             watch_limit: watch_limit.max(1),
         })
     }
@@ -64,7 +72,7 @@ impl Shared {
         let call_driver = !core.driver_called && core.has_work();
         core.driver_called |= call_driver;
         drop(core);
-        wakers.call();
+        self.carry_out(wakers);
         if call_driver {
             self.environment.wake();
         }
@@ -79,8 +87,25 @@ impl Shared {
         let result = work(&mut core);
         core.settle(self.watch_limit, &mut wakers);
         drop(core);
-        wakers.call();
+        self.carry_out(wakers);
         result
+    }
+
+    /// Tells everybody, when the lock is free.
+    fn carry_out(&self, mut wakers: Wakers) {
+        for (state, identity) in wakers.states.drain(..) {
+            self.span.entered(state, identity);
+        }
+        wakers.call();
+    }
+
+    /// From now on latencies are measured.
+    pub(super) fn measure(&self) {
+        self.lock().meter.get_or_insert_default();
+    }
+
+    pub(super) fn metrics(&self) -> Option<Metrics> {
+        self.lock().meter.as_ref().map(|meter| meter.metrics())
     }
 
     /// The driver is about to sleep until it is called. Answers false when there is something to do first. While the connection

@@ -3,6 +3,7 @@
 use super::super::{Error, Result, within};
 use super::Retrying;
 use quorate_wire::ErrorCode;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The tries of one call.
@@ -60,6 +61,7 @@ impl<'a> Tries<'a> {
         if spent || self.left().is_some_and(|left| left.is_zero()) {
             return Err(error);
         }
+        self.retrying.client.shared().retries.fetch_add(1, Ordering::Relaxed);
         self.pause(self.tries).await;
         self.tries = self.tries.saturating_add(1);
         Ok(())

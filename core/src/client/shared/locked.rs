@@ -2,15 +2,17 @@
 
 use super::super::completion::Inbox;
 use super::super::error::Error;
+use super::super::metrics::Meter;
 use super::wakers::Wakers;
 use super::watches::{Places, Subscription};
 use quorate_engine::client::{
     ClientSession, Effect, Failure, Notice, Reply, Settings, State, WatchKey,
 };
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
+use tracing::Span;
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub(in crate::client) struct Core {
     pub(super) blocked: bool,
     /// Results that nobody has taken yet: more than none when requests are pipelined.
     pub(super) unclaimed: usize,
+    /// What measures latencies, if it is wanted.
+    pub(super) meter: Option<Box<Meter>>,
+    /// Spans of operations, for who traces them.
+    pub(super) spans: BTreeMap<usize, Span>,
     /// Whether it stands for the session of the process that this one was forked from.
     pub(super) is_inherited: bool,
 }
@@ -97,6 +103,8 @@ impl Core {
             driver_called: true,
             blocked: false,
             unclaimed: 0,
+            meter: None,
+            spans: BTreeMap::new(),
             is_inherited: false,
         }
     }
@@ -141,6 +149,14 @@ impl Core {
     fn completed(&mut self, token: u64, result: Result<Reply, Failure>, wakers: &mut Wakers) {
         wakers.tasks.append(&mut self.crowd);
         let Ok(key) = usize::try_from(token) else { return };
+        if let Some(meter) = &mut self.meter {
+            meter.end(key);
+        }
+        if !self.spans.is_empty()
+            && let Some(span) = self.spans.remove(&key)
+        {
+            wakers.spans.push((span, result.as_ref().err().map(|failure| failure.code)));
+        }
         match self.ops.get_mut(key) {
             Some(slot @ Slot::Waiting(_)) => {
                 if let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result)) {
@@ -187,6 +203,7 @@ impl Core {
     }
 
     fn entered(&mut self, state: State, wakers: &mut Wakers) {
+        wakers.states.push((state, self.session.identity()));
         if state == State::Lost || state.is_final() {
             self.generation += 1;
             wakers.tasks.extend(self.mourners.drain());

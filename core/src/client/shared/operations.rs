@@ -2,18 +2,21 @@
 
 use super::super::completion::Inbox;
 use super::super::error::{Error, Result};
+use super::super::spans;
 use super::Shared;
 use super::locked::{Core, Slot, number};
 use quorate_engine::client::{ClientSession, Refused, Reply, Request, WatchKey};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use tracing::Span;
 
 impl Shared {
     /// Submits a request whose result waits in a slot.
     pub(in crate::client) fn submit(&self, root: &str, request: &Request<'_>) -> Result<usize> {
+        let span = spans::operation(request);
         self.with(|core| {
             let key = core.ops.insert(Slot::Waiting(None));
-            core.submit(root, request, key)
+            core.submit(root, request, key, span)
         })
     }
 
@@ -26,13 +29,14 @@ impl Shared {
     ) -> Result<usize> {
         // Looks at the clock.
         self.generation();
+        let span = spans::operation(request);
         self.with(|core| {
             if core.generation != generation && !core.is_inherited {
                 let (what, path) = (request.op().name(), request.path());
                 return Err(Error::new(quorate_wire::ErrorCode::SessionExpired, what, path));
             }
             let key = core.ops.insert(Slot::Waiting(None));
-            core.submit(root, request, key)
+            core.submit(root, request, key, span)
         })
     }
 
@@ -40,12 +44,13 @@ impl Shared {
     pub(in crate::client) fn submit_watch<'a>(
         &self,
         root: &str,
-        request: impl FnOnce(WatchKey) -> Request<'a>,
+        request: impl Fn(WatchKey) -> Request<'a>,
     ) -> Result<(usize, WatchKey)> {
+        let span = spans::operation(&request(0));
         self.with(|core| {
             let watch = core.watches.insert(None);
             let key = core.ops.insert(Slot::Waiting(None));
-            let submitted = core.submit(root, &request(watch), key);
+            let submitted = core.submit(root, &request(watch), key, span);
             if submitted.is_err() {
                 core.watches.remove(watch);
             }
@@ -61,6 +66,7 @@ impl Shared {
         inbox: &Arc<Inbox>,
         token: u64,
     ) -> Result<()> {
+        let span = spans::operation(request);
         self.with(|core| {
             let watch = request.watch_key();
             let known = watch.is_none_or(|watch| core.watches.get_mut(watch).is_some());
@@ -70,7 +76,7 @@ impl Shared {
                     .with_detail("the watch of this key is over"));
             }
             let key = core.ops.insert(Slot::Queued { inbox: Arc::clone(inbox), token, watch });
-            core.submit(root, request, key).map(drop)
+            core.submit(root, request, key, span).map(drop)
         })
     }
 
@@ -137,10 +143,20 @@ impl Shared {
 }
 
 impl Core {
-    fn submit(&mut self, root: &str, request: &Request<'_>, key: usize) -> Result<usize> {
+    fn submit(
+        &mut self,
+        root: &str,
+        request: &Request<'_>,
+        key: usize,
+        span: Option<Span>,
+    ) -> Result<usize> {
         let token = number(key);
         let submit = |session: &mut ClientSession| session.submit(root, request, token);
-        self.accepted(submit, request.op(), request.path(), key)
+        self.accepted(submit, request.op(), request.path(), key)?;
+        if let Some(span) = span {
+            self.spans.insert(key, span);
+        }
+        Ok(key)
     }
 
     fn accepted(
@@ -150,6 +166,9 @@ impl Core {
         path: &str,
         key: usize,
     ) -> Result<usize> {
+        if let Some(meter) = &mut self.meter {
+            meter.begin(key, op);
+        }
         submit(&mut self.session).map(|()| key).map_err(|why| {
             self.ops.try_remove(key);
             if self.is_inherited {

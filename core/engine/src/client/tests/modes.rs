@@ -103,7 +103,11 @@ fn one_that_was_dropped_meanwhile_says_nothing_about_the_server() {
     let (xid, _) = question(&mut rig).unwrap();
     rig.session.unwatch(1);
     rig.reply(xid, 6, NO_WATCHER, &[]);
-    let sent = rig.sent_ops();
-    assert!(!sent.contains(&OpCode::AddWatch), "{sent:?}");
+    let sent = rig.sent();
+    assert_eq!((sent.len(), sent[0].op), (1, OpCode::RemoveWatches), "{sent:?}");
+    rig.reply(sent[0].xid, 7, 0, &[]);
     assert!(rig.events().is_empty());
+    add(&mut rig, "/a", false, 3);
+    read(&mut rig, "/a", 4);
+    assert!(question(&mut rig).is_some(), "it is not known yet");
 }
