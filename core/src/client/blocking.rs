@@ -11,6 +11,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 /// Waits for a future on this thread.
+///
+/// ```
+/// use quorate::client::blocking::wait;
+///
+/// assert_eq!(wait(async { 1 + 1 }), 2);
+/// ```
 pub fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));

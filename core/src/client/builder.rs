@@ -20,6 +20,31 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Says how a client connects; [`connect`](Self::connect) does it.
+///
+/// ```
+/// use quorate::client::{Client, CreateMode};
+/// use quorate::server::Server;
+/// use std::time::Duration;
+///
+/// # quorate::client::blocking::wait(async {
+/// let server = Server::builder().volatile().free_port().start().unwrap();
+/// let client = Client::builder()
+///     .servers(&server.address().unwrap().to_string())
+///     .session_timeout(Duration::from_secs(20))
+///     .auth("digest", b"user:password")
+///     .root("/app")
+///     .connect()
+///     .await?;
+/// // The root is not created.
+/// assert!(client.exists("/").await?.is_none());
+/// client.close().await?;
+///
+/// // Nobody is there: an error, in time.
+/// let nobody = Client::builder().servers("127.0.0.1:1").patience(Duration::from_millis(50));
+/// assert!(nobody.connect().await.unwrap_err().is_connection_loss());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing happens before `connect`"]
 pub struct Builder {

@@ -14,6 +14,16 @@ use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One thing that happened.
+///
+/// ```
+/// use quorate::client::{Completion, Error, ErrorCode};
+///
+/// let completion = Completion::Done { token: 3, result: Err(Error::new(ErrorCode::NoNode, "get", "/x")) };
+/// match completion {
+///     Completion::Done { token, result } => assert!(token == 3 && result.is_err()),
+///     Completion::Event { token, notice } => println!("{token}: {notice:?}"),
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub enum Completion {
     /// A request is over.
@@ -35,10 +45,49 @@ pub enum Completion {
 /// Called when an inbox stops being empty: on the library's thread, which does nothing else meanwhile, or within the submission that is
 /// answered at once by a server in this process. No lock of the client is held, but the submitting thread may hold the caller's.
 /// If it panics, that goes no further: it is logged with `tracing`, and the completions are in the inbox all the same.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{Call, Inbox, Request};
+/// use std::sync::{Arc, mpsc};
+///
+/// let (bell, rung) = mpsc::sync_channel(1);
+/// let call: Call = Box::new(move || drop(bell.try_send(())));
+/// let inbox = Arc::new(Inbox::new(Some(call)));
+/// client.submit_to(&inbox, &Request::Sync { path: "/" }, 1)?;
+/// rung.recv().unwrap();
+/// assert_eq!(inbox.take().len(), 1);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub type Call = Box<dyn Fn() + Send + Sync>;
 
 /// Where completions wait to be taken. They come in the order in which the server answered. In a forked process it is
 /// empty.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{Completion, Inbox, Notice, Reply, Request};
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// let inbox = Arc::new(Inbox::new(None));
+/// // A one-shot watch on a node that is not there yet.
+/// let watch = client.watch_once_to(&inbox, 7);
+/// client.submit_to(&inbox, &Request::Exists { path: "/job", watch: Some(watch) }, 1)?;
+/// let done = inbox.wait(Duration::from_secs(10));
+/// assert!(matches!(done[..], [Completion::Done { token: 1, result: Ok(Reply::Absent) }]));
+///
+/// client.create("/job", b"", quorate::client::CreateMode::Persistent).await?;
+/// let event = inbox.wait(Duration::from_secs(10));
+/// assert!(matches!(event[..], [Completion::Event { token: 7, notice: Notice::Changed { .. } }]));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub struct Inbox {
     ready: ForkMutex<Ready>,
     filled: Condvar,

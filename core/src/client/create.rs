@@ -5,6 +5,19 @@ use quorate_wire::{Acl, acl};
 use std::time::Duration;
 
 /// Mode, ACL and time to live of a new node. A [`CreateMode`] alone is enough for most.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{Acl, CreateMode, CreateOptions};
+///
+/// let private = CreateOptions::new(CreateMode::Ephemeral).acl([Acl::world(quorate_wire::acl::READ)]);
+/// client.create("/read-only", b"", private).await?;
+/// assert!(client.set("/read-only", b"x", None).await.is_err());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateOptions {
     /// The kind of node.

@@ -7,9 +7,37 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// A task of the client, for whoever runs them.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::Task;
+/// use std::sync::mpsc;
+///
+/// let (done, end) = mpsc::channel();
+/// let task: Task = Box::pin(async move { done.send(()).unwrap() });
+/// client.environment().spawn(task);
+/// end.recv().unwrap();
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
 /// The outside world. The library's own runs on a tokio runtime in a thread of its own; a simulator brings another.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// let environment = client.environment();
+/// let before = environment.now();
+/// environment.sleep(std::time::Duration::from_millis(5)).await;
+/// assert!(environment.now() >= before + 4);
+/// assert_ne!(environment.random(), environment.random());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub trait Environment: fmt::Debug + Send + Sync + 'static {
     /// Monotonic time, ms. It must go on while the machine sleeps: sessions end meanwhile.
     fn now(&self) -> i64;
@@ -29,6 +57,20 @@ pub trait Environment: fmt::Debug + Send + Sync + 'static {
 
 /// Waits for `future`, but not longer than `limit`; `None` when the time is over. What is ready at once is taken even when
 /// the limit is zero.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::within;
+/// use std::time::Duration;
+///
+/// let environment = &**client.environment();
+/// assert_eq!(within(environment, Duration::from_millis(1), std::future::pending::<()>()).await, None);
+/// assert_eq!(within(environment, Duration::ZERO, std::future::ready(7)).await, Some(7));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub async fn within<T>(
     environment: &dyn Environment,
     limit: Duration,

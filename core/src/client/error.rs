@@ -6,6 +6,19 @@ use std::fmt;
 
 /// Why an operation failed: what was tried on which node, ZooKeeper's code, and whether it may have happened all the
 /// same.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::ErrorCode;
+///
+/// let error = client.get("/missing").await.unwrap_err();
+/// assert_eq!((error.code(), error.operation(), error.path()), (ErrorCode::NoNode, "getData", "/missing"));
+/// assert!(!error.outcome_unknown() && !error.is_connection_loss());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Inner>);
 
@@ -21,6 +34,18 @@ struct Inner {
 }
 
 /// What operations of this library return.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// async fn length(client: &quorate::client::Client, path: &str) -> quorate::client::Result<usize> {
+///     Ok(client.get(path).await?.0.len())
+/// }
+/// assert_eq!(length(&client, "/").await?, 0);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {

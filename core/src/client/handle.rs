@@ -26,6 +26,32 @@ use std::time::Duration;
 ///
 /// When the last clone is dropped, the session is closed in the background; [`close`](Self::close) waits for that, which a
 /// program that is about to end should do.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{CreateMode, EventType, State};
+///
+/// client.create("/greeting", b"hello", CreateMode::Persistent).await?;
+/// let (data, stat, watch) = client.get_and_watch("/greeting").await?;
+/// assert_eq!((data.as_slice(), stat.version), (&b"hello"[..], 0));
+/// client.set("/greeting", b"goodbye", Some(stat.version)).await?;
+/// assert_eq!(watch.await?.kind, EventType::DataChanged);
+///
+/// let (names, _) = client.children("/").await?;
+/// assert!(names.contains(&"greeting".to_owned()));
+/// let view = client.view("/greeting")?;
+/// view.create("/en", b"", CreateMode::Ephemeral).await?;
+/// assert_eq!(client.exists("/greeting/en").await?.unwrap().ephemeral_owner, client.session_id());
+///
+/// view.delete("/en", None).await?;
+/// client.delete("/greeting", None).await?;
+/// client.close().await?;
+/// assert_eq!(client.state(), State::Closed);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -329,6 +355,18 @@ impl Client {
 }
 
 /// Numbers of a client since it was made.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// client.exists("/").await?;
+/// let counters = client.counters();
+/// assert_eq!((counters.session.submitted, counters.session.completed), (1, 1));
+/// assert_eq!((counters.in_flight, counters.reconnects(), counters.retries), (0, 0, 0));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientCounters {
     /// What the session counts.

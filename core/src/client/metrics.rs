@@ -28,6 +28,14 @@ pub struct Metrics {
 /// A distribution of latencies.
 ///
 /// Kept as numbers in buckets that are at most a quarter wide, from a microsecond to an hour: 1 kB, whatever happens.
+///
+/// ```
+/// use quorate::client::Latency;
+///
+/// let none = Latency::default();
+/// assert_eq!((none.count(), none.quantile(0.5).as_micros()), (0, 0));
+/// assert!(none.buckets().all(|(_, number)| number == 0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latency {
     count: u64,

@@ -9,6 +9,19 @@ use quorate_engine::client::{Create, Part, Reply, Request};
 use quorate_wire::{ErrorCode, Stat};
 
 /// What one part of a transaction did.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{CreateMode, PartResult};
+///
+/// let results = client.multi().create("/a", b"", CreateMode::Persistent).delete("/a", None).commit().await?;
+/// assert!(matches!(&results[0], PartResult::Created { path, .. } if path == "/a"));
+/// assert_eq!(results[1], PartResult::Done);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartResult {
     /// A node was created; the stat is absent when a server before 3.8.2 answers.
@@ -25,6 +38,20 @@ pub enum PartResult {
 }
 
 /// What one part of a batch of reads found.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::ReadResult;
+///
+/// let found = client.read_many().get("/").children("/").get("/missing").fetch().await?;
+/// assert!(matches!(&found[0], Ok(ReadResult::Data(data, _)) if data.is_empty()));
+/// assert!(matches!(&found[1], Ok(ReadResult::Children(names)) if names == &["zookeeper"]));
+/// assert!(found[2].is_err());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadResult {
     /// Data and stat.
@@ -155,6 +182,20 @@ impl Transaction {
 }
 
 /// A transaction on its way.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+///
+/// // It is on its way when `commit` is called; awaiting it waits for the answer.
+/// let commit = client.multi().create("/a", b"", CreateMode::Persistent).commit();
+/// assert!(client.exists("/a").await?.is_some());
+/// assert_eq!(commit.await?.len(), 1);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "the outcome is only known by awaiting it"]
 pub struct Commit {
@@ -197,6 +238,17 @@ fn committed(
 }
 
 /// Reads at one instant.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// let batch = client.read_many().get("/").children("/");
+/// let found = batch.fetch().await?;
+/// assert!(found.iter().all(|part| part.is_ok()));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing happens before `fetch`"]
 pub struct ReadBatch {

@@ -10,6 +10,24 @@ use std::task::{Context, Poll};
 
 /// A request on its way. It was submitted when the method was called; awaiting it only waits for the answer. Works on any
 /// executor. Dropping it forgets the answer, not the operation.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{CreateMode, Op};
+///
+/// // All of them are on their way before the first is awaited, in this order.
+/// let create = client.create("/n", b"", CreateMode::Persistent);
+/// let sets: Vec<Op<_>> = (0..10).map(|n: u8| client.set("/n", &[n], None)).collect();
+/// assert_eq!(client.get("/n").await?.0, [9]);
+/// drop(create);
+/// for set in sets {
+///     set.await?;
+/// }
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "the outcome is only known by awaiting it"]
 pub struct Op<T> {
     state: State<T>,

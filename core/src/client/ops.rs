@@ -12,6 +12,19 @@ use quorate_engine::client::{Create, Reply, Request};
 use quorate_wire::{Acl, Stat};
 
 /// A node that was created.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+///
+/// let created = client.create("/job-", b"", CreateMode::PersistentSequential).await?;
+/// assert_eq!(created.path, "/job-0000000000");
+/// assert!(created.stat.czxid > 0);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
     /// Its path, with the sequence suffix if it has one.
@@ -21,6 +34,23 @@ pub struct Created {
 }
 
 /// How far a persistent watch reaches.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{CreateMode, WatchEvent, WatchMode};
+///
+/// let mut all = client.watch("/", WatchMode::Recursive).await?;
+/// client.create("/deep", b"", CreateMode::Persistent).await?;
+/// client.create("/deep/node", b"", CreateMode::Persistent).await?;
+/// for path in ["/deep", "/deep/node"] {
+///     let WatchEvent::Changed(event) = all.next().await? else { unreachable!("nothing was missed") };
+///     assert_eq!(event.path, path);
+/// }
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WatchMode {
     /// One node: its data, its creation and deletion, its children.

@@ -11,12 +11,47 @@ use std::sync::Arc;
 ///
 /// Whoever drives it calls [`turn`](Self::turn) after everything that happens and when its deadline has passed, and sends what
 /// it gives. `Environment::wake` says that a user has submitted something meanwhile.
+///
+/// ```
+/// use quorate::client::{Command, Environment, Port, Settings, Task};
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// /// A world in which no time passes.
+/// #[derive(Debug)]
+/// struct Still;
+///
+/// impl Environment for Still {
+///     fn now(&self) -> i64 { 0 }
+///     fn wake(&self) {}
+///     fn sleep(&self, _: Duration) -> Task { Box::pin(std::future::pending()) }
+///     fn spawn(&self, _: Task) {}
+///     fn random(&self) -> u64 { 4 }
+/// }
+///
+/// let settings = Settings { servers: vec!["a".into()], ..Settings::default() };
+/// let (client, port) = Port::open(settings, None, "", 100, Arc::new(Still));
+/// let turn = port.turn();
+/// assert_eq!(turn.commands, [Command::Connect { attempt: 1, server: 0 }]);
+/// // The connection stands: the first bytes are the session's greeting.
+/// port.connected(1);
+/// let mut out = Vec::new();
+/// port.output(&mut out, usize::MAX);
+/// assert_eq!(out.len(), 49);
+/// client.abandon();
+/// assert!(port.turn().over);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Port {
     shared: Arc<Shared>,
 }
 
 /// What is to be done now.
+///
+/// ```
+/// let nothing = quorate::client::Turn::default();
+/// assert!(nothing.commands.is_empty() && nothing.deadline.is_none() && !nothing.over);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// To be carried out in this order.

@@ -17,6 +17,24 @@ use quorate_wire::op::create::CreateMode;
 use quorate_wire::{ErrorCode, Stat};
 
 /// What a look at the tree says about a write whose answer was lost.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{Outcome, RetryPolicy};
+///
+/// // A counter of one's own: whether it was raised is seen by its value.
+/// client.set("/", b"1", None).await?;
+/// let look = || async {
+///     let (data, _) = client.get("/").await?;
+///     Ok(if data == b"2" { Outcome::Happened(()) } else { Outcome::DidNot })
+/// };
+/// let write = || async { client.set("/", b"2", None).await.map(drop) };
+/// client.retrying(RetryPolicy::tries(3)).checked("/", write, look).await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<T> {
     /// It has happened, with this result.

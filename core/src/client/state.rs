@@ -9,6 +9,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// The states of a session from now on. One that is not read forgets the oldest beyond 64.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::State;
+///
+/// let mut states = client.states();
+/// assert_eq!(states.current(), State::Connected);
+/// client.close().await?;
+/// assert_eq!(states.next().await, Some(State::Closed));
+/// assert_eq!(states.next().await, None);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct States {
     shared: Arc<Shared>,
@@ -63,6 +78,19 @@ impl Drop for States {
 
 /// One life of a session, from its beginning to its loss. What is held under it (ephemeral nodes, locks) is gone when it
 /// is over.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// let life = client.lifetime();
+/// assert!(life.is_alive());
+/// client.close().await?;
+/// life.ended().await;
+/// assert!(!life.is_alive());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Lifetime {
     shared: Arc<Shared>,

@@ -11,6 +11,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// What happened to a watched node.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{CreateMode, EventType};
+///
+/// let (_, watch) = client.exists_and_watch("/soon").await?;
+/// let created = client.create("/soon", b"", CreateMode::Persistent).await?;
+/// let event = watch.await?;
+/// assert_eq!((event.kind, event.path.as_str()), (EventType::Created, "/soon"));
+/// assert_eq!(event.zxid, Some(created.stat.czxid));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// How it changed.
@@ -23,6 +38,20 @@ pub struct Event {
 
 /// A one-shot watch. Awaiting it waits for the event, or for the end of the session, which is an error. It survives reconnects.
 /// Dropping it removes it, on the server too.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::EventType;
+///
+/// let (_, _, watch) = client.get_and_watch("/").await?;
+/// assert_eq!(watch.path(), "/");
+/// client.set("/", b"x", None).await?;
+/// assert_eq!(watch.await?.kind, EventType::DataChanged);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "a dropped watch is removed"]
 pub struct Watch {
@@ -60,6 +89,22 @@ impl Future for Watch {
 }
 
 /// What a persistent watch sees.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{WatchEvent, WatchMode};
+///
+/// let mut watcher = client.watch("/", WatchMode::Node).await?;
+/// client.set("/", b"x", None).await?;
+/// match watcher.next().await? {
+///     WatchEvent::Changed(event) => assert_eq!(event.path, "/"),
+///     WatchEvent::Missed => println!("read everything again"),
+/// }
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
     /// A node changed.
@@ -71,6 +116,24 @@ pub enum WatchEvent {
 
 /// A persistent watch, on one node or on a subtree. It survives reconnects and ends with the session. Dropping it
 /// removes it, on the server too.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::WatchMode;
+///
+/// let mut watcher = client.watch("/", WatchMode::Node).await?;
+/// for round in 0..3 {
+///     client.set("/", &[round], None).await?;
+///     watcher.next().await?;
+/// }
+/// // The end of the session is told once.
+/// client.close().await?;
+/// assert!(watcher.next().await.unwrap_err().is_session_end());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "a dropped watch is removed"]
 pub struct Watcher {

@@ -28,6 +28,21 @@ use std::thread;
 use std::time::Duration;
 
 /// How to start a [`Server`]. Begins with [`ServerConfig::default`]: durable, on 127.0.0.1:2181, in `./quorate-data`.
+///
+/// ```
+/// use quorate::server::Server;
+///
+/// let directory = std::env::temp_dir().join(format!("quorate-example-{}", std::process::id()));
+/// let server = Server::builder()
+///     .data_dir(&directory)
+///     .free_port()
+///     .configure(|config| config.tick_time_ms = 1_000)
+///     .start()?;
+/// assert!(server.address().is_some());
+/// server.stop()?;
+/// std::fs::remove_dir_all(&directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     config: ServerConfig,

@@ -14,6 +14,15 @@ use std::sync::{Arc, Condvar, PoisonError};
 use std::thread::JoinHandle;
 
 /// Why a server did not start, or why it stopped by itself.
+///
+/// ```
+/// use quorate::server::{Server, ServerError};
+///
+/// let first = Server::builder().volatile().free_port().start()?;
+/// let second = Server::builder().volatile().listen(first.address().unwrap()).start();
+/// assert!(matches!(second, Err(ServerError::Listen { .. })));
+/// # Ok::<(), ServerError>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The data directory cannot be used.
@@ -53,6 +62,15 @@ pub enum ServerError {
 ///
 /// In a forked process the handle is of no use and does no harm: dropping it does nothing, [`stop`](Self::stop) fails with
 /// [`AfterFork`](ServerError::AfterFork), connections are closed at once, and the server goes on in the process that started it.
+///
+/// ```
+/// use quorate::server::Server;
+///
+/// let server = Server::builder().volatile().free_port().start()?;
+/// println!("ZooKeeper clients can connect to {}", server.address().unwrap());
+/// server.stop()?;
+/// # Ok::<(), quorate::server::ServerError>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     pub(super) address: Option<SocketAddr>,
@@ -230,6 +248,19 @@ impl Drop for Server {
 }
 
 /// Opens connections to a server in this process. When the server has stopped, they are closed at once.
+///
+/// ```
+/// use quorate::server::Server;
+/// use std::io::{Read, Write};
+///
+/// let server = Server::builder().volatile().no_port().start()?;
+/// let connector = server.connector();
+/// connector.connect().write_all(b"any frame of the client protocol").unwrap();
+/// server.stop()?;
+/// // Nobody is there any more.
+/// assert_eq!(connector.connect().read(&mut [0; 8]).unwrap(), 0);
+/// # Ok::<(), quorate::server::ServerError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Connector(Arc<Control>);
 
@@ -242,6 +273,17 @@ impl Connector {
 }
 
 /// Stops a server from anywhere, for example from a signal handler's thread.
+///
+/// ```
+/// use quorate::server::Server;
+///
+/// let server = Server::builder().volatile().no_port().start()?;
+/// let stopper = server.stopper();
+/// std::thread::spawn(move || stopper.stop());
+/// server.wait();
+/// server.stop()?;
+/// # Ok::<(), quorate::server::ServerError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stopper(Arc<Control>);
 

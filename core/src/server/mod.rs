@@ -24,5 +24,5 @@ mod snapshotter;
 mod words;
 
 pub use builder::Builder;
-pub use handle::{Connector, Server, ServerError};
+pub use handle::{Connector, Server, ServerError, Stopper};
 pub use pipe::LocalStream;

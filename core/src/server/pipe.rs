@@ -161,6 +161,18 @@ impl Pipe {
 
 /// The client's end of a connection within the process: a blocking byte stream that carries the client
 /// protocol. Clones are the same connection; it closes when the last one is dropped.
+///
+/// ```
+/// use quorate::server::Server;
+/// use std::io::Write;
+///
+/// let server = Server::builder().volatile().no_port().start()?;
+/// let mut stream = server.connect();
+/// stream.write_all(b"any frame of the client protocol").unwrap();
+/// stream.shutdown();
+/// assert!(stream.write(b"more").is_err());
+/// # Ok::<(), quorate::server::ServerError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LocalStream {
     end: Arc<ClientEnd>,

@@ -6,6 +6,14 @@
 use thiserror::Error;
 
 /// A text that is no connection string.
+///
+/// ```
+/// use quorate::client::address::{Address, AddressProblem};
+///
+/// let error = "zoo1:2181,zoo2:port".parse::<Address>().unwrap_err();
+/// assert_eq!((error.problem, error.found.as_str()), (AddressProblem::Port, "zoo2:port"));
+/// assert!(error.to_string().contains("write `host:port`"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("connection string, at byte {offset}{}: {problem}", quoted(.found))]
 pub struct AddressError {
@@ -18,6 +26,13 @@ pub struct AddressError {
 }
 
 /// What is wrong with a connection string, and what to write instead.
+///
+/// ```
+/// use quorate::client::address::{Address, AddressProblem};
+///
+/// let error = "::1:2181".parse::<Address>().unwrap_err();
+/// assert_eq!(error.problem, AddressProblem::BareIpv6);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AddressProblem {

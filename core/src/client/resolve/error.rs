@@ -10,6 +10,16 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// A lookup of SRV records that gave no server.
+///
+/// ```
+/// use quorate::client::resolve::{Resolver, SrvError};
+///
+/// # quorate::client::blocking::wait(async {
+/// let nobody = Resolver::new(Vec::new());
+/// let error = nobody.servers("_zookeeper._tcp.example.org").await.unwrap_err();
+/// assert!(matches!(error, SrvError::NoAnswer { last: None, .. }));
+/// # });
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SrvError {
@@ -44,6 +54,11 @@ pub enum SrvError {
 }
 
 /// What a name server did instead of answering.
+///
+/// ```
+/// let failure = quorate::client::resolve::SrvFailure::Code(5);
+/// assert_eq!(failure.to_string(), "it answered with the error code 5");
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SrvFailure {

@@ -8,6 +8,14 @@ use std::time::Duration;
 ///
 /// Pauses grow exponentially and are drawn evenly between zero and the present bound ("full jitter"), so that many clients
 /// that lost the same server do not come back together.
+///
+/// ```
+/// use quorate::client::RetryPolicy;
+/// use std::time::Duration;
+///
+/// let policy = RetryPolicy::tries(5).backoff(Duration::from_millis(10), Duration::from_secs(1));
+/// assert!((0..100).all(|random| policy.pause(3, random) <= Duration::from_millis(40)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub(super) tries: Option<u32>,

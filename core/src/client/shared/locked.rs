@@ -45,6 +45,16 @@ pub(in crate::client) struct Core {
 }
 
 /// What the driver has to do.
+///
+/// ```
+/// use quorate::client::Command;
+///
+/// let command = Command::Connect { attempt: 3, server: 0 };
+/// match command {
+///     Command::Connect { attempt, server } => assert_eq!((attempt, server), (3, 0)),
+///     Command::Disconnect { .. } | Command::Probe { .. } => unreachable!(),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Drop the connection, if any, and open one to the server of this index.

@@ -10,6 +10,13 @@ use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 use thiserror::Error;
 
 /// TLS that cannot be set up, or a handshake that failed.
+///
+/// ```
+/// use quorate::client::tls::TlsOptions;
+///
+/// let error = TlsOptions::new().roots_pem("no certificate").build().unwrap_err();
+/// assert!(!error.to_string().is_empty());
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -111,6 +118,14 @@ impl TlsError {
 
 /// What to do about an error of reading, writing or a handshake, if it comes from TLS and there is
 /// something to do.
+///
+/// ```
+/// use quorate::client::tls::advice;
+/// use std::io;
+///
+/// // What has nothing to do with TLS needs no advice about it.
+/// assert_eq!(advice(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+/// ```
 #[must_use]
 pub fn advice(error: &io::Error) -> Option<&'static str> {
     if error.kind() == io::ErrorKind::UnexpectedEof {
