@@ -1,13 +1,18 @@
 //! Watches side by side and over reconnects. The first test runs at any server that `QUORATE_TEST_SERVERS` names, and is meant for
 //! servers before 3.9.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "support/service.rs"]
 mod service;
 
 use quorate::client::blocking::wait;
 use quorate::client::{
-    Client, CreateMode, EventType, State, WatchEvent, WatchMode, Watcher, within,
+    Client, CreateMode, EventType, State, Watch, WatchEvent, WatchMode, Watcher, within,
 };
 use std::time::Duration;
 
@@ -26,6 +31,13 @@ fn next(client: &Client, watcher: &mut Watcher) -> (EventType, String) {
     wait(within(environment, Duration::from_secs(20), changed)).expect("it is told in time")
 }
 
+/// The event of a one-shot watch.
+fn once(client: &Client, watch: Watch) -> EventType {
+    let environment = &**client.environment();
+    let event = wait(within(environment, Duration::from_secs(20), watch));
+    event.expect("it is told in time").unwrap().kind
+}
+
 /// Servers before 3.9 forget the lasting watch with the first event after the read (ZOOKEEPER-4466).
 #[test]
 fn a_lasting_watch_outlives_a_one_shot_read_beside_it() -> Outcome {
@@ -36,7 +48,7 @@ fn a_lasting_watch_outlives_a_one_shot_read_beside_it() -> Outcome {
         wait(client.create("/both", b"", CreateMode::Persistent))?;
         let mut watcher = wait(client.watch("/both", mode))?;
         for _ in 0..2 {
-            let (_, _, once) = wait(client.get_and_watch("/both"))?;
+            let (_, _, watch) = wait(client.get_and_watch("/both"))?;
             // What the client asks behind it, and does then.
             wait(client.sync("/"))?;
             wait(client.sync("/"))?;
@@ -44,9 +56,9 @@ fn a_lasting_watch_outlives_a_one_shot_read_beside_it() -> Outcome {
                 wait(client.set("/both", &[round], None))?;
                 assert_eq!(next(&client, &mut watcher), changed("/both"));
             }
-            assert_eq!(wait(once)?.kind, EventType::DataChanged);
+            assert_eq!(once(&client, watch), EventType::DataChanged);
         }
-        let (_, _, once) = wait(client.children_and_watch("/both"))?;
+        let (_, _, watch) = wait(client.children_and_watch("/both"))?;
         wait(client.sync("/"))?;
         wait(client.sync("/"))?;
         let told = match mode {
@@ -60,7 +72,7 @@ fn a_lasting_watch_outlives_a_one_shot_read_beside_it() -> Outcome {
             let gone = next(&client, &mut watcher);
             assert!(matches!(gone.0, EventType::ChildrenChanged | EventType::Deleted), "{gone:?}");
         }
-        assert_eq!(wait(once)?.kind, EventType::ChildrenChanged);
+        assert_eq!(once(&client, watch), EventType::ChildrenChanged);
         drop(watcher);
         wait(client.delete("/both", None))?;
     }

@@ -75,4 +75,4 @@ def run(address: str, half: int) -> int:
 HALVES = (0, 1)
 
 # Both include `service.rs`.
-USES = re.compile(r"#\[path = .support/(tasks|recipes)\.rs.\]")
+USES = re.compile(r"#\[path = .support/(tasks|recipes|service)\.rs.\]")

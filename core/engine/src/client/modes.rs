@@ -3,7 +3,8 @@
 //! Before 3.9 the mode that was set last wins, so that after a one-shot read on the path of a persistent watch the server forgets
 //! both with the next event. The client finds out by asking, once per connection and only when it matters, whether the lasting watch is
 //! still there: later servers say so, earlier ones have it no more or do not know the question. Then the lasting watch is set again, which
-//! serves the one-shot watch as well, and is told that it may have missed something in between.
+//! serves the one-shot watch as well (one on children by what happens to each child, where it is recursive), and is told that it may have
+//! missed something in between.
 //! Two lasting watches of different reach at one path are beyond help: there the recursive one stays.
 //!
 //! Source: ZOOKEEPER-4466 and 4472, `WatcherModeManager.setWatcherMode` of 3.6 to 3.8.
@@ -55,6 +56,12 @@ impl ClientSession {
                 self.keep_house(&again, Waiter::Lasting { recursive });
             }
         }
+    }
+
+    /// Whether a recursive watch, set again, silences a one-shot watch on the children of its root: such a server tells it of each child,
+    /// but no change of "the children".
+    pub(super) const fn forgets_children(&self) -> bool {
+        matches!(&self.link, Link::Up(live) if matches!(live.keeps_modes, Some(false)))
     }
 
     /// The lasting watch is there again, or refused.

@@ -203,7 +203,11 @@ impl ClientSession {
         // Kinds of a later protocol concern nobody here.
         let Some(kind) = EventType::from_code(event.kind) else { return Ok(()) };
         let mut told = Vec::new();
-        self.watches.fire(kind, &event.path, (zxid > 0).then_some(zxid), &mut told);
+        let zxid = (zxid > 0).then_some(zxid);
+        self.watches.fire(kind, &event.path, zxid, &mut told);
+        if matches!(kind, EventType::Created | EventType::Deleted) && self.forgets_children() {
+            self.watches.fire_children_of_parent(&event.path, zxid, &mut told);
+        }
         self.counters.events =
             self.counters.events.saturating_add(told.len().try_into().unwrap_or(0));
         self.effects.extend(told);

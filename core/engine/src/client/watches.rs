@@ -221,6 +221,21 @@ impl Watches {
         }
     }
 
+    /// A child came or went: tells the one-shot watches on the children of a parent that has a recursive watch as well.
+    pub(super) fn fire_children_of_parent(
+        &mut self,
+        path: &str,
+        zxid: Option<i64>,
+        out: &mut Vec<Effect>,
+    ) {
+        if let Some(parent) = with_ancestors(path).nth(1)
+            && self.has(parent, Kind::Recursive)
+            && self.has(parent, Kind::Child)
+        {
+            self.fire(EventType::ChildrenChanged, parent, zxid, out);
+        }
+    }
+
     /// Ends every watch.
     pub(super) fn end(&mut self, code: ErrorCode, out: &mut Vec<Effect>) {
         self.by_path.retain(|_, slots| {

@@ -1,6 +1,7 @@
 //! Servers that keep one watch per path: a lasting watch must survive a one-shot read beside it.
 
 use super::*;
+use quorate_wire::op::get_children::GetChildren2Response;
 use quorate_wire::op::remove_watches::{WatcherType, WatchesRequest};
 
 const MARSHALLING: i32 = -5;
@@ -78,6 +79,32 @@ fn a_lasting_watch_that_was_lost_is_set_again_and_told() {
             rig.notify(EventType::DataChanged, "/a");
             assert_eq!(rig.events().len(), 4);
             assert_eq!(rig.session.watch_count(), 1);
+        }
+    }
+}
+
+/// There a recursive watch is not told that children changed, and so neither is the one-shot watch that it stands for.
+#[test]
+fn a_one_shot_watch_on_children_hears_of_them_through_the_recursive_one() {
+    for (err, hears) in [(NO_WATCHER, true), (0, false)] {
+        let mut rig = Rig::up();
+        add(&mut rig, "/a", true, 1);
+        let mut body = Vec::new();
+        GetChildren2Response { children: Vec::new(), stat: Stat::default() }.write(&mut body);
+        rig.ask(&Request::Children { path: "/a", watch: Some(2) }, 101, 0, &body);
+        let (xid, _) = question(&mut rig).unwrap();
+        rig.reply(xid, 6, err, &[]);
+        rig.sent();
+        rig.take_effects();
+        rig.notify(EventType::DataChanged, "/a/x");
+        rig.notify(EventType::Created, "/a/x/deeper");
+        assert!(rig.events().iter().all(|(watch, _)| *watch == 1));
+        rig.notify(EventType::Created, "/a/x");
+        let told = rig.events();
+        assert_eq!(told.iter().filter(|(watch, _)| *watch == 2).count(), usize::from(hears));
+        if let Some((_, notice)) = told.iter().find(|(watch, _)| *watch == 2) {
+            let (kind, path) = (EventType::ChildrenChanged, "/a".to_owned());
+            assert_eq!(*notice, Notice::Changed { kind, path, zxid: None });
         }
     }
 }
