@@ -115,6 +115,19 @@ pub struct DoubleBarrier {
 }
 
 /// A member inside of a double barrier. Dropping it removes the member's node in the background, without waiting for the others.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::barrier::DoubleBarrier;
+///
+/// let inside = DoubleBarrier::new(&client, "/barrier", 1).enter().await?;
+/// assert!(inside.held().is_held());
+/// inside.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Inside {
     held: Held,

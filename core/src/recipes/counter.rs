@@ -15,6 +15,18 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// How the number stands in the node, and so with whom it can be shared.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::counter::{Counter, Format};
+///
+/// Counter::new(&client, "/n", Format::Text).add(7).await?;
+/// assert_eq!(client.get("/n").await?.0, b"7");
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// 64 bits, big endian: Curator's `DistributedAtomicLong`.
@@ -51,6 +63,18 @@ pub struct Counter {
 }
 
 /// A change that has happened.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::counter::Counter;
+///
+/// let change = Counter::long(&client, "/n").add(7).await?;
+/// assert_eq!((change.before, change.after), (0, 7));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The number before.

@@ -10,6 +10,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A child of a directory.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::directory::Directory;
+///
+/// let root = Directory::follow(&client, "/", |name| name == "zookeeper").await?;
+/// assert_eq!(root.entries()[0].name, "zookeeper");
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its name.
@@ -21,6 +33,27 @@ pub struct Entry {
 }
 
 /// How a list changed.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+/// use quorate::recipes::directory::{Change, Directory};
+///
+/// client.create("/hosts", b"", CreateMode::Persistent).await?;
+/// client.create("/hosts/a", b"", CreateMode::Persistent).await?;
+/// let mut hosts = Directory::follow(&client, "/hosts", |_| true).await?;
+/// hosts.until(|hosts| hosts.len() == 1).await.unwrap();
+/// client.delete("/hosts/a", None).await?;
+/// while let Some(changes) = hosts.changes().await {
+///     if changes.iter().any(|change| matches!(change, Change::Left(_))) {
+///         break;
+///     }
+/// }
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A child appeared.
@@ -32,6 +65,23 @@ pub enum Change {
 }
 
 /// Follows a directory until it is dropped. While the connection is away the list stays as it was.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+/// use quorate::recipes::directory::{Change, Directory};
+///
+/// client.create("/hosts", b"", CreateMode::Persistent).await?;
+/// let mut hosts = Directory::follow(&client, "/hosts", |_| true).await?;
+/// assert!(hosts.entries().is_empty());
+/// client.create("/hosts/a", b"10.0.0.1", CreateMode::Ephemeral).await?;
+/// let changes = hosts.changes().await.unwrap();
+/// assert!(matches!(&changes[..], [Change::Joined(entry)] if entry.name == "a"));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Directory {
     entries: Live<Arc<Vec<Entry>>>,

@@ -40,6 +40,21 @@ pub struct LeaseLock {
 ///
 /// A holder that forgets it loses it at its end; a holder that hangs with its whole process loses it with its session. The end is
 /// decided by the holder's clock alone: [`is_held`](Self::is_held) is exact even when no task has run since.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::lease::LeaseLock;
+/// use quorate::recipes::lock::Lock;
+/// use std::time::Duration;
+///
+/// let lease = LeaseLock::new(Lock::new(&client, "/cleaner"), Duration::from_secs(60)).acquire().await?;
+/// assert!(lease.is_held() && lease.remaining() > Duration::from_secs(10));
+/// lease.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Lease {
     held: Arc<Mutex<Option<Held>>>,
@@ -54,6 +69,21 @@ pub struct Lease {
 }
 
 /// Why a lease has ended.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::lease::{LeaseEnd, LeaseLock};
+/// use quorate::recipes::lock::Lock;
+/// use std::time::Duration;
+///
+/// let short = LeaseLock::new(Lock::new(&client, "/cleaner"), Duration::from_millis(20));
+/// let lease = short.acquire().await?;
+/// assert!(matches!(lease.ended().await, LeaseEnd::Expired));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaseEnd {
     /// Its time is over.

@@ -157,6 +157,21 @@ impl Lock {
 }
 
 /// Who holds a lock or waits for it.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::lock::Lock;
+///
+/// let lock = Lock::new(&client, "/lock").data("host-1");
+/// let held = lock.acquire().await?;
+/// let first = &lock.participants().await?[0];
+/// assert_eq!((&first.path, first.data.as_slice()), (&held.path(), &b"host-1"[..]));
+/// assert!(!first.is_revoked());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
     /// Its node.

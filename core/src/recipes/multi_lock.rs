@@ -33,6 +33,20 @@ pub struct MultiLock {
 }
 
 /// All of the locks, held. Dropping it releases them in the background.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::lock::Lock;
+/// use quorate::recipes::multi_lock::MultiLock;
+///
+/// let held = MultiLock::new([Lock::new(&client, "/a"), Lock::new(&client, "/b")])?.acquire().await?;
+/// assert!(held.is_held() && held.locks().len() == 2);
+/// held.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct MultiHeld {
     held: Vec<Held>,

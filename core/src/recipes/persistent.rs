@@ -42,6 +42,19 @@ pub struct PersistentNode {
 }
 
 /// Keeps a node in existence until it is dropped or [removed](Self::remove); then the node goes.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::persistent::PersistentNode;
+///
+/// let kept = PersistentNode::new(&client, "/host-1").keep();
+/// assert!(kept.there().await? > 0);
+/// kept.remove().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Kept {
     presence: Live<Presence>,
@@ -51,6 +64,20 @@ pub struct Kept {
 }
 
 /// Whether a kept node is there.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::persistent::{Presence, PersistentNode};
+///
+/// let kept = PersistentNode::new(&client, "/host-1").keep();
+/// let token = kept.there().await?;
+/// assert!(matches!(kept.presence(), Presence::There(seen) if seen == token));
+/// kept.remove().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// Not yet, or not at the moment.

@@ -37,6 +37,20 @@ pub struct ProcessQueue {
 }
 
 /// Somebody in the queue.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::process_queue::ProcessQueue;
+///
+/// let queue = ProcessQueue::new(&client, "/printer").name("alice");
+/// let place = queue.join().await?;
+/// let members = queue.members().await?;
+/// assert_eq!((members[0].name.as_str(), &members[0].path), ("alice", &place.path()));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// What it calls itself.
@@ -46,6 +60,19 @@ pub struct Member {
 }
 
 /// A place in the queue. Dropping it leaves the queue.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::process_queue::ProcessQueue;
+///
+/// let place = ProcessQueue::new(&client, "/printer").join().await?;
+/// place.wait().await?;
+/// place.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Place {
     claim: Claim,

@@ -36,6 +36,13 @@ pub struct Progress {
 }
 
 /// How far a worker has come.
+///
+/// ```
+/// use quorate::recipes::progress::Report;
+///
+/// let report = Report::new(40, 100).remark("reading");
+/// assert_eq!("40/100 reading".parse(), Ok(report));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Units that are done.
@@ -153,6 +160,12 @@ impl fmt::Display for Report {
 }
 
 /// A text that is no report.
+///
+/// ```
+/// use quorate::recipes::progress::Report;
+///
+/// assert!("half".parse::<Report>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a report is `<done>/<total>`, and a remark after a space")]
 pub struct NoReport;

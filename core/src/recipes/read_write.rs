@@ -251,6 +251,19 @@ struct Current {
 }
 
 /// A read or write lock, entered once more by its owner. It gives what [`Held`] gives.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::read_write::ReadWriteLock;
+///
+/// let entered = ReadWriteLock::new(&client, "/table").owner().write().await?;
+/// assert_eq!(entered.depth(), 1);
+/// entered.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct EnteredReadWrite {
     held: Arc<Held>,

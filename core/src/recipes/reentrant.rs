@@ -40,6 +40,19 @@ pub struct Reentrant {
 /// The lock, entered once more. It is released when the last of its owner's is dropped or [`release`](Self::release)d.
 ///
 /// It gives what [`Held`] gives: token, loss, guarded writes.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::lock::Lock;
+///
+/// let entered = Lock::new(&client, "/lock").owner().acquire().await?;
+/// assert_eq!(entered.depth(), 1);
+/// entered.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Entered {
     held: Arc<Held>,

@@ -32,6 +32,18 @@ pub struct LeaderSelector {
 }
 
 /// How a term ended.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::selector::{LeaderSelector, Term};
+///
+/// let term = LeaderSelector::new(&client, "/leader").lead(|_| async { "done" }).await?;
+/// assert!(matches!(term, Term::Done("done")));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term<T> {
     /// The work came to its end, under leadership throughout as far as this side can know.

@@ -40,6 +40,20 @@ pub struct StagedConfig {
 }
 
 /// One version of the configuration.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::staged::StagedConfig;
+///
+/// let config = StagedConfig::new(&client, "/config");
+/// config.publish([("host", "db1")]).await?;
+/// let snapshot = config.get().await?.unwrap();
+/// assert_eq!((snapshot.get("host"), snapshot.text("port")), (Some(&b"db1"[..]), None));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Its number.

@@ -67,6 +67,20 @@ pub struct ColdStandby {
 }
 
 /// The running instance's part. Dropping it gives the task up in the background.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::standby::HotStandby;
+///
+/// let duty = HotStandby::new(&client, "/tasks", "copy", "host-1").stand_by().await?;
+/// assert!(duty.is_held());
+/// assert_eq!(duty.task(), "copy");
+/// duty.complete().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Duty {
     held: Held,

@@ -44,6 +44,20 @@ pub struct SharedValue {
 }
 
 /// A value as it was at one time.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::value::SharedValue;
+///
+/// let value = SharedValue::new(&client, "/v");
+/// value.set(b"1").await?;
+/// let seen = value.get().await?.unwrap();
+/// assert_eq!((seen.data.as_slice(), seen.stat.version), (&b"1"[..], 0));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned {
     /// The data.
@@ -56,6 +70,20 @@ pub struct Versioned {
 ///
 /// Every state it shows is newer than the one before; states in quick succession may be skipped, the newest never is. Clones have a
 /// position of their own.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::value::SharedValue;
+///
+/// let value = SharedValue::new(&client, "/v");
+/// let mut subscription = value.subscribe().await?;
+/// value.set(b"1").await?;
+/// assert_eq!(subscription.changed().await?.unwrap().data, b"1");
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Subscription {
     states: watch::Receiver<Arc<State>>,

@@ -40,6 +40,20 @@ pub struct WallLease {
 }
 
 /// A lease that was obtained, or renewed.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::wall_lease::WallLease;
+/// use std::time::Duration;
+///
+/// let lease = WallLease::new(&client, "/hourly", "host-1", Duration::from_secs(3600));
+/// let (first, renewed) = (lease.obtain().await?.unwrap(), lease.obtain().await?.unwrap());
+/// assert!(renewed.end >= first.end);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Obtained {
     /// The first second, since 1970 in UTC, at which others may take it.
@@ -49,6 +63,21 @@ pub struct Obtained {
 }
 
 /// Several leases at one path, `<path>/0`, `<path>/1`, …: whoever asks gets one of them.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::wall_lease::{MultiWallLease, WallLease};
+/// use std::time::Duration;
+///
+/// let lease = |host| WallLease::new(&client, "/hourly", host, Duration::from_secs(3600));
+/// assert!(MultiWallLease::new(lease("host-1"), 2).obtain().await?.is_some());
+/// assert!(MultiWallLease::new(lease("host-2"), 2).obtain().await?.is_some());
+/// assert!(MultiWallLease::new(lease("host-3"), 2).obtain().await?.is_none());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct MultiWallLease {
     lease: WallLease,

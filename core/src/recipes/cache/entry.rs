@@ -11,6 +11,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// A node as the cache knows it.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::cache::Cache;
+///
+/// let cache = Cache::tree(&client, "/").start()?;
+/// cache.ready().await?;
+/// let root = cache.get("/").unwrap();
+/// assert_eq!((root.path.as_str(), root.stat.version), ("/", 0));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its path.

@@ -47,6 +47,21 @@ pub struct Discovery {
 
 /// An instance that is registered: again after every new session. Dropping it removes the node of a dynamic instance in the background.
 /// It keeps the client's session open.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::discovery::Discovery;
+///
+/// let discovery = Discovery::new(&client, "/discovery");
+/// let mut registration = discovery.register(discovery.instance("search")).await?;
+/// registration.drain().await?;
+/// assert!(!discovery.instances("search").await?[0].enabled);
+/// registration.unregister().await;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Registration {
     keeper: Keeper,
@@ -209,6 +224,15 @@ impl Registration {
 
 /// Puts a weight into a payload: the field `weight` of an object. No payload becomes a Java map with this field.
 ///
+/// ```
+/// use quorate::recipes::discovery::{set_weight, weight};
+/// use quorate::recipes::layout::discovery::Payload;
+///
+/// let mut payload = Payload::None;
+/// set_weight(&mut payload, 5).unwrap();
+/// assert_eq!(weight(&payload), 5);
+/// ```
+///
 /// # Errors
 /// `BadArguments` when the payload is something else.
 pub fn set_weight(payload: &mut Payload, weight: u32) -> Result<()> {
@@ -225,6 +249,12 @@ pub fn set_weight(payload: &mut Payload, weight: u32) -> Result<()> {
 }
 
 /// The weight in a payload; 1 when there is none that makes sense.
+///
+/// ```
+/// use quorate::recipes::layout::discovery::Payload;
+///
+/// assert_eq!(quorate::recipes::discovery::weight(&Payload::None), 1);
+/// ```
 #[must_use]
 pub fn weight(payload: &Payload) -> u32 {
     let Payload::Object { fields, .. } = payload else { return 1 };

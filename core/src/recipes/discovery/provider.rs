@@ -8,6 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How to choose among instances that take calls.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::discovery::{Discovery, Strategy};
+///
+/// let provider = Discovery::new(&client, "/discovery").provider("search", Strategy::Sticky)?;
+/// provider.ready().await?;
+/// assert!(provider.choose().is_none());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Strategy {
     /// One after the other.
@@ -23,6 +36,22 @@ pub enum Strategy {
 
 /// The instances of a service, kept up to date. An instance whose process died leaves the list when its session ends. Asking costs
 /// no request; while the connection is away the last list is used.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::discovery::{Discovery, Strategy};
+///
+/// let discovery = Discovery::new(&client, "/discovery");
+/// let registration = discovery.register(discovery.instance("search")).await?;
+/// let provider = discovery.provider("search", Strategy::Random)?;
+/// provider.ready().await?;
+/// let chosen = provider.choose().unwrap();
+/// assert_eq!(chosen.id, registration.instance().id);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Provider {
     cache: Cache,

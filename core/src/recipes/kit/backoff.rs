@@ -4,6 +4,21 @@ use crate::client::{Client, RetryPolicy};
 use std::time::Duration;
 
 /// Pauses that double from 5 ms to 1 s at most, each drawn evenly from zero to its bound, so that competitors do not meet again.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::Backoff;
+///
+/// let mut backoff = Backoff::default();
+/// backoff.pause(&client).await;
+/// assert_eq!(backoff.tries(), 1);
+/// backoff.reset();
+/// assert_eq!(backoff.tries(), 0);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backoff {
     tries: u32,

@@ -491,6 +491,10 @@ impl Drop for Claim {
 }
 
 /// The data of a node as its owner gave it, without the id that a marked one has before it.
+///
+/// ```
+/// assert_eq!(quorate::recipes::kit::unmarked(b"plain data"), b"plain data");
+/// ```
 #[must_use]
 pub fn unmarked(data: &[u8]) -> &[u8] {
     match data.split_at_checked(MARK_LENGTH) {

@@ -11,6 +11,21 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
 /// A task beside its owner. Dropping this ends the task wherever it waits; [`finish`](Self::finish) lets it clean up first.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::Companion;
+///
+/// // A task that works until it is asked to stop, and then tidies up.
+/// let companion = Companion::start(client.environment(), |asked| async move {
+///     let () = asked.await;
+/// });
+/// companion.finish().await;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Companion {
     ask: Option<oneshot::Sender<()>>,

@@ -12,12 +12,42 @@ use std::task::Poll;
 /// Between the moment when a session ends and the moment when its owner knows, another may hold the same thing. The client's
 /// clock makes that impossible as long as the owner looks: [`is_held`](Self::is_held) is false, and [`lost`](Self::lost) fires,
 /// before a server can have ended the session. What is written elsewhere meanwhile is protected by [`token`](Self::token).
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::lock::Lock;
+///
+/// let held = Lock::new(&client, "/lock").acquire().await?;
+/// assert!(held.is_held() && held.token() > 0);
+/// assert!(held.path().starts_with("/lock/"));
+/// held.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Held {
     claim: Claim,
 }
 
 /// Why something is not held any more.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::Loss;
+/// use quorate::recipes::lock::Lock;
+///
+/// let held = Lock::new(&client, "/lock").acquire().await?;
+/// let lost = held.lost();
+/// // Somebody else removes the node.
+/// client.delete(&held.path(), None).await?;
+/// assert_eq!(lost.await, Loss::Deleted);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Loss {
     /// The session was lost or closed.

@@ -11,6 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// The reading end. Clones read for themselves.
+///
+/// ```
+/// use quorate::recipes::kit::live;
+///
+/// # quorate::client::blocking::wait(async {
+/// let (teller, number) = live(1);
+/// teller.tell(5);
+/// assert_eq!(number.until(|number| *number > 3).await, Some(5));
+/// assert!(!number.is_over());
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Live<T> {
     shared: Arc<Shared<T>>,
@@ -19,6 +30,14 @@ pub struct Live<T> {
 }
 
 /// The writing end. When it is dropped, the value stays as it is, for ever.
+///
+/// ```
+/// use quorate::recipes::kit::live;
+///
+/// let (teller, number) = live("old");
+/// teller.tell("new");
+/// assert_eq!(number.get(), "new");
+/// ```
 #[derive(Debug)]
 pub struct Teller<T> {
     shared: Arc<Shared<T>>,
@@ -39,6 +58,18 @@ struct State<T> {
 }
 
 /// A value and both of its ends.
+///
+/// ```
+/// use quorate::recipes::kit::live;
+///
+/// # quorate::client::blocking::wait(async {
+/// let (teller, mut number) = live(1);
+/// teller.tell(2);
+/// assert_eq!((number.next().await, number.get()), (Some(2), 2));
+/// drop(teller);
+/// assert_eq!(number.next().await, None);
+/// # });
+/// ```
 pub fn live<T>(value: T) -> (Teller<T>, Live<T>) {
     let mut readers = Slab::new();
     let key = readers.insert(None);

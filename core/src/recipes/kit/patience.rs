@@ -23,6 +23,16 @@ pub async fn patiently<T, F: Future<Output = Result<T>>>(
 /// Creates a node and its missing parents as containers, which the server removes when they have been empty for a while. That it
 /// exists already is fine.
 ///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// quorate::recipes::kit::ensure(&client, "/a/b/c").await?;
+/// assert!(client.exists("/a/b/c").await?.is_some());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// When it cannot exist.
 pub async fn ensure(client: &Client, node: &str) -> Result<()> {
@@ -30,6 +40,18 @@ pub async fn ensure(client: &Client, node: &str) -> Result<()> {
 }
 
 /// The same with nodes of another kind.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+///
+/// quorate::recipes::kit::ensure_as(&client, "/locks", CreateMode::Container).await?;
+/// assert!(client.exists("/locks").await?.is_some());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// When it cannot exist.
@@ -69,6 +91,15 @@ pub async fn ensure_as(client: &Client, node: &str, mode: CreateMode) -> Result<
 }
 
 /// Deletes a node; that it is gone already is fine.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// quorate::recipes::kit::delete_if_there(&client, "/nothing").await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// When it is there and cannot be deleted.
@@ -113,6 +144,17 @@ pub fn exhausted(directory: &str) -> Error {
 }
 
 /// An id that nobody else has.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::fresh_id;
+///
+/// assert_ne!(fresh_id(&client), fresh_id(&client));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[must_use]
 pub fn fresh_id(client: &Client) -> Id {
     let environment = client.environment();
@@ -120,12 +162,22 @@ pub fn fresh_id(client: &Client) -> Id {
 }
 
 /// The path of a child.
+///
+/// ```
+/// use quorate::recipes::kit::join;
+///
+/// assert_eq!((join("/", "a"), join("/a", "b")), ("/a".to_owned(), "/a/b".to_owned()));
+/// ```
 #[must_use]
 pub fn join(parent: &str, name: &str) -> String {
     if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }
 }
 
 /// The parent of a node; the root for one directly below it.
+///
+/// ```
+/// assert_eq!(quorate::recipes::kit::parent_of("/a/b"), "/a");
+/// ```
 #[must_use]
 pub fn parent_of(node: &str) -> &str {
     match path::parent(node) {
@@ -135,6 +187,10 @@ pub fn parent_of(node: &str) -> &str {
 }
 
 /// The last component of a path.
+///
+/// ```
+/// assert_eq!(quorate::recipes::kit::name_of("/a/b"), "b");
+/// ```
 #[must_use]
 pub fn name_of(node: &str) -> &str {
     path::name(node)

@@ -7,6 +7,21 @@ use crate::client::{Client, CreateMode, ErrorCode, Lifetime, Result, Transaction
 
 /// An ephemeral node that is created in a transaction, so that after a lost answer its existence tells whether the transaction has happened.
 /// Dropping the receipt removes it in the background.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::Receipt;
+///
+/// let receipt = Receipt::new(&client, "/receipts");
+/// receipt.ensure().await?;
+/// receipt.attach(client.multi().set("/", b"x", None)).commit().await?;
+/// // Had the answer been lost, this would tell.
+/// assert_eq!(receipt.happened().await?, Some(true));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Receipt {
     client: Client,

@@ -8,6 +8,13 @@
 use super::protected::Id;
 
 /// Whose form a member's name takes. Any other child counts as a member too.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::{Style, member};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// assert_ne!(member(Style::Curator, Id(7)), member(Style::Kazoo, Id(7)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Style {
     /// `<uuid>`
@@ -18,6 +25,13 @@ pub enum Style {
 }
 
 /// What a member has to do next in order to leave.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::{Leave, leave};
+///
+/// assert_eq!(leave::<&str>(&[], "mine"), Leave::Done);
+/// assert_eq!(leave(&["mine"], "mine"), Leave::Delete);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave<'a> {
     /// All are gone: left.
@@ -31,6 +45,14 @@ pub enum Leave<'a> {
 }
 
 /// The name of a member's node.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::{Style, member, members};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// let mine = member(Style::Curator, Id(7));
+/// assert_eq!(members(&[mine.as_str()]), [mine.as_str()]);
+/// ```
 pub fn member(style: Style, id: Id) -> String {
     match style {
         Style::Curator => id.dashed(),
@@ -39,6 +61,12 @@ pub fn member(style: Style, id: Id) -> String {
 }
 
 /// The members, sorted.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::{READY, members};
+///
+/// assert_eq!(members(&["a", READY, "b"]), ["a", "b"]);
+/// ```
 pub fn members<S: AsRef<str>>(children: &[S]) -> Vec<&str> {
     let mut members: Vec<&str> =
         children.iter().map(AsRef::as_ref).filter(|name| *name != READY).collect();
@@ -47,11 +75,24 @@ pub fn members<S: AsRef<str>>(children: &[S]) -> Vec<&str> {
 }
 
 /// Whether `needed` members have entered.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::is_full;
+///
+/// assert!(!is_full(&["a"], 2) && is_full(&["a", "b"], 2));
+/// ```
 pub fn is_full<S: AsRef<str>>(children: &[S], needed: usize) -> bool {
     children.iter().filter(|name| name.as_ref() != READY).count() >= needed
 }
 
 /// The next step of the member `mine`. List again after each.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::{Leave, leave};
+///
+/// // Somebody else is still there: not the last one.
+/// assert!(matches!(leave(&["a", "b"], "a"), Leave::Wait(_) | Leave::DeleteAndWait(_)));
+/// ```
 pub fn leave<'a, S: AsRef<str>>(children: &'a [S], mine: &str) -> Leave<'a> {
     match members(children).as_slice() {
         [] => Leave::Done,

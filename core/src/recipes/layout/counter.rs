@@ -10,6 +10,13 @@
 use thiserror::Error;
 
 /// A value of kazoo's textual counter. Its type is that of the counter's default value.
+///
+/// ```
+/// use quorate::recipes::layout::counter::{Text, decode_text};
+///
+/// assert_eq!(decode_text(b"7"), Ok(Some(Text::Int(7))));
+/// assert_eq!(decode_text(b"7.5"), Ok(Some(Text::Float(7.5))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Text {
     /// Python's `int`, as far as 64 bits reach.
@@ -19,6 +26,12 @@ pub enum Text {
 }
 
 /// The data is no value of this counter.
+///
+/// ```
+/// use quorate::recipes::layout::counter::{CounterError, decode_i32};
+///
+/// assert!(matches!(decode_i32(b"seven"), Err(CounterError::Length { .. })));
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CounterError {
     /// Neither empty nor as long as the number.
@@ -36,6 +49,13 @@ pub enum CounterError {
 
 /// A 32-bit count; `None` for empty data.
 ///
+/// ```
+/// use quorate::recipes::layout::counter::{decode_i32, encode_i32};
+///
+/// assert_eq!(decode_i32(&encode_i32(-7)), Ok(Some(-7)));
+/// assert_eq!(decode_i32(b""), Ok(None));
+/// ```
+///
 /// # Errors
 /// The data has another length.
 pub fn decode_i32(data: &[u8]) -> Result<Option<i32>, CounterError> {
@@ -44,6 +64,13 @@ pub fn decode_i32(data: &[u8]) -> Result<Option<i32>, CounterError> {
 
 /// A 64-bit count; `None` for empty data.
 ///
+/// ```
+/// use quorate::recipes::layout::counter::{decode_i64, encode_i64};
+///
+/// assert_eq!(decode_i64(&encode_i64(-7)), Ok(Some(-7)));
+/// assert_eq!(decode_i64(b""), Ok(None));
+/// ```
+///
 /// # Errors
 /// The data has another length.
 pub fn decode_i64(data: &[u8]) -> Result<Option<i64>, CounterError> {
@@ -51,6 +78,13 @@ pub fn decode_i64(data: &[u8]) -> Result<Option<i64>, CounterError> {
 }
 
 /// A value of kazoo's textual counter; `None` for empty data.
+///
+/// ```
+/// use quorate::recipes::layout::counter::{Text, decode_text};
+///
+/// assert_eq!(decode_text(b"12"), Ok(Some(Text::Int(12))));
+/// assert!(decode_text(b"twelve").is_err());
+/// ```
 ///
 /// # Errors
 /// The data is no number.
@@ -69,16 +103,30 @@ pub fn decode_text(data: &[u8]) -> Result<Option<Text>, CounterError> {
 }
 
 /// The data of a 32-bit count.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::counter::encode_i32(258), [0, 0, 1, 2]);
+/// ```
 pub fn encode_i32(value: i32) -> Vec<u8> {
     value.to_be_bytes().to_vec()
 }
 
 /// The data of a 64-bit count.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::counter::encode_i64(258), [0, 0, 0, 0, 0, 0, 1, 2]);
+/// ```
 pub fn encode_i64(value: i64) -> Vec<u8> {
     value.to_be_bytes().to_vec()
 }
 
 /// The data of kazoo's textual counter, as Python prints the value: `5`, `1.0`, `1e+16`.
+///
+/// ```
+/// use quorate::recipes::layout::counter::{Text, encode_text};
+///
+/// assert_eq!(encode_text(Text::Int(-3)), b"-3");
+/// ```
 pub fn encode_text(value: Text) -> Vec<u8> {
     match value {
         Text::Int(value) => value.to_string().into_bytes(),

@@ -16,6 +16,16 @@ use serde_json::Value;
 pub use super::uri_spec::UriSpec;
 
 /// One registered instance of a service.
+///
+/// ```
+/// use quorate::recipes::layout::discovery::ServiceInstance;
+///
+/// let mut instance = ServiceInstance::new("web", "i-1");
+/// instance.address = Some("10.0.0.1".into());
+/// let json = instance.to_json(true)?;
+/// assert_eq!(ServiceInstance::from_json(&json)?, instance);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceInstance {
@@ -43,6 +53,13 @@ pub struct ServiceInstance {
 }
 
 /// How the node of an instance is made.
+///
+/// ```
+/// use quorate::recipes::layout::discovery::ServiceType;
+///
+/// assert_eq!(ServiceType::Dynamic.name(), "DYNAMIC");
+/// assert!(ServiceType::Dynamic.is_dynamic() && !ServiceType::Permanent.is_dynamic());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceType {
@@ -58,6 +75,12 @@ pub enum ServiceType {
 }
 
 /// What an application keeps in an instance.
+///
+/// ```
+/// use quorate::recipes::layout::discovery::{Payload, ServiceInstance};
+///
+/// assert_eq!(ServiceInstance::new("web", "i-1").payload, Payload::None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Payload {
     /// `null`

@@ -10,6 +10,15 @@ use super::protected::Id;
 use super::sequence::{self, Sequence};
 
 /// The form of the candidates' names. One form per directory.
+///
+/// ```
+/// use quorate::recipes::layout::election::Form;
+/// use quorate::recipes::layout::position::Position;
+///
+/// let offers = ["n_0000000002", "n_0000000001"];
+/// assert!(Form::Offer.position(&offers, "n_0000000001").is_held());
+/// assert_eq!(Form::Offer.position(&offers, "n_0000000002"), Position::Wait("n_0000000001"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `n_N10`, or with the documentation's `<guid>-` before it. Other children do not count.
@@ -46,16 +55,34 @@ impl Form {
 }
 
 /// The name of a candidate as ZooKeeper's documentation writes it, to create sequentially.
+///
+/// ```
+/// use quorate::recipes::layout::election::{Form, protected_offer};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// let name = format!("{}0000000001", protected_offer(Id(7)));
+/// assert!(Form::Offer.contender(&name).is_some());
+/// ```
 pub fn protected_offer(id: Id) -> String {
     format!("{id}-{OFFER}")
 }
 
 /// The name of an instance of the hot standby, to create sequentially.
+///
+/// ```
+/// use quorate::recipes::layout::election::{host, instance};
+///
+/// assert_eq!(host(&format!("{}0000000004", instance("db-1"))), Some("db-1"));
+/// ```
 pub fn instance(host: &str) -> String {
     format!("{host}-")
 }
 
 /// The host of an instance's node.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::election::host("something else"), None);
+/// ```
 pub fn host(name: &str) -> Option<&str> {
     sequence::split(name)?.0.strip_suffix('-')
 }

@@ -7,6 +7,12 @@
 use thiserror::Error;
 
 /// The bytes are no frame. Such a node is not ours to consume.
+///
+/// ```
+/// use quorate::recipes::layout::frame::{FrameError, decode};
+///
+/// assert!(matches!(decode(b"raw bytes"), Err(FrameError::Version { .. })));
+/// ```
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
     /// The data stops in the middle of the frame.
@@ -47,6 +53,12 @@ pub enum FrameError {
 
 /// Writes a frame with the given items.
 ///
+/// ```
+/// use quorate::recipes::layout::frame::encode;
+///
+/// assert_eq!(encode([&b"x"[..]]).unwrap(), [0, 1, 0, 1, 1, 0, 0, 0, 1, b'x', 2]);
+/// ```
+///
 /// # Errors
 /// [`FrameError::TooLong`] for an item of 2 GiB or more.
 pub fn encode<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, FrameError> {
@@ -63,6 +75,13 @@ pub fn encode<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, 
 }
 
 /// The items of a frame, in order.
+///
+/// ```
+/// use quorate::recipes::layout::frame::{decode, encode};
+///
+/// let frame = encode([&b"one"[..], b"two"]).unwrap();
+/// assert_eq!(decode(&frame).unwrap(), [&b"one"[..], b"two"]);
+/// ```
 ///
 /// # Errors
 /// Any of [`FrameError`] but `TooLong`.

@@ -10,21 +10,49 @@ use super::protected::{Id, Style};
 use super::sequence::{self, Sequence};
 
 /// The name to create in ephemeral sequential mode.
+///
+/// ```
+/// use quorate::recipes::layout::latch::{contender, stem};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// assert_eq!(contender(&format!("{}0000000003", stem(Id(7)))).unwrap().0, 3);
+/// ```
 pub fn stem(id: Id) -> String {
     id.prefix(Style::Curator) + MARKER
 }
 
 /// The number of a participant's node; `None` for a foreign child.
+///
+/// ```
+/// use quorate::recipes::layout::latch::contender;
+///
+/// assert_eq!(contender("latch-0000000003").unwrap().0, 3);
+/// assert_eq!(contender("lock-0000000003"), None);
+/// ```
 pub fn contender(name: &str) -> Option<Sequence> {
     sequence::after(name, MARKER)
 }
 
 /// Where the node `mine` stands; [`Position::Held`] means leading.
+///
+/// ```
+/// use quorate::recipes::layout::latch::position;
+///
+/// let names = ["latch-0000000003", "latch-0000000002"];
+/// assert!(position(&names, "latch-0000000002").is_held());
+/// ```
 pub fn position<'a, S: AsRef<str>>(children: &'a [S], mine: &str) -> Position<'a> {
     position::position(children, &[mine], contender)
 }
 
 /// The participants in order of succession; the first one leads by convention.
+///
+/// ```
+/// use quorate::recipes::layout::latch::participants;
+///
+/// let names = ["latch-0000000003", "foreign", "latch-0000000002"];
+/// assert_eq!(participants(&names), ["latch-0000000002", "latch-0000000003"]);
+/// ```
 pub fn participants<S: AsRef<str>>(children: &[S]) -> Vec<&str> {
     position::participants(children, contender)
 }

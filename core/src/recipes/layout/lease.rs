@@ -8,6 +8,14 @@ use serde::Deserialize;
 use thiserror::Error;
 
 /// Who has the lease, and until when.
+///
+/// ```
+/// use quorate::recipes::layout::lease::Lease;
+///
+/// let lease = Lease { holder: "a".into(), end: 1_000_000 };
+/// assert!(lease.is_free_for("a", 0) && !lease.is_free_for("b", 0));
+/// assert!(Lease::decode(&lease.encode().unwrap()).is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The identifier of the holder.
@@ -17,6 +25,12 @@ pub struct Lease {
 }
 
 /// The data is no lease that we may judge. Then it is someone else's.
+///
+/// ```
+/// use quorate::recipes::layout::lease::{Lease, LeaseError};
+///
+/// assert!(matches!(Lease::decode(b"no JSON"), Err(LeaseError::Json(_))));
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum LeaseError {
     /// No JSON object with the three fields.

@@ -17,6 +17,12 @@ use super::protected::{Id, Style};
 use super::sequence::{self, Sequence};
 
 /// Which other clients must yield to us.
+///
+/// ```
+/// use quorate::recipes::layout::lock::Mode;
+///
+/// assert_ne!(Mode::Curator, Mode::Bridge);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// One node as Curator writes it. Excludes Curator and go-zookeeper; kazoo only if it was
@@ -83,6 +89,14 @@ impl Mode {
 }
 
 /// Form and number of a lock node, whoever wrote it; `None` for a foreign child.
+///
+/// ```
+/// use quorate::recipes::layout::lock::{Form, contender};
+///
+/// let (form, number) = contender("_c_00000000-0000-0000-0000-000000000007-lock-0000000005").unwrap();
+/// assert_eq!((form, number.0), (Form::Curator, 5));
+/// assert_eq!(contender("foreign"), None);
+/// ```
 pub fn contender(name: &str) -> Option<(Form, Sequence)> {
     if let Some(number) = sequence::after(name, CURATOR_MARKER) {
         return Some((Form::Curator, number));

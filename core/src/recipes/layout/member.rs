@@ -7,22 +7,47 @@
 use super::protected::Id;
 
 /// The name of a member of kazoo's `Party`.
+///
+/// ```
+/// use quorate::recipes::layout::member::{party, party_members};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// let name = format!("{}0000000001", party(Id(7)));
+/// assert_eq!(party_members(&[name.as_str(), "foreign"]), [name.as_str()]);
+/// ```
 pub fn party(id: Id) -> String {
     id.hex() + PARTY
 }
 
 /// The members of a `Party` among the children; the identifiers are their data.
+///
+/// ```
+/// assert!(quorate::recipes::layout::member::party_members(&["foreign"]).is_empty());
+/// ```
 pub fn party_members<S: AsRef<str>>(children: &[S]) -> Vec<&str> {
     children.iter().map(AsRef::as_ref).filter(|name| name.contains(PARTY)).collect()
 }
 
 /// The name of a member of kazoo's `ShallowParty`. The identifier becomes part of a path: the
 /// client refuses one with a slash.
+///
+/// ```
+/// use quorate::recipes::layout::member::{shallow, shallow_identifier};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// assert_eq!(shallow_identifier(&shallow(Id(7), "worker-1")), "worker-1");
+/// ```
 pub fn shallow(id: Id, identifier: &str) -> String {
     format!("{}-{identifier}", id.hex())
 }
 
 /// The identifier of a member of a `ShallowParty`: what follows the first dash, or all.
+///
+/// ```
+/// use quorate::recipes::layout::member::shallow_identifier;
+///
+/// assert_eq!(shallow_identifier("00000000000000000000000000000007-web"), "web");
+/// ```
 pub fn shallow_identifier(name: &str) -> &str {
     name.split_once('-').map_or(name, |(_, identifier)| identifier)
 }

@@ -6,6 +6,15 @@
 
 /// The items of the member `me`; `None` if it is not among the members. A name that several
 /// members share counts at its first place.
+///
+/// ```
+/// use quorate::recipes::layout::partition::share;
+///
+/// let items = ["i1", "i2", "i3"];
+/// assert_eq!(share(&["a", "b"], &items, "a"), Some(vec!["i1", "i3"]));
+/// assert_eq!(share(&["a", "b"], &items, "b"), Some(vec!["i2"]));
+/// assert_eq!(share(&["a", "b"], &items, "c"), None);
+/// ```
 pub fn share<'a>(members: &[&str], items: &[&'a str], me: &str) -> Option<Vec<&'a str>> {
     let mut members = members.to_vec();
     members.sort_unstable();

@@ -8,6 +8,12 @@
 use super::sequence::{Sequence, sort_by_number};
 
 /// The state of a contender, from one listing of the directory.
+///
+/// ```
+/// use quorate::recipes::layout::position::Position;
+///
+/// assert!(Position::Held.is_held() && !Position::Wait("n-1").is_held());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position<'a> {
     /// Nobody blocks: the lock is held, or the contender leads. Only as good as the session.
@@ -30,6 +36,16 @@ impl Position<'_> {
 /// The position of `mine` among the children whose number `contender` can read.
 ///
 /// With several own names (made in one multi) the lowest of them counts.
+///
+/// ```
+/// use quorate::recipes::layout::position::{Position, position};
+/// use quorate::recipes::layout::sequence::after;
+///
+/// let names = ["n-0000000001", "n-0000000002", "n-0000000003"];
+/// let contender = |name: &str| after(name, "n-");
+/// // One predecessor is watched: no herd.
+/// assert_eq!(position(&names, &["n-0000000003"], contender), Position::Wait("n-0000000002"));
+/// ```
 pub fn position<'a, S: AsRef<str>>(
     children: &'a [S],
     mine: &[&str],
@@ -52,6 +68,14 @@ pub fn position<'a, S: AsRef<str>>(
 }
 
 /// The contenders, oldest first. By convention the first one holds the lock or leads.
+///
+/// ```
+/// use quorate::recipes::layout::position::participants;
+/// use quorate::recipes::layout::sequence::after;
+///
+/// let names = ["n-0000000002", "foreign", "n-0000000001"];
+/// assert_eq!(participants(&names, |name| after(name, "n-")), ["n-0000000001", "n-0000000002"]);
+/// ```
 pub fn participants<S: AsRef<str>>(
     children: &[S],
     contender: impl Fn(&str) -> Option<Sequence>,

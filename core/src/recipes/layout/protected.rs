@@ -9,10 +9,24 @@
 use std::fmt;
 
 /// 128 bits that name one attempt to contend. Use a fresh random one for each new node.
+///
+/// ```
+/// use quorate::recipes::layout::protected::Id;
+///
+/// let id = Id(7);
+/// assert_eq!(id.dashed(), "00000000-0000-0000-0000-000000000007");
+/// assert_eq!(Id::parse(&id.dashed()), Some(id));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub u128);
 
 /// Who writes a prefix of this kind.
+///
+/// ```
+/// use quorate::recipes::layout::protected::{Id, Style};
+///
+/// assert_eq!(Id(7).prefix(Style::Curator), "_c_00000000-0000-0000-0000-000000000007-");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Style {
     /// `_c_<uuid>-`
@@ -87,6 +101,13 @@ impl fmt::Display for Id {
 }
 
 /// Takes a name apart: who wrote the prefix, the id, and what follows. `None` without a prefix.
+///
+/// ```
+/// use quorate::recipes::layout::protected::{Id, Style, split};
+///
+/// let name = format!("{}lock-", Id(7).prefix(Style::Curator));
+/// assert_eq!(split(&name), Some((Style::Curator, Id(7), "lock-")));
+/// ```
 pub fn split(name: &str) -> Option<(Style, Id, &str)> {
     if let Some(rest) = name.strip_prefix(MARK) {
         for (style, length) in [(Style::Curator, DASHED), (Style::Go, HEX)] {
@@ -103,6 +124,13 @@ pub fn split(name: &str) -> Option<(Style, Id, &str)> {
 }
 
 /// The name without its prefix, or the whole name if it has none.
+///
+/// ```
+/// use quorate::recipes::layout::protected::{Id, Style, strip};
+///
+/// assert_eq!(strip(&format!("{}lock-", Id(7).prefix(Style::Curator))), "lock-");
+/// assert_eq!(strip("lock-"), "lock-");
+/// ```
 pub fn strip(name: &str) -> &str {
     split(name).map_or(name, |(_, _, rest)| rest)
 }

@@ -18,6 +18,13 @@ use thiserror::Error;
 use super::sequence::{self, Sequence};
 
 /// Which queue, and so which names.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{Kind, plain};
+///
+/// let name = format!("{}0000000004", plain());
+/// assert_eq!(Kind::Plain.parse(&name).unwrap().number.0, 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Curator's queue without extras.
@@ -35,6 +42,13 @@ pub enum Kind {
 }
 
 /// What the name of an item says.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{Kind, with_id};
+///
+/// let name = format!("{}0000000004", with_id("order-17").unwrap());
+/// assert_eq!(Kind::Id.parse(&name).unwrap().id, "order-17");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item<'a> {
     /// The whole name.
@@ -48,6 +62,12 @@ pub struct Item<'a> {
 }
 
 /// A value that no node name can carry.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{NameError, with_id};
+///
+/// assert_eq!(with_id(""), Err(NameError::EmptyId));
+/// ```
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NameError {
     /// kazoo has three digits.
@@ -107,16 +127,34 @@ impl Item<'_> {
 }
 
 /// The name of an item of Curator's plain queue, to create sequentially.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::queue::plain(), "queue-");
+/// ```
 pub fn plain() -> String {
     CURATOR.to_owned()
 }
 
 /// The name of an item of the simple queue, to create sequentially.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{Kind, simple};
+///
+/// assert!(Kind::Simple.parse(&format!("{}0000000001", simple())).is_some());
+/// ```
 pub fn simple() -> String {
     SIMPLE.to_owned()
 }
 
 /// The name of an item of Curator's priority queue, to create sequentially.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{Kind, priority};
+///
+/// let name = |value, number| format!("{}{number:010}", priority(value));
+/// let names = [name(5, 1), name(-1, 2)];
+/// assert_eq!(Kind::Priority.in_order(&names)[0].name, names[1]);
+/// ```
 pub fn priority(priority: i32) -> String {
     let sign = if priority < 0 { '0' } else { '1' };
     format!("{CURATOR}{sign}{:08X}", priority.cast_unsigned())
@@ -124,6 +162,13 @@ pub fn priority(priority: i32) -> String {
 
 /// The name of an item of Curator's delay queue, to create sequentially. It is due at the given
 /// time in milliseconds since 1970, by the clock of whoever consumes it.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{Kind, delayed};
+///
+/// let name = format!("{}0000000001", delayed(5_000).unwrap());
+/// assert_eq!(Kind::Delay.parse(&name).unwrap().due_in(2_000), 3_000);
+/// ```
 ///
 /// # Errors
 /// The epoch is not positive.
@@ -136,6 +181,13 @@ pub fn delayed(epoch_ms: i64) -> Result<String, NameError> {
 
 /// The name of an item of Curator's id queue, to create sequentially. See [`clean_id`].
 ///
+/// ```
+/// use quorate::recipes::layout::queue::{Kind, with_id};
+///
+/// let name = format!("{}0000000001", with_id("a").unwrap());
+/// assert_eq!(Kind::Id.parse(&name).unwrap().id, "a");
+/// ```
+///
 /// # Errors
 /// The id is empty.
 pub fn with_id(id: &str) -> Result<String, NameError> {
@@ -147,11 +199,21 @@ pub fn with_id(id: &str) -> Result<String, NameError> {
 
 /// The id as it stands in names: `/` and `|` become `_`. Compare with this when removing by id;
 /// different ids can become equal.
+///
+/// ```
+/// use quorate::recipes::layout::queue::clean_id;
+///
+/// assert_eq!(clean_id("order-17"), "order-17");
+/// ```
 pub fn clean_id(id: &str) -> String {
     id.replace(['/', BAR], "_")
 }
 
 /// The name of an item of kazoo's queues, to create sequentially. kazoo's default is 100.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::queue::entry(7).unwrap(), "entry-007-");
+/// ```
 ///
 /// # Errors
 /// The priority has more than three digits.
@@ -163,6 +225,14 @@ pub fn entry(priority: u32) -> Result<String, NameError> {
 }
 
 /// Of the entries of a kazoo `LockingQueue`, in order, those without a mark in `taken`.
+///
+/// ```
+/// use quorate::recipes::layout::queue::not_taken;
+///
+/// let entries = ["entry-100-0000000001", "entry-100-0000000002"];
+/// let free = not_taken(&entries, &["entry-100-0000000001"]);
+/// assert_eq!(free[0].name, "entry-100-0000000002");
+/// ```
 pub fn not_taken<'a, S: AsRef<str>>(entries: &'a [S], taken: &[S]) -> Vec<Item<'a>> {
     let mut marks: Vec<&str> = taken.iter().map(AsRef::as_ref).collect();
     marks.sort_unstable();

@@ -22,6 +22,12 @@ use super::protected::{Id, Style};
 use super::sequence::{self, Sequence};
 
 /// Read or write.
+///
+/// ```
+/// use quorate::recipes::layout::read_write::Access;
+///
+/// assert_ne!(Access::Read, Access::Write);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Shared with other readers.
@@ -31,6 +37,15 @@ pub enum Access {
 }
 
 /// Whose form our own nodes take, and so who yields to them.
+///
+/// ```
+/// use quorate::recipes::layout::protected::Id;
+/// use quorate::recipes::layout::read_write::{Access, Mode, contender};
+///
+/// let name = format!("{}0000000003", Mode::Curator.stems(Id(7), Access::Write)[0]);
+/// let (access, number) = contender(&name).unwrap();
+/// assert_eq!((access, number.0), (Access::Write, 3));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Curator's names.
@@ -83,6 +98,10 @@ impl Mode {
 }
 
 /// Kind and number of a node of any form in the table; `None` for a foreign child.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::read_write::contender("foreign"), None);
+/// ```
 pub fn contender(name: &str) -> Option<(Access, Sequence)> {
     for (marker, access) in MARKERS {
         if let Some(number) = sequence::after(name, marker) {
@@ -143,6 +162,10 @@ pub fn position<'a, S: AsRef<str>>(
 }
 
 /// All contenders, oldest first, the write node before the read node of a downgrade.
+///
+/// ```
+/// assert!(quorate::recipes::layout::read_write::participants(&["foreign"]).is_empty());
+/// ```
 pub fn participants<S: AsRef<str>>(children: &[S]) -> Vec<(&str, Access)> {
     let mut found: Vec<(&str, Access, Sequence)> = children
         .iter()

@@ -15,6 +15,12 @@ use super::protected::{Id, Style};
 use super::sequence::{self, Sequence};
 
 /// Who keeps a semaphore's leases in which place.
+///
+/// ```
+/// use quorate::recipes::layout::semaphore::Kind;
+///
+/// assert_ne!(Kind::Curator, Kind::Kazoo);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `<path>/locks` and `<path>/leases`.
@@ -25,6 +31,13 @@ pub enum Kind {
 }
 
 /// What data and children of a path show.
+///
+/// ```
+/// use quorate::recipes::layout::semaphore::{Kind, Layout};
+///
+/// let fresh = Layout::of::<&str>(b"", &[]);
+/// assert!(fresh.permits(Kind::Curator).is_ok() && fresh.permits(Kind::Kazoo).is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Curator's directories are there.
@@ -36,6 +49,13 @@ pub struct Layout {
 }
 
 /// The path belongs to a semaphore of the other layout.
+///
+/// ```
+/// use quorate::recipes::layout::semaphore::{Kind, LEASES, LOCKS, Layout};
+///
+/// let foreign = Layout::of(b"", &[LEASES, LOCKS]).permits(Kind::Kazoo).unwrap_err();
+/// assert_eq!((foreign.wanted, foreign.found), (Kind::Kazoo, Kind::Curator));
+/// ```
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "the path holds a semaphore in the layout of {found:?}, not of {wanted:?}: both would grant \
@@ -107,17 +127,32 @@ impl Kind {
 }
 
 /// The number of a lease of Curator; the order in which leases were granted.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::semaphore::lease_number("foreign"), None);
+/// ```
 pub fn lease_number(name: &str) -> Option<Sequence> {
     sequence::after(name, LEASE)
 }
 
 /// kazoo's limit; `None` if the data is no number, which kazoo ignores too.
+///
+/// ```
+/// use quorate::recipes::layout::semaphore::{limit_data, parse_limit};
+///
+/// assert_eq!(parse_limit(&limit_data(3)), Some(3));
+/// assert_eq!(parse_limit(b"many"), None);
+/// ```
 pub fn parse_limit(data: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(data).ok()?.trim();
     text.parse().ok()
 }
 
 /// kazoo's limit as it writes it.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::semaphore::limit_data(3), b"3");
+/// ```
 pub fn limit_data(limit: u32) -> Vec<u8> {
     limit.to_string().into_bytes()
 }

@@ -19,6 +19,13 @@
 use std::fmt;
 
 /// A sequence number. It has no [`Ord`]: see the module for what "before" means.
+///
+/// ```
+/// use quorate::recipes::layout::sequence::Sequence;
+///
+/// assert!(Sequence(1).is_before(Sequence(2)));
+/// assert_eq!(Sequence::parse("0000000012"), Some(Sequence(12)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sequence(pub i32);
 
@@ -66,6 +73,13 @@ impl fmt::Display for Sequence {
 /// The number directly after the last `marker` in `name`, if nothing else follows.
 ///
 /// The way to read a name whose marker is known: no dash of the marker is taken for a sign.
+///
+/// ```
+/// use quorate::recipes::layout::sequence::after;
+///
+/// assert_eq!(after("lock-0000000012", "lock-").unwrap().0, 12);
+/// assert_eq!(after("0000000012", "lock-"), None);
+/// ```
 pub fn after(name: &str, marker: &str) -> Option<Sequence> {
     let (_, suffix) = name.rsplit_once(marker)?;
     Sequence::parse(suffix)
@@ -76,6 +90,13 @@ pub fn after(name: &str, marker: &str) -> Option<Sequence> {
 /// A dash before ten digits can be the end of the stem or a sign. It is a sign if the digits
 /// exceed `i32::MAX`, if only nine follow it, or if another dash stands before it, because stems
 /// end in a dash by custom. Use [`after`] where the marker is known.
+///
+/// ```
+/// use quorate::recipes::layout::sequence::split;
+///
+/// let (stem, number) = split("job-0000000012").unwrap();
+/// assert_eq!((stem, number.0), ("job-", 12));
+/// ```
 pub fn split(name: &str) -> Option<(&str, Sequence)> {
     let digits = name.bytes().rev().take_while(u8::is_ascii_digit).take(10).count();
     let at = name.len().checked_sub(digits)?;
@@ -94,6 +115,14 @@ pub fn split(name: &str) -> Option<(&str, Sequence)> {
 /// Sorts by number, oldest first, keeping the order of equal numbers.
 ///
 /// Right as long as all items lie within 2^31 creates of each other.
+///
+/// ```
+/// use quorate::recipes::layout::sequence::{sort_by_number, split};
+///
+/// let mut names = vec!["b-0000000001", "a-0000000002"];
+/// sort_by_number(&mut names, |name| split(name).unwrap().1);
+/// assert_eq!(names[0], "b-0000000001");
+/// ```
 pub fn sort_by_number<T>(items: &mut [T], number: impl Fn(&T) -> Sequence) {
     let Some(pivot) = items.first().map(&number) else { return };
     items.sort_by_key(|item| number(item).distance_from(pivot));

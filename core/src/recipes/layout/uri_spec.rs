@@ -12,6 +12,13 @@ use thiserror::Error;
 use super::discovery::ServiceInstance;
 
 /// A URI with variables.
+///
+/// ```
+/// use quorate::recipes::layout::uri_spec::UriSpec;
+///
+/// let spec = UriSpec::parse("{scheme}://{address}:{port}").unwrap();
+/// assert!(spec.parts[0].variable && spec.parts[0].value == "scheme");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UriSpec {
@@ -20,6 +27,13 @@ pub struct UriSpec {
 }
 
 /// A piece of a [`UriSpec`].
+///
+/// ```
+/// use quorate::recipes::layout::uri_spec::Part;
+///
+/// let part = Part { value: "port".into(), variable: true };
+/// assert!(part.variable);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Part {
@@ -30,6 +44,12 @@ pub struct Part {
 }
 
 /// The text has braces that do not match.
+///
+/// ```
+/// use quorate::recipes::layout::uri_spec::UriSpec;
+///
+/// assert!(UriSpec::parse("http://{address").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("brace at byte {at} of the URI has no partner; write {{[}} and {{]}} for plain braces")]
 pub struct UnmatchedBrace {

@@ -8,6 +8,20 @@ use std::sync::Arc;
 
 /// Takes part in an election until it is dropped or [leaves](Self::leave): over lost connections and sessions, and when somebody deletes its
 /// node. Dropping it gives up the place in the background.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::latch::LeaderLatch;
+///
+/// let candidate = LeaderLatch::new(&client, "/leader").join();
+/// let leadership = candidate.leads().await?;
+/// assert!(candidate.is_leader() && leadership.holds());
+/// candidate.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Candidate {
     standing: Live<Standing>,

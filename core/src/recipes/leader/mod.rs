@@ -17,6 +17,20 @@ use super::kit::{Held, Live, Teller, first, join, live};
 use crate::client::{Client, Error, Lifetime, State, Transaction};
 
 /// Who counts as leader while the connection is away.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::latch::LeaderLatch;
+/// use quorate::recipes::leader::Policy;
+///
+/// // Leadership survives a lost connection as long as the session does.
+/// let candidate = LeaderLatch::new(&client, "/leader").policy(Policy::Session).join();
+/// candidate.leads().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Policy {
     /// Nobody on this side: the term is over when the connection is lost, and goes on, with the same token, if the session survives. Curator's
@@ -28,6 +42,19 @@ pub enum Policy {
 }
 
 /// Where a candidate stands.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::latch::LeaderLatch;
+///
+/// let candidate = LeaderLatch::new(&client, "/leader").join();
+/// let standing = candidate.changes().until(|standing| standing.is_leading()).await.unwrap();
+/// assert!(standing.is_leading());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub enum Standing {
     /// It waits for its turn, or is about to join.
@@ -50,6 +77,23 @@ impl Standing {
 
 /// One term of a leader. It is never lasting: look at [`holds`](Self::holds), wait for [`lost`](Self::lost), hand on
 /// [`token`](Self::token).
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::latch::LeaderLatch;
+///
+/// let candidate = LeaderLatch::new(&client, "/leader").join();
+/// let leadership = candidate.leads().await?;
+/// // This write happens only under this leadership.
+/// leadership.guarded().set("/", b"by the leader", None).commit().await?;
+/// candidate.leave().await?;
+/// leadership.lost().await;
+/// assert!(!leadership.holds());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Leadership {
     client: Client,

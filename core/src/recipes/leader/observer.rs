@@ -6,6 +6,21 @@ use crate::client::{ErrorCode, Result};
 use std::sync::Arc;
 
 /// Who leads or stands in line, as the node says.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::latch::LeaderLatch;
+///
+/// let latch = LeaderLatch::new(&client, "/leader").id("host-1");
+/// let candidate = latch.join();
+/// candidate.leads().await?;
+/// let leaders = latch.participants().await?;
+/// assert_eq!((leaders[0].data.as_slice(), leaders[0].session), (&b"host-1"[..], client.session_id()));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leader {
     /// The node.
@@ -19,6 +34,21 @@ pub struct Leader {
 }
 
 /// Watches who leads until it is dropped. It has one watch: on the leader's node, or, while nobody leads, on the directory.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::latch::LeaderLatch;
+///
+/// let latch = LeaderLatch::new(&client, "/leader");
+/// let observer = latch.observe().await?;
+/// let candidate = latch.join();
+/// let token = candidate.leads().await?.token();
+/// assert_eq!(observer.newer_than(token - 1).await.unwrap().token, token);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Observer {
     leader: Live<Option<Leader>>,

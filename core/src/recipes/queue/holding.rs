@@ -12,6 +12,23 @@ use crate::recipes::kit::{self, Backoff, Loss, ensure, first, fresh_id, patientl
 use std::sync::Arc;
 
 /// An item, held. Dropping it gives the item back in the background.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::queue::{Layout, WorkQueue};
+///
+/// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+/// queue.put(b"hello").await?;
+/// let work = queue.hold().await?;
+/// assert!(work.is_held());
+/// // Not now: somebody gets it again.
+/// work.release().await?;
+/// assert_eq!(queue.take().await?.data(), b"hello");
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Holding {
     store: Store,

@@ -24,6 +24,17 @@ use crate::client::{Client, ErrorCode, Result};
 use store::Store;
 
 /// Whose nodes a queue has, and so with whom it can be shared.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::queue::{Layout, WorkQueue};
+///
+/// assert_eq!(WorkQueue::new(&client, "/mail", Layout::Kazoo).layout(), Layout::Kazoo);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Curator's `DistributedQueue`: `<path>/queue-N10`, data in frames.

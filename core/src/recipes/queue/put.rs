@@ -6,6 +6,20 @@ use crate::recipes::layout::{frame, queue as layout};
 use std::time::Duration;
 
 /// Where an item goes.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::queue::{Layout, Order, WorkQueue};
+///
+/// let queue = WorkQueue::new(&client, "/mail", Layout::Priority);
+/// queue.put_in(Order::Priority(5), &[b"later"]).await?;
+/// queue.put_in(Order::Priority(1), &[b"sooner"]).await?;
+/// assert_eq!(queue.take().await?.data(), b"sooner");
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order<'a> {
     /// To the end, or where the layout's default puts it.

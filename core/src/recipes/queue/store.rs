@@ -13,6 +13,20 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// An item that was taken, or read.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::queue::{Layout, WorkQueue};
+///
+/// let queue = WorkQueue::new(&client, "/mail", Layout::Simple);
+/// queue.put(b"hello").await?;
+/// let item = queue.take().await?;
+/// assert_eq!((item.data(), item.parts.len()), (&b"hello"[..], 1));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The name of its node.

@@ -13,6 +13,19 @@ use std::task::Poll;
 use tokio::sync::watch;
 
 /// A local copy that follows the configuration until it is dropped. It outlives connections and sessions.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::staged::StagedConfig;
+///
+/// let config = StagedConfig::new(&client, "/config");
+/// let subscription = config.subscribe().await?;
+/// assert!(subscription.current().is_none());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Subscription {
     states: watch::Receiver<State>,

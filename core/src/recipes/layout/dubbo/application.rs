@@ -16,6 +16,15 @@ use crate::recipes::layout::discovery::{Payload, ServiceInstance};
 /// An instance as Dubbo registers it. `registered_ms` is the time since 1970.
 ///
 /// Curator's builder sets the URI to null and the type to dynamic.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::application::{instance, metadata};
+/// use std::collections::BTreeMap;
+///
+/// let given = BTreeMap::from([("revision".to_owned(), "1".to_owned())]);
+/// let shop = instance("shop", "10.0.0.1", 20880, &given, 0);
+/// assert_eq!(metadata(&shop), given);
+/// ```
 pub fn instance(
     application: &str,
     host: &str,
@@ -41,12 +50,23 @@ pub fn instance(
 }
 
 /// The id of an instance, the name of its node.
+///
+/// ```
+/// assert_eq!(quorate::recipes::layout::dubbo::application::instance_id("10.0.0.1", 20880), "10.0.0.1:20880");
+/// ```
 pub fn instance_id(host: &str, port: u16) -> String {
     format!("{host}:{port}")
 }
 
 /// The metadata of an instance; empty if its payload is not Dubbo's. Values that are no strings
 /// are left out.
+///
+/// ```
+/// use quorate::recipes::layout::discovery::ServiceInstance;
+///
+/// let bare = ServiceInstance::new("shop", "10.0.0.1:20880");
+/// assert!(quorate::recipes::layout::dubbo::application::metadata(&bare).is_empty());
+/// ```
 pub fn metadata(instance: &ServiceInstance) -> BTreeMap<String, String> {
     let Payload::Object { fields, .. } = &instance.payload else { return BTreeMap::new() };
     let entries = fields
@@ -58,12 +78,25 @@ pub fn metadata(instance: &ServiceInstance) -> BTreeMap<String, String> {
 }
 
 /// The applications in the data of a mapping, sorted.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::application::applications;
+///
+/// assert!(applications("shop,stock").contains("stock"));
+/// ```
 pub fn applications(data: &str) -> BTreeSet<&str> {
     data.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
 /// The new data of a mapping with one application more; `None` if it is there already. What was
 /// there stays as it is.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::application::with_application;
+///
+/// assert_eq!(with_application("shop", "shop"), None);
+/// assert!(with_application("shop", "stock").is_some());
+/// ```
 pub fn with_application(data: &str, application: &str) -> Option<String> {
     if applications(data).contains(application) {
         return None;

@@ -8,6 +8,12 @@
 use thiserror::Error;
 
 /// A percent sign without two hex digits after it.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::codec::decode;
+///
+/// assert!(decode("%zz").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the percent sign at byte {at} is not followed by two hex digits")]
 pub struct BadEscape {
@@ -16,6 +22,12 @@ pub struct BadEscape {
 }
 
 /// Encodes a text for use as a node name.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::codec::encode;
+///
+/// assert_eq!(encode("dubbo://h/x"), "dubbo%3A%2F%2Fh%2Fx");
+/// ```
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
@@ -32,6 +44,12 @@ pub fn encode(text: &str) -> String {
 
 /// Undoes [`encode`]; plain characters may stand anywhere. Bytes that are no UTF-8 become the
 /// replacement character, as in Java.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::codec::{decode, encode};
+///
+/// assert_eq!(decode(&encode("a b/ä")).unwrap(), "a b/ä");
+/// ```
 ///
 /// # Errors
 /// [`BadEscape`], where Java throws `IllegalArgumentException`; also for `%+1`, which Java takes.

@@ -8,6 +8,12 @@
 use super::codec;
 
 /// Which side of a call stored a service's metadata.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::paths::Side;
+///
+/// assert_ne!(Side::Provider, Side::Consumer);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// Who offers the service.
@@ -17,12 +23,24 @@ pub enum Side {
 }
 
 /// The node of the applications that offer an interface.
+///
+/// ```
+/// let path = quorate::recipes::layout::dubbo::paths::mapping("/dubbo", "org.shop.Orders");
+/// assert!(path.starts_with("/dubbo/") && path.ends_with("org.shop.Orders"));
+/// ```
 pub fn mapping(root: &str, interface: &str) -> String {
     below(root, &format!("mapping/{interface}"))
 }
 
 /// The node of a service's definition: `metadata/<interface>[/<version>][/<group>]/<side>/<application>`.
 /// Empty version or group means none.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::paths::{Side, service_metadata};
+///
+/// let path = service_metadata("/dubbo", "org.shop.Orders", "1.0", "g", Side::Provider, "shop");
+/// assert!(path.starts_with("/dubbo/metadata/org.shop.Orders"));
+/// ```
 pub fn service_metadata(
     root: &str,
     interface: &str,
@@ -41,12 +59,22 @@ pub fn service_metadata(
 }
 
 /// The node of an application's metadata of one revision.
+///
+/// ```
+/// let path = quorate::recipes::layout::dubbo::paths::application_metadata("/dubbo", "shop", "r1");
+/// assert!(path.starts_with("/dubbo/metadata/shop"));
+/// ```
 pub fn application_metadata(root: &str, application: &str, revision: &str) -> String {
     let prefix = join(&["metadata", application]);
     below(root, &join(&[&prefix, revision]))
 }
 
 /// The node of a key in the configuration centre. Dubbo's own group is `dubbo`.
+///
+/// ```
+/// let path = quorate::recipes::layout::dubbo::paths::config("/dubbo", "group", "key");
+/// assert!(path.starts_with("/dubbo/config/"));
+/// ```
 pub fn config(root: &str, group: &str, key: &str) -> String {
     below(root, &format!("config/{group}/{key}"))
 }

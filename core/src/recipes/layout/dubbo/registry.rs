@@ -20,18 +20,42 @@ pub const ROUTERS: &str = "routers";
 pub const CONFIGURATORS: &str = "configurators";
 
 /// The node that registers `url` below `root`; `None` if the URL names no interface.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::entry_path;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert!(entry_path("/dubbo", &url).unwrap().starts_with("/dubbo/org.shop.Orders/providers/"));
+/// ```
 pub fn entry_path(root: &str, url: &Url) -> Option<String> {
     let service = service_path(root, url)?;
     Some(format!("{service}/{}/{}", category(url), url.to_node_name()))
 }
 
 /// Whether the entry is ephemeral: the parameter `dynamic`, true by default.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::is_ephemeral;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert!(is_ephemeral(&url) && !is_ephemeral(&url.with_parameter("dynamic", "false")));
+/// ```
 pub fn is_ephemeral(url: &Url) -> bool {
     url.flag("dynamic", true)
 }
 
 /// The directories whose children a subscriber watches: one for each of its categories, all four
 /// for `*`. `None` if the URL names no interface.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::category_paths;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert!(!category_paths("/dubbo", &url).unwrap().is_empty());
+/// ```
 pub fn category_paths(root: &str, subscriber: &Url) -> Option<Vec<String>> {
     let service = service_path(root, subscriber)?;
     let names: Vec<&str> = match category(subscriber) {
@@ -42,6 +66,14 @@ pub fn category_paths(root: &str, subscriber: &Url) -> Option<Vec<String>> {
 }
 
 /// The node of an interface below `root`; the root itself for the interface `*`.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::service_path;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert_eq!(service_path("/dubbo", &url).unwrap(), "/dubbo/org.shop.Orders");
+/// ```
 pub fn service_path(root: &str, url: &Url) -> Option<String> {
     match url.interface()? {
         ANY => Some(root.to_owned()),
@@ -53,6 +85,14 @@ pub fn service_path(root: &str, url: &Url) -> Option<String> {
 /// Whether `provider` (any entry) is meant for `consumer`: by interface, category, `enabled`,
 /// group, version and classifier. `*` on the side of the consumer matches anything; its group may
 /// be a list.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::is_match;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert!(is_match(&url, &url));
+/// ```
 pub fn is_match(consumer: &Url, provider: &Url) -> bool {
     let (wanted, offered) = (consumer.interface(), provider.interface());
     let interface = wanted == Some(ANY) || offered == Some(ANY) || wanted == offered;
@@ -69,6 +109,14 @@ pub fn is_match(consumer: &Url, provider: &Url) -> bool {
 }
 
 /// What a subscriber is told of an empty category, so that it forgets what it had.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::empty;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert_eq!(empty(&url, "providers").protocol.as_deref(), Some("empty"));
+/// ```
 #[must_use]
 pub fn empty(consumer: &Url, category: &str) -> Url {
     let url = consumer.clone().with_parameter("category", category);
@@ -77,6 +125,14 @@ pub fn empty(consumer: &Url, category: &str) -> Url {
 
 /// The entries of a category that are meant for `consumer`. Names that are no URLs are left out,
 /// as Dubbo does; an empty result is to be told as [`empty`].
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::matching;
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert_eq!(matching(&url, &[url.to_node_name()]), [url]);
+/// ```
 pub fn matching<S: AsRef<str>>(consumer: &Url, children: &[S]) -> Vec<Url> {
     let urls = children.iter().filter_map(|name| Url::from_node_name(name.as_ref()).ok());
     urls.filter(|url| url.protocol.is_some() && is_match(consumer, url)).collect()

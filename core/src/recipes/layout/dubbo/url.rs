@@ -12,6 +12,14 @@ use thiserror::Error;
 use super::codec::{self, BadEscape};
 
 /// A parsed URL. Missing parts are `None`; port 0 means none, as in Dubbo.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1.0").unwrap();
+/// assert_eq!((url.port, url.parameter("version")), (20880, Some("1.0")));
+/// assert_eq!(Url::from_node_name(&url.to_node_name()).unwrap(), url);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Url {
     /// `dubbo`, `consumer`, `empty`, …
@@ -31,6 +39,12 @@ pub struct Url {
 }
 
 /// A text that Dubbo refuses, too.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::Url;
+///
+/// assert!(Url::parse("dubbo://host:port/x").is_err());
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// Begins with `://` or `:/`.
