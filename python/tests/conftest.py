@@ -1,0 +1,48 @@
+"""The servers that the tests run against: ours in this process, ours in another, Apache's."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from interop.missing import missing_peers
+from interop.server import Kind, Server
+from quorate import sync
+
+
+@dataclass
+class Place:
+    """A server, as `connect` takes it."""
+
+    servers: str | sync.Server
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def new_root(self, name: str) -> str:
+        """An empty node to be the root of clients."""
+        root = f"/{name}-{next(self._numbers)}"
+        with sync.connect(self.servers) as zk:
+            zk.create(root)
+        return root
+
+
+@pytest.fixture(scope="session", params=["here", "process", "apache"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "here":
+        with sync.Server() as server:
+            yield Place(server)
+        return
+    kind = Kind.APACHE if request.param == "apache" else Kind.QUORATE
+    if kind is Kind.APACHE and (why := missing_peers().get("apache")):
+        pytest.skip(why)
+    with Server(kind) as process:
+        process.start()
+        yield Place(process.address)
+
+
+@pytest.fixture
+def server() -> Iterator[sync.Server]:
+    """A server in this process, with a port as well, which ends sessions quickly."""
+    settings = {"tickTime": "100", "minSessionTimeout": "100", "maxClientCnxns": "0"}
+    with sync.Server(port=0, settings=settings) as server:
+        yield server

@@ -1,0 +1,249 @@
+"""What is particular to the asyncio front: batches, loops, fairness, the leader's cancelled body."""
+
+import asyncio
+import gc
+import pathlib
+import threading
+import warnings
+from typing import Any
+
+import pytest
+
+import quorate
+from quorate import sync
+from quorate._loops import hub_of
+
+
+def test_a_batch_wakes_the_loop_once(server: sync.Server) -> None:
+    async def run() -> None:
+        assert server.address is not None
+        async with quorate.connect(server.address) as zk:
+            await zk.create("/node", b"x" * 100)
+            hub = hub_of(asyncio.get_running_loop())
+            before = hub.batches()
+            await asyncio.gather(*(zk.get("/node") for _ in range(5000)))
+            assert hub.batches() - before < 2500
+
+    asyncio.run(run())
+
+
+def test_what_is_answered_at_once_leaves_others_their_turn(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk:
+            await zk.create("/node")
+            turns = 0
+
+            async def other() -> None:
+                nonlocal turns
+                while True:
+                    await asyncio.sleep(0)
+                    turns += 1
+
+            task = asyncio.create_task(other())
+            for _ in range(2000):
+                await zk.get("/node")
+            task.cancel()
+            assert turns >= 10
+
+    asyncio.run(run())
+
+
+def test_loops_have_hubs_of_their_own(server: sync.Server) -> None:
+    """Several loops at the same time and one after another, each with clients of its own."""
+    failures: list[BaseException] = []
+
+    async def run(name: str) -> None:
+        async with quorate.connect(server) as zk:
+            for number in range(20):
+                await zk.create(f"/{name}-{number}", name.encode())
+                assert (await zk.get(f"/{name}-{number}"))[0] == name.encode()
+
+    def thread(name: str) -> None:
+        try:
+            for turn in range(3):
+                asyncio.run(run(f"{name}-{turn}"), debug=True)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=thread, args=(f"thread-{n}",)) for n in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert not failures
+
+
+def test_loops_leave_nothing_behind(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk, quorate.Server():
+            await zk.exists("/")
+
+    def descriptors() -> int:
+        gc.collect()
+        return len(list(pathlib.Path("/proc/self/fd").iterdir()))
+
+    asyncio.run(run())
+    before = descriptors()
+    for _ in range(20):
+        asyncio.run(run())
+    assert descriptors() == before
+
+
+def test_a_loop_that_was_closed_under_a_client(server: sync.Server) -> None:
+    loop = asyncio.new_event_loop()
+    zk = loop.run_until_complete(quorate.connect(server).open())
+    held = loop.run_until_complete(zk.lock("/lock").acquire())
+    loop.close()
+    del loop
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        del held, zk
+        gc.collect()
+    with sync.connect(server) as other, other.lock("/lock", timeout=30):
+        pass
+
+
+def test_tasks_can_be_made_of_calls(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(zk.create("/n-", mode="ephemeral_sequential")) for _ in range(3)]
+        assert len({task.result().path for task in tasks}) == 3
+
+    asyncio.run(run(), debug=True)
+
+
+def test_paths_and_data(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk:
+            await zk.create(pathlib.PurePosixPath("/path"), bytearray(b"1"))
+            await zk.set("/path", memoryview(b"abc")[1:])
+            assert (await zk.get("/path"))[0] == b"bc"
+            bad: Any = "text"
+            with pytest.raises(TypeError):
+                await zk.set("/path", bad)
+            bad = b"/path"
+            with pytest.raises(TypeError):
+                await zk.get(bad)
+
+    asyncio.run(run(), debug=True)
+
+
+def test_a_time_limit(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk, zk.lock("/lock"):
+            with pytest.raises(quorate.OperationTimeoutError) as caught:
+                await zk.lock("/lock").acquire(timeout=0.02)
+            assert isinstance(caught.value, TimeoutError)
+            assert (caught.value.name, caught.value.path) == ("OperationTimeout", "/lock")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.02), zk.lock("/lock"):
+                    pytest.fail("two hold it")
+
+    asyncio.run(run(), debug=True)
+
+
+def test_nobody_answers() -> None:
+    async def run() -> None:
+        with pytest.raises(quorate.ConnectionLossError):
+            await quorate.connect("127.0.0.1:1", timeout=0.2)
+        with pytest.raises(quorate.BadArgumentsError):
+            await quorate.connect("127.0.0.1:port")
+
+    asyncio.run(run(), debug=True)
+
+
+def test_a_lost_leader_is_cancelled(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk, quorate.connect(server) as other:
+            with pytest.raises(quorate.LostError):
+                async with zk.leader("/leader") as term:
+                    await other.delete(term.path)
+                    await asyncio.sleep(60)
+            task = asyncio.current_task()
+            assert task is not None and task.cancelling() == 0
+            async with zk.leader("/leader", cancel=False) as term:
+                await other.delete(term.path)
+                await asyncio.wait_for(term.lost.wait(), 30)
+                assert term.lost.is_set() and not term.holds
+            # One that ends by itself is not disturbed.
+            async with zk.leader("/leader") as term:
+                assert term.holds
+            await asyncio.sleep(0)
+
+    asyncio.run(run(), debug=True)
+
+
+def test_cancelling_a_leader_from_outside_is_no_loss(server: sync.Server) -> None:
+    async def lead(zk: quorate.Client, leads: asyncio.Event) -> None:
+        async with zk.leader("/leader"):
+            leads.set()
+            await asyncio.sleep(60)
+
+    async def run() -> None:
+        async with quorate.connect(server) as zk:
+            leads = asyncio.Event()
+            task = asyncio.create_task(lead(zk, leads))
+            await leads.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await zk.children("/leader"))[0] == []
+
+    asyncio.run(run(), debug=True)
+
+
+def test_a_forgotten_client_warns_and_ends(server: sync.Server) -> None:
+    async def run() -> None:
+        zk = await quorate.connect(server)
+        await zk.create("/mine", mode="ephemeral")
+        with pytest.warns(ResourceWarning, match="unclosed"):
+            del zk
+            gc.collect()
+        async with quorate.connect(server) as other:
+            while True:
+                stat, watch = await other.exists_and_watch("/mine")
+                if stat is None:
+                    break
+                await watch.wait(timeout=30)
+
+    asyncio.run(run())
+
+
+def test_a_server_of_the_loop(tmp_path: pathlib.Path) -> None:
+    async def run() -> None:
+        async with quorate.Server(tmp_path / "data", port=0) as server:
+            assert server.address is not None and server.port
+            async with quorate.connect(server) as inside, quorate.connect(server.address) as outside:
+                await inside.create("/kept", b"1")
+                assert (await outside.get("/kept"))[0] == b"1"
+        async with quorate.Server(tmp_path / "data") as server, quorate.connect(server) as zk:
+            assert server.address is None
+            assert (await zk.get("/kept"))[0] == b"1"
+        with pytest.raises(ValueError):
+            await quorate.Server(settings={"tickTime": "soon"}).start()
+
+    asyncio.run(run(), debug=True)
+
+
+def test_a_server_that_is_gone(server: sync.Server) -> None:
+    async def run() -> None:
+        zk = await quorate.connect(server, session_timeout=0.3, renew=False)
+        states = zk.states()
+        async with asyncio.TaskGroup() as group:
+            seen = group.create_task(collect(states))
+            await asyncio.to_thread(server.stop)
+        assert quorate.State.LOST in seen.result()
+        with pytest.raises(quorate.Error):
+            await zk.get("/")
+        await zk.close()
+
+    async def collect(states: quorate.States) -> list[quorate.State]:
+        seen = []
+        async with asyncio.timeout(30):
+            async for state in states:
+                seen.append(state)
+                if state is quorate.State.LOST:
+                    break
+        return seen
+
+    asyncio.run(run(), debug=True)
