@@ -2,7 +2,7 @@
 //!
 //! For longer: `cargo run --release -p quorate-tests --bin sim -- --forever`.
 
-use quorate_tests::sim;
+use quorate_tests::sim::{self, Theme};
 use std::thread;
 
 /// Seeds in a test run.
@@ -39,11 +39,21 @@ fn every_property_holds_in_every_world() {
 
 #[test]
 fn an_owner_knows_the_end_of_its_session_before_the_server_ends_it() {
-    let run = |seed| sim::run_silent(seed, 2_000, false);
+    let run = |seed| sim::run_theme(Theme::Silence, seed, 2_000, false);
     let runs: Result<Vec<_>, _> = (1..=60).map(run).collect();
     let runs = runs.unwrap_or_else(|failure| panic!("{failure}"));
     let (lost, expired) = runs.iter().fold((0, 0), |(l, e), run| (l + run.lost, e + run.expired));
     assert!(lost > 5 && expired > 100, "{lost} lost, {expired} expired");
+}
+
+/// Whoever was given it before could resume the session of the next owner.
+#[test]
+fn no_session_id_is_given_out_twice_when_the_clock_goes_back() {
+    let run = |seed| sim::run_theme(Theme::Clocks, seed, STEPS, false);
+    let runs: Result<Vec<_>, _> = (1..=120).map(run).collect();
+    let runs = runs.unwrap_or_else(|failure| panic!("{failure}"));
+    let starts: u64 = runs.iter().map(|run| run.starts).sum();
+    assert!(starts > 500, "{starts} starts");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl World {
             tick: 2000,
             reaper: ReaperConfig::default(),
             snapshot: SnapshotConfig::default(),
-            first_session: 1,
+            server: 0,
             outstanding_limit: 1000,
             limits: Limits { requests, ..Limits::default() },
         };

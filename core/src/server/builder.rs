@@ -134,7 +134,7 @@ impl Start {
         let config = builder.config;
         let clock = Clock::new();
         let seed = RandomState::new().build_hasher().finish();
-        let settings = Settings::new(&config, seed, clock.now().wall);
+        let settings = Settings::new(&config, seed);
         let poll = Poll::new().map_err(system("poll"))?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(system("waker"))?);
         let mut listener = config.client_port.map(|port| listen(&config, port)).transpose()?;

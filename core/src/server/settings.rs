@@ -7,7 +7,7 @@ use quorate_engine::limits::blue::BlueConfig;
 use quorate_engine::limits::large::LargeRequests;
 use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
-use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig, first_session_id};
+use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::ShardConfig;
 use quorate_engine::tree::TreeConfig;
 
@@ -20,13 +20,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// `seed` spreads hash tables and snapshots; `wall` is the start, ms since 1970.
-    pub(super) fn new(config: &ServerConfig, seed: u64, wall: i64) -> Self {
+    /// `seed` spreads hash tables and snapshots.
+    pub(super) fn new(config: &ServerConfig, seed: u64) -> Self {
         let schemes = Schemes { digest: config.digest_auth_enabled, ..Schemes::default() };
         Self {
             tree: TreeConfig { hash_seed: seed, digest: config.digest_enabled },
             shard: shard(config, schemes, seed),
-            replica: replica(config, schemes, seed, wall),
+            replica: replica(config, schemes, seed),
         }
     }
 }
@@ -54,7 +54,7 @@ fn shard(config: &ServerConfig, schemes: Schemes, seed: u64) -> ShardConfig {
     }
 }
 
-fn replica(config: &ServerConfig, schemes: Schemes, seed: u64, wall: i64) -> ReplicaConfig {
+fn replica(config: &ServerConfig, schemes: Schemes, seed: u64) -> ReplicaConfig {
     ReplicaConfig {
         prep: PrepConfig {
             extended_types: config.extended_types_enabled,
@@ -78,7 +78,7 @@ fn replica(config: &ServerConfig, schemes: Schemes, seed: u64, wall: i64) -> Rep
             bytes: config.snap_size_limit_kb.saturating_mul(1024),
             seed,
         },
-        first_session: first_session_id(STANDALONE_ID, wall),
+        server: STANDALONE_ID,
         outstanding_limit: usize::try_from(config.global_outstanding_limit).unwrap_or(usize::MAX),
         limits: Limits {
             sessions: sessions(&config.connection_throttle, seed),

@@ -8,12 +8,13 @@ use super::error::StorageError;
 use super::layout::{Layout, SnapshotFile};
 use super::purge::looks_complete;
 use flate2::read::MultiGzDecoder;
+use quorate_engine::session::SessionNumber;
 use quorate_engine::tree::{LoadError, Preparation, Prepared, Tree, TreeConfig, TreeLoader};
 use quorate_wire::Zxid;
 use quorate_wire::disk::names::Compression;
 use quorate_wire::disk::snappy_frame::Chunks;
 use quorate_wire::disk::snapshot::{
-    NATIVE_DBID, SnapshotDigest, SnapshotError, SnapshotNode, SnapshotReader,
+    self, SnapshotDigest, SnapshotError, SnapshotNode, SnapshotReader,
 };
 use quorate_wire::jute::DecodeError;
 use std::borrow::Cow;
@@ -74,18 +75,19 @@ fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loade
 fn parse(bytes: &[u8], file: SnapshotFile, config: TreeConfig) -> Result<Loaded, Unusable> {
     let mut reader = SnapshotReader::new(bytes)?;
     let mut loader = TreeLoader::new(config);
+    let newest = snapshot::newest_session(reader.dbid());
+    loader.newest_session(newest.and_then(|number| SessionNumber::of(number.cast_signed())));
     for session in reader.sessions() {
         loader.session(session.id, session.timeout);
     }
     for entry in reader.acls() {
         loader.acl(entry.id, &entry.acl);
     }
-    let native = reader.dbid() == NATIVE_DBID;
     add_nodes(&mut reader, bytes.len(), &mut loader)?;
     // Apache writes zeros before the first transaction.
     let known = |digest: &SnapshotDigest| digest.zxid >= file.zxid && digest.zxid > Zxid::ZERO;
     let digest = reader.finish()?.digest.filter(known);
-    if native && digest.is_some_and(|digest| digest.zxid == file.zxid) {
+    if newest.is_some() && digest.is_some_and(|digest| digest.zxid == file.zxid) {
         // Nothing was applied while it was written, so what it says of quotas is exact. Apache's snapshots can say the same and show
         // a stats node between its creation and the first count: there, as Apache does, totals are counted anew.
         loader.keep_quota_totals();
@@ -249,14 +251,17 @@ const MAX_SNAPPY_RATIO: usize = 64;
 mod tests {
     use super::*;
     use quorate_wire::StatPersisted;
-    use quorate_wire::disk::snapshot::{APACHE_DBID, Sealer, Trailer, write_header, write_node};
+    use quorate_wire::disk::snapshot::{
+        APACHE_DBID, Sealer, SessionEntry, Trailer, native_dbid, write_header, write_node,
+        write_sessions,
+    };
 
     const CONFIG: TreeConfig = TreeConfig { hash_seed: 7, digest: true };
 
     /// A snapshot of the root and these nodes.
     fn snapshot(paths: impl Iterator<Item = String>) -> Vec<u8> {
         let mut out = Vec::new();
-        write_header(NATIVE_DBID, &mut out);
+        write_header(native_dbid(0), &mut out);
         out.extend_from_slice(&[0; 8]);
         for path in std::iter::once(String::new()).chain(paths) {
             write_node(&path, Some(path.as_bytes()), -1, &StatPersisted::default(), &mut out);
@@ -289,6 +294,25 @@ mod tests {
         }
     }
 
+    /// The password follows from the id: nobody else may get that of a session that has ended.
+    #[test]
+    fn the_newest_session_is_known_when_it_has_ended() {
+        let file = SnapshotFile { zxid: Zxid(9), compression: Compression::Plain, len: 0 };
+        for (dbid, newest) in [(native_dbid(9), 9), (native_dbid(0), 5), (APACHE_DBID, 5)] {
+            let mut out = Vec::new();
+            write_header(dbid, &mut out);
+            let live = [SessionEntry { id: 0x0100_0000_0000_0005, timeout: 4000 }];
+            write_sessions(live.into_iter(), &mut out);
+            out.extend_from_slice(&[0; 4]);
+            write_node("", Some(b""), -1, &StatPersisted::default(), &mut out);
+            let mut sealer = Sealer::new();
+            sealer.absorb(&out);
+            sealer.finish(&Trailer::default(), &mut out);
+            let tree = parse(&out, file, CONFIG).unwrap().tree;
+            assert_eq!(tree.newest_session(), SessionNumber::of(newest));
+        }
+    }
+
     /// Apache's snapshot thread can come between the creation of a stats node and its first count.
     #[test]
     fn totals_of_quotas_are_believed_only_of_our_own_snapshots() {
@@ -296,7 +320,9 @@ mod tests {
         let limits = "/zookeeper/quota/g/zookeeper_limits";
         let above = ["/zookeeper", "/zookeeper/quota", "/zookeeper/quota/g", "/g", "/g/a"];
         let file = SnapshotFile { zxid: Zxid(9), compression: Compression::Plain, len: 0 };
-        for (dbid, totals) in [(NATIVE_DBID, "count=7,bytes=7"), (APACHE_DBID, "count=2,bytes=6")] {
+        for (dbid, totals) in
+            [(native_dbid(0), "count=7,bytes=7"), (APACHE_DBID, "count=2,bytes=6")]
+        {
             let mut out = Vec::new();
             write_header(dbid, &mut out);
             out.extend_from_slice(&[0; 8]);

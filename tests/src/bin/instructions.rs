@@ -8,9 +8,7 @@
 
 use quorate_engine::limits::Limits;
 use quorate_engine::prep::PrepConfig;
-use quorate_engine::replica::{
-    Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig, first_session_id,
-};
+use quorate_engine::replica::{Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::{ConnKey, Flush, Shard, ShardConfig, Submission, Submit};
 use quorate_engine::tree::{Tree, TreeConfig};
 use quorate_wire::frame::{RequestHeader, write_frame};
@@ -59,7 +57,7 @@ impl Server {
             tick: 2000,
             reaper: ReaperConfig::default(),
             snapshot: SnapshotConfig::default(),
-            first_session: first_session_id(1, NOW.wall),
+            server: 1,
             outstanding_limit: 1000,
             limits: Limits::default(),
         };

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p quorate-tests --bin sim -- --help` tells the options.
 
-use quorate_tests::sim;
+use quorate_tests::sim::{self, Theme};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ struct Options {
     steps: u64,
     forever: bool,
     trace: bool,
+    theme: Theme,
 }
 
 fn main() -> ExitCode {
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let (mut runs, mut virtual_us) = (0u64, 0u64);
     let mut seed = options.seed;
     while options.forever || runs < options.seeds {
-        match sim::run(seed, options.steps, options.trace) {
+        match sim::run_theme(options.theme, seed, options.steps, options.trace) {
             Ok(summary) => {
                 println!("seed {seed}: {summary:x?}");
                 virtual_us += summary.time;
@@ -47,7 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { seed: 1, seeds: 1, steps: 20_000, forever: false, trace: false };
+    let theme = Theme::Any;
+    let mut options =
+        Options { seed: 1, seeds: 1, steps: 20_000, forever: false, trace: false, theme };
     let mut args = args;
     while let Some(arg) = args.next() {
         let mut number = || {
@@ -60,6 +63,8 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--steps" => options.steps = number()?,
             "--forever" => options.forever = true,
             "--trace" => options.trace = true,
+            "--silence" => options.theme = Theme::Silence,
+            "--clocks" => options.theme = Theme::Clocks,
             _ => return Err(USAGE.into()),
         }
     }
@@ -67,9 +72,11 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
 }
 
 const USAGE: &str = "\
-sim [--seed N] [--seeds M] [--steps K] [--forever] [--trace]
+sim [--seed N] [--seeds M] [--steps K] [--forever] [--trace] [--silence | --clocks]
   --seed N    the first seed (1)
   --seeds M   how many seeds, one after another (1)
   --steps K   events with faults in each run (20000)
   --forever   until one fails
-  --trace     tell everything that happens, on standard error";
+  --trace     tell everything that happens, on standard error
+  --silence   worlds in which connections fall silent
+  --clocks    worlds in which the wall clock goes back while sessions come and go";

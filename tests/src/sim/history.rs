@@ -26,6 +26,8 @@ pub struct History {
     /// Requests that were refused for want of room.
     refused: BTreeSet<(i64, i32)>,
     sessions: BTreeMap<i64, Session>,
+    /// Every session that ever began.
+    begun: BTreeSet<i64>,
     /// How often the log had no room.
     pub refusals: u64,
     /// Sessions that expired.
@@ -244,11 +246,9 @@ impl History {
         let expected = match (&record.txn, asked) {
             (_, Some((op, body))) => judge::judge(&mut self.model, &header, *op, body),
             (Txn::CreateSession(timeout), None) => {
-                ensure!(
-                    !self.model.sessions.contains_key(&header.client_id),
-                    "session {:#x} begins twice",
-                    header.client_id
-                );
+                // Its old owner could resume the new one's session.
+                let is_new = self.begun.insert(header.client_id);
+                ensure!(is_new, "the id {:#x} is given out twice", header.client_id);
                 Txn::CreateSession(*timeout)
             }
             (Txn::CloseSession(_), None) => judge::close(&self.model, &header),

@@ -25,6 +25,7 @@ pub mod trace;
 mod watching;
 pub mod world;
 
+use plan::Plan;
 use stage::Play;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -81,6 +82,8 @@ pub struct Failure {
     pub what: String,
     /// The last that happened.
     pub trace: Vec<String>,
+    /// What the program `sim` has to be told besides the seed.
+    pub option: &'static str,
     /// Whether a play was performed.
     pub is_play: bool,
 }
@@ -95,13 +98,46 @@ pub fn run(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
     finish(seed, steps, World::new(seed, &trace), &trace)
 }
 
-/// Runs the world of a seed in which connections fall silent, in the same way: for what owners know of the end of their sessions.
+/// What worlds are made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Everything.
+    #[default]
+    Any,
+    /// Connections that fall silent: what owners know of the end of their sessions.
+    Silence,
+    /// A wall clock that goes back while sessions come and go: their ids.
+    Clocks,
+}
+
+impl Theme {
+    const fn change(self) -> fn(&mut Plan) {
+        match self {
+            Self::Any => |_| (),
+            Self::Silence => Plan::fall_silent,
+            Self::Clocks => Plan::turn_back,
+        }
+    }
+
+    /// The option of the program `sim`.
+    const fn option(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::Silence => " --silence",
+            Self::Clocks => " --clocks",
+        }
+    }
+}
+
+/// Runs the world of a seed that is made for something, in the same way.
 ///
 /// # Errors
 /// When a property does not hold, or something panics.
-pub fn run_silent(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
+pub fn run_theme(theme: Theme, seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
-    finish(seed, steps, World::silent(seed, &trace), &trace)
+    let world = World::with_plan(seed, &trace, None, theme.change());
+    finish(seed, steps, world, &trace)
+        .map_err(|failure| Box::new(Failure { option: theme.option(), ..*failure }))
 }
 
 /// Performs a play in the world of a seed, in the same way.
@@ -130,7 +166,7 @@ fn finish(seed: u64, steps: u64, mut world: World, trace: &Trace) -> Result<Summ
         }
     };
     let (step, is_play) = (world.steps, !world.actors.is_empty());
-    Err(Box::new(Failure { seed, step, what, trace: trace.tail(), is_play }))
+    Err(Box::new(Failure { seed, step, what, trace: trace.tail(), option: "", is_play }))
 }
 
 impl std::fmt::Display for Failure {
@@ -138,12 +174,13 @@ impl std::fmt::Display for Failure {
         for line in &self.trace {
             writeln!(f, "{line}")?;
         }
-        let Self { seed, step, what, is_play, .. } = self;
+        let Self { seed, step, what, option, is_play, .. } = self;
         writeln!(f, "seed {seed}, event {step}: {what}")?;
         if *is_play {
             return write!(f, "again with QUORATE_SEED={seed} and the name of this test");
         }
-        write!(f, "again with: cargo run --release -p quorate-tests --bin sim -- --seed {seed}")
+        let sim = "cargo run --release -p quorate-tests --bin sim --";
+        write!(f, "again with: {sim} --seed {seed}{option}")
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Plan {
     pub client_gap: (u64, u64),
     /// Most requests that a client sends at once.
     pub burst: u64,
+    /// Of a thousand turns of a client, those in which it closes its session.
+    pub farewells: u64,
     /// How often (in a thousand) a request counts the nodes below a top node, which may be long.
     pub long_reads: u64,
     /// Session timeouts that clients ask for, ms.
@@ -113,6 +115,7 @@ impl Plan {
             fault_gap: random.of((50_000, 2_000_000), &[(1_000, 200_000), (500_000, 20_000_000)]),
             client_gap: random.of((100, 20_000), &[(10, 1_000), (1_000, 1_000_000)]),
             burst: random.of(4, &[1, 16, 64]),
+            farewells: 2,
             long_reads: random.of(0, &[0, 200]),
             timeouts: random.of((1_000, 10_000), &[(500, 2_000), (4_000, 30_000)]),
             names: random.between(1, 4),
@@ -154,8 +157,6 @@ impl Plan {
         }
         faults.deaf += 10;
         faults.silent += 10;
-        // A server that starts with a clock that has gone back may give the id of a session that has ended to another one.
-        faults.wall = 0;
         self.fault_gap = (200_000, 5_000_000);
         self.timeouts.1 = self.timeouts.1.min(4_000);
     }
@@ -177,6 +178,20 @@ impl Plan {
         self.fault_gap = (20_000, 1_000_000);
         self.client_gap = (1_000, 200_000);
         self.timeouts = (500, 2_000);
+    }
+
+    /// Sessions that come and go, a server that starts often and keeps little of its log, and a wall clock that jumps: an id must never
+    /// be given out again.
+    pub(super) fn turn_back(&mut self) {
+        (self.clients, self.owners) = (6, 2);
+        self.faults =
+            Weights { kill: 10, power: 5, stop: 10, wall: 20, purge: 10, ..Weights::default() };
+        self.fault_gap = (50_000, 2_000_000);
+        self.client_gap = (50_000, 1_000_000);
+        (self.burst, self.farewells) = (64, 200);
+        self.timeouts = (500, 10_000);
+        self.volatile = false;
+        self.engine.replica.snapshot.count = 20;
     }
 }
 
@@ -265,7 +280,7 @@ impl Engine {
                 bytes: 4 << 30,
                 seed,
             },
-            first_session: 0,
+            server: 1,
             limits: Limits { sessions: BlueConfig::default(), requests: throttle(random) },
             outstanding_limit: usize::try_from(random.of(1_000, &[3, 30])).unwrap_or(3),
         };

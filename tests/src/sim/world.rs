@@ -39,19 +39,14 @@ impl World {
         Self::with_plan(seed, trace, None, |_| ())
     }
 
-    /// The world of a seed, in which connections fall silent more often than anything else happens.
-    #[must_use]
-    pub fn silent(seed: u64, trace: &Trace) -> Self {
-        Self::with_plan(seed, trace, None, Plan::fall_silent)
-    }
-
     /// The world of a seed, in which a play is performed. There is not much else in it then.
     #[must_use]
     pub fn with_play(seed: u64, trace: &Trace, play: Rc<dyn Play>) -> Self {
         Self::with_plan(seed, trace, Some(play), Plan::make_room_for_a_play)
     }
 
-    fn with_plan(
+    /// The world of a seed, after a change of its plan.
+    pub(super) fn with_plan(
         seed: u64,
         trace: &Trace,
         play: Option<Rc<dyn Play>>,

@@ -20,7 +20,7 @@ use crate::limits::throttle::Throttle;
 use crate::limits::{LimitFigures, Limits, Load};
 use crate::prep::{Ask, Prep, PrepConfig, Request, SessionView};
 use crate::segment::Segment;
-use crate::session::{ConnRef, Tracker};
+use crate::session::{ConnRef, SessionNumber, Tracker};
 use crate::shard::{ConnKey, Shard, Submission};
 use crate::tree::{Outcome, Tree, TreeEvent, TreeObserver};
 use pending::{Inflight, Pending, Purpose};
@@ -43,8 +43,8 @@ pub struct ReplicaConfig {
     pub reaper: ReaperConfig,
     /// When a snapshot is due.
     pub snapshot: SnapshotConfig,
-    /// The id that the first new session gets; see [`first_session_id`].
-    pub first_session: i64,
+    /// The first byte of the ids of new sessions.
+    pub server: u8,
     /// Requests in flight above which the server is crowded (`globalOutstandingLimit`).
     pub outstanding_limit: usize,
     /// Further limits, off by default.
@@ -87,7 +87,7 @@ pub struct Replica {
     config: ReplicaConfig,
     prep: Prep,
     sessions: Tracker,
-    next_session: i64,
+    next_session: SessionNumber,
     /// Records judged since the last seal.
     open: Segment,
     inflight: Inflight,
@@ -118,18 +118,13 @@ impl Replica {
     #[must_use]
     pub fn new(config: ReplicaConfig, tree: &Tree, replayed: u64, now: Now) -> Self {
         let mut sessions = Tracker::new(config.tick);
-        let mut next_session = config.first_session;
         for (id, timeout) in tree.sessions() {
             sessions.add(id, timeout, None, now.mono);
-            // Should the wall clock have gone back, no id is given out twice all the same.
-            if id >> 56 == next_session >> 56 {
-                next_session = next_session.max(id.wrapping_add(1));
-            }
         }
         Self {
             prep: Prep::new(config.prep, tree.last_zxid(), tree.digest()),
             sessions,
-            next_session,
+            next_session: SessionNumber::first(now.wall, tree.newest_session()),
             open: Segment::default(),
             inflight: Inflight::default(),
             pending: VecDeque::new(),
@@ -203,11 +198,8 @@ impl Replica {
     }
 
     fn new_session(&mut self, conn: ConnRef, timeout: i32, tree: &Tree, now: Now) {
-        let session = self.next_session;
-        self.next_session = match session.wrapping_add(1) {
-            i64::MIN => i64::MIN + 1,
-            next => next,
-        };
+        let session = self.next_session.id(self.config.server);
+        self.next_session = self.next_session.next();
         self.sessions.add(session, timeout, Some(conn), now.mono);
         let identities = crate::access::Identities::none();
         let ask = Ask::CreateSession { timeout };
@@ -518,13 +510,6 @@ impl Replica {
     pub const fn digest_mismatches(&self) -> u64 {
         self.digest_mismatches
     }
-}
-
-/// The id of the first session after a start. Source: `SessionTrackerImpl#initializeNextSessionId`.
-#[must_use]
-pub const fn first_session_id(server: u8, wall_ms: i64) -> i64 {
-    let id = ((wall_ms << 24).cast_unsigned() >> 8).cast_signed() | ((server as i64) << 56);
-    if id == i64::MIN { id + 1 } else { id }
 }
 
 /// Answers the reads of a connection that lie between its last write and the next: they see the former

@@ -4,6 +4,10 @@
 //! its timeout and one tick more after it was last heard of, and touching it again within a tick costs nothing.
 //! The tracker says *that* a session is over; ending it is a transaction of the replica.
 
+mod number;
+
+pub use number::SessionNumber;
+
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -88,9 +88,12 @@ impl Tree {
         match txn {
             Txn::CreateSession(timeout) => {
                 self.sessions.insert(header.client_id, *timeout);
+                self.note_session(header.client_id);
                 Outcome::Done
             }
             Txn::CloseSession(paths) => {
+                // One that had begun before a foreign snapshot is heard of for the first time.
+                self.note_session(header.client_id);
                 let listed = paths.iter().flatten().map(|path| &**path);
                 self.close_session(header, listed, observer);
                 Outcome::Done

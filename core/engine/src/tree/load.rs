@@ -9,6 +9,7 @@
 use super::apply::{Place, Sums, split};
 use super::index::PathHash;
 use super::{NodeId, Tree, TreeConfig, acls, quota};
+use crate::session::SessionNumber;
 use foldhash::{fast::FixedState, quality};
 use hashbrown::HashMap;
 use quorate_wire::{Acl, StatPersisted, Zxid};
@@ -102,6 +103,12 @@ impl TreeLoader {
     /// Takes a session and its timeout in ms.
     pub fn session(&mut self, id: i64, timeout: i32) {
         self.tree.sessions.insert(id, timeout);
+        self.tree.note_session(id);
+    }
+
+    /// Takes the number of the newest session that there ever was, if the snapshot knows. Before the sessions.
+    pub const fn newest_session(&mut self, number: Option<SessionNumber>) {
+        self.tree.newest_session = number;
     }
 
     /// Takes an entry of the ACL table.

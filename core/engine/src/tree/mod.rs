@@ -27,6 +27,7 @@ pub use load::{LoadError, Preparation, Prepared, TreeLoader};
 pub use quota::{QuotaBreach, QuotaLimits, QuotaView};
 pub use walk::{FrozenHead, WalkState};
 
+use crate::session::SessionNumber;
 use acls::AclTable;
 use arena::Arena;
 use digest_log::DigestLog;
@@ -62,6 +63,7 @@ pub struct Tree {
     owners: Owners,
     quotas: Quotas,
     sessions: BTreeMap<i64, i32>,
+    newest_session: Option<SessionNumber>,
     last_zxid: Zxid,
     digest: u64,
     digest_log: DigestLog,
@@ -230,6 +232,20 @@ impl Tree {
         self.owners.sessions()
     }
 
+    /// The newest session that this database has seen, ended or not. `None` if there never was one.
+    #[must_use]
+    pub const fn newest_session(&self) -> Option<SessionNumber> {
+        self.newest_session
+    }
+
+    /// To be called for every session that is heard of.
+    fn note_session(&mut self, id: i64) {
+        let number = SessionNumber::of(id);
+        if self.newest_session.is_none_or(|newest| number.is_some_and(|it| it.is_after(newest))) {
+            self.newest_session = number;
+        }
+    }
+
     /// The committed sessions and their timeouts in ms, by id.
     pub fn sessions(&self) -> impl Iterator<Item = (i64, i32)> {
         self.sessions.iter().map(|(id, timeout)| (*id, *timeout))
@@ -319,6 +335,7 @@ impl Tree {
             owners: Owners::new(config.hash_seed),
             quotas: Quotas::default(),
             sessions: BTreeMap::new(),
+            newest_session: None,
             last_zxid: Zxid::ZERO,
             digest: 0,
             digest_log: DigestLog::default(),

@@ -9,6 +9,7 @@
 use super::arena::Arena;
 use super::owners::Owners;
 use super::{NodeId, Tree, acls};
+use crate::session::SessionNumber;
 use quorate_wire::Zxid;
 use quorate_wire::disk::snapshot::{self, SessionEntry};
 
@@ -37,7 +38,8 @@ impl Tree {
     /// node). A walk that was under way is abandoned.
     pub fn freeze(&mut self) -> FrozenHead {
         let mut pending = Vec::new();
-        snapshot::write_header(snapshot::NATIVE_DBID, &mut pending);
+        let newest = self.newest_session.map_or(0, SessionNumber::get);
+        snapshot::write_header(snapshot::native_dbid(newest), &mut pending);
         let sessions = self.sessions.iter();
         let sessions = sessions.map(|(&id, &timeout)| SessionEntry { id, timeout });
         snapshot::write_sessions(sessions, &mut pending);

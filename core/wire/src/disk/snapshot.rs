@@ -153,7 +153,7 @@ impl<'a> SnapshotReader<'a> {
         Ok(this)
     }
 
-    /// The header's number: [`NATIVE_DBID`] says that we wrote the file. Apache writes [`APACHE_DBID`] and never looks at it.
+    /// The header's number, which says who wrote the file: [`native_dbid`] or [`APACHE_DBID`]. Apache never looks at it.
     #[must_use]
     pub const fn dbid(&self) -> i64 {
         self.dbid
@@ -264,7 +264,7 @@ pub fn is_complete(compression: Compression, len: u64, head: &[u8], tail: &[u8])
     }
 }
 
-/// Appends the 16 bytes that every snapshot begins with; `dbid` is [`NATIVE_DBID`] or [`APACHE_DBID`].
+/// Appends the 16 bytes that every snapshot begins with; `dbid` is [`native_dbid`] or [`APACHE_DBID`].
 pub fn write_header(dbid: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&MAGIC);
     2i32.write(out);
@@ -414,10 +414,26 @@ fn digest(r: &mut Reader<'_>) -> Result<SnapshotDigest, DecodeError> {
     Ok(SnapshotDigest { zxid, version, tree })
 }
 
-/// The header's number in a snapshot of ours. Such a file is the tree at one zxid, totals of quotas included.
-pub const NATIVE_DBID: i64 = i64::from_be_bytes(*b"quorate\0");
+/// The header's number in a snapshot of ours: a mark, and the number of the newest session in the lower 56 bits, 0 if
+/// there never was one. Such a file is the tree at one zxid, totals of quotas included.
+#[must_use]
+pub const fn native_dbid(newest_session: u64) -> i64 {
+    (NATIVE_MARK | (newest_session & NUMBER_MASK)).cast_signed()
+}
+
+/// What [`native_dbid`] was made of; `None` for the snapshot of another server.
+#[must_use]
+pub const fn newest_session(dbid: i64) -> Option<u64> {
+    let dbid = dbid.cast_unsigned();
+    if dbid & !NUMBER_MASK == NATIVE_MARK { Some(dbid & NUMBER_MASK) } else { None }
+}
+
 /// The header's number in a snapshot of Apache's. Such a file can show half a transaction.
 pub const APACHE_DBID: i64 = -1;
+/// `Q` in the first byte.
+const NATIVE_MARK: u64 = 0x51 << 56;
+/// The other seven.
+const NUMBER_MASK: u64 = (1 << 56) - 1;
 const MAGIC: [u8; 4] = *b"ZKSN";
 /// A `ustring "/"`, with which the list of nodes and every seal end, and so every complete file.
 const SEAL_MARK: [u8; 5] = [0, 0, 0, 1, b'/'];
@@ -434,7 +450,7 @@ mod tests {
 
     fn build(trailer: &Trailer) -> Vec<u8> {
         let mut out = Vec::new();
-        write_header(NATIVE_DBID, &mut out);
+        write_header(native_dbid(7), &mut out);
         let sessions =
             [SessionEntry { id: 5, timeout: 10_000 }, SessionEntry { id: 9, timeout: 4 }];
         write_sessions(sessions.into_iter(), &mut out);
@@ -469,6 +485,7 @@ mod tests {
         for trailer in trailers() {
             let bytes = build(&trailer);
             let mut reader = SnapshotReader::new(&bytes).unwrap();
+            assert_eq!(newest_session(reader.dbid()), Some(7));
             assert_eq!(reader.sessions()[0], SessionEntry { id: 5, timeout: 10_000 });
             assert_eq!(reader.acls()[0].acl, [Acl::world(1), Acl::world(31)]);
             assert_eq!(reader.acls()[1], AclEntry { id: 2, acl: vec![] });
@@ -485,6 +502,16 @@ mod tests {
             let tail = &bytes[bytes.len() - 5..];
             let len = u64::try_from(bytes.len()).unwrap();
             assert!(is_complete(Compression::Plain, len, &bytes[..8], tail));
+        }
+    }
+
+    #[test]
+    fn the_dbid_says_whose_a_snapshot_is() {
+        for number in [0, 1, NUMBER_MASK] {
+            assert_eq!(newest_session(native_dbid(number)), Some(number));
+        }
+        for dbid in [APACHE_DBID, 0, i64::MAX, i64::MIN] {
+            assert_eq!(newest_session(dbid), None);
         }
     }
 

@@ -155,7 +155,7 @@ impl Client {
         if self.calm.is_some() || self.outstanding.len() > LOOKAHEAD {
             return Ok(());
         }
-        if self.random.chance(2) {
+        if self.random.chance(env.plan.farewells) {
             return self.leave(env, Farewell::Close);
         }
         if self.random.chance(2) {

@@ -12,7 +12,7 @@ use crate::sim::net::LinkId;
 use crate::sim::trace::note;
 use quorate::storage::{GroupCommit, GroupWriter, LogReport, Storage};
 use quorate_engine::limits::Load;
-use quorate_engine::replica::{Now, Replica, first_session_id};
+use quorate_engine::replica::{Now, Replica};
 use quorate_engine::shard::{ConnKey, Shard};
 use quorate_engine::tree::Tree;
 use std::net::SocketAddr;
@@ -63,8 +63,7 @@ impl Process {
         replayed: u64,
     ) -> Self {
         let engine = &env.plan.engine;
-        let mut config = engine.replica.clone();
-        config.first_session = first_session_id(1, env.wall());
+        let config = engine.replica.clone();
         let now = Now { mono: 0, wall: env.wall() };
         let thread = || Thread {
             shard: Shard::new(engine.shard.clone()),

@@ -7,7 +7,8 @@ mod random;
 mod views;
 
 use super::{Tree, TreeConfig, TreeLoader, WalkState};
-use quorate_wire::disk::snapshot::{Sealer, SnapshotReader, Trailer};
+use crate::session::SessionNumber;
+use quorate_wire::disk::snapshot::{Sealer, SnapshotReader, Trailer, newest_session};
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Jute, Zxid};
 
@@ -22,6 +23,8 @@ fn load(bytes: &[u8], zxid: Zxid) -> Tree {
     let mut reader = SnapshotReader::new(&file).unwrap();
     let mut loader = TreeLoader::new(CONFIG);
     loader.keep_quota_totals();
+    let newest = newest_session(reader.dbid()).unwrap();
+    loader.newest_session(SessionNumber::of(newest.cast_signed()));
     for session in reader.sessions() {
         loader.session(session.id, session.timeout);
     }
@@ -57,6 +60,7 @@ fn dump(tree: &Tree) -> Vec<String> {
     for (session, timeout) in tree.sessions() {
         lines.push(format!("session {session:x} {timeout}"));
     }
+    lines.push(format!("newest {:?}", tree.newest_session()));
     for session in tree.ephemeral_sessions() {
         let paths: Vec<_> = tree.ephemerals(session).collect();
         lines.push(format!("ephemerals {session:x} {paths:?}"));

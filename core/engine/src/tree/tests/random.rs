@@ -144,6 +144,8 @@ fn replay_onto_a_snapshot_that_apache_could_have_taken_converges() {
         }
         let (zxid, mut log) = (tree.last_zxid(), Vec::new());
         let mut loader = TreeLoader::new(CONFIG);
+        // Of those that have ended, Apache would know nothing.
+        loader.newest_session(tree.newest_session());
         tree.sessions().for_each(|(id, timeout)| loader.session(id, timeout));
         tree.acls.in_use().for_each(|(id, list)| loader.acl(id, list));
         for (path, data, acl, stat) in loose_walk(&mut tree, &mut generator, &mut log) {
