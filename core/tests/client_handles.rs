@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Long enough for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The tests of this file run one by one: one of them needs to hold the only client of the process.
 fn alone() -> MutexGuard<'static, ()> {
@@ -95,8 +95,8 @@ fn an_answer_longer_than_the_pipe_within_the_process_comes_at_once() -> Outcome 
         let begin = Instant::now();
         let batch = client.read_many().get("/a").get("/b").get("/c");
         assert_eq!(wait(batch.fetch())?.len(), 3);
-        // A ping would move it on, but only after some seconds.
-        assert!(begin.elapsed() < Duration::from_secs(3), "the answer got stuck");
+        // A ping would move it on, but only after 10 seconds.
+        assert!(begin.elapsed() < Duration::from_secs(8), "the answer got stuck");
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const MODES: [Mode; 3] = [Mode::Curator, Mode::Kazoo { yields_to_curator: true }, Mode::Bridge];
 /// Long enough for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn clients<const N: usize>(server: &Server) -> [Client; N] {
     std::array::from_fn(|_| wait(server.client().connect()).unwrap())

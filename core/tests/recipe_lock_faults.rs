@@ -319,10 +319,7 @@ fn an_owner_does_not_enter_a_lost_lock() {
     let a = mortal(&server);
     let proxy = Proxy::start(server.address().unwrap());
     let b = wait(
-        Client::builder()
-            .servers(&proxy.servers())
-            .session_timeout(Duration::from_millis(600))
-            .connect(),
+        Client::builder().servers(&proxy.servers()).session_timeout(tasks::SHORT_LIFE).connect(),
     )
     .unwrap();
     wait(async {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tasks::Server;
 
 /// Long enough for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn server() -> Server {
     Server::start()

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tasks::Server;
 
 /// Long enough for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LAYOUTS: [Layout; 6] = [
     Layout::Curator,
     Layout::Priority,
@@ -230,7 +230,7 @@ fn a_dead_consumer_loses_no_item_and_deletes_none() -> Result<()> {
 /// The same name, the same version, another session: only the session tells the two marks apart.
 #[test]
 fn a_consumer_in_its_next_session_cannot_delete_what_another_holds() -> Result<()> {
-    let short = Duration::from_millis(600);
+    let short = tasks::SHORT_LIFE;
     let server = Server::start();
     let proxy = Proxy::start(server.address().unwrap());
     let client =

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tasks::Server;
 
 /// Long enough for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start() -> (Server, Proxy) {
     let server = Server::start();

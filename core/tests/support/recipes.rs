@@ -19,7 +19,7 @@ mod service;
 pub(crate) use service::Server;
 
 /// Long enough for anything that has to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn server() -> Server {
     Server::start()

@@ -14,7 +14,11 @@ mod service;
 pub(crate) use service::Server;
 
 /// Long enough for anything that has to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a session lasts that has to end within a test. Nothing may stand still for so long before that, be it a thread or the
+/// disk of the server.
+pub(crate) const SHORT_LIFE: Duration = Duration::from_millis(1_500);
 
 /// A server with nothing in it.
 pub(crate) fn server() -> Server {
@@ -33,8 +37,7 @@ pub(crate) fn client(server: &Server) -> Client {
 
 /// A client whose session does not last long without it.
 pub(crate) fn mortal(server: &Server) -> Client {
-    let timeout = Duration::from_millis(600);
-    wait(server.client().session_timeout(timeout).connect()).unwrap()
+    wait(server.client().session_timeout(SHORT_LIFE).connect()).unwrap()
 }
 
 /// A client over a connection string.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from interop.ports import PortLease
-from interop.server import Kind, Server, ServerError
+from interop.server import START, Kind, Server, ServerError
 
 MEMBERS = 3
 
@@ -30,15 +30,15 @@ class Ensemble:
     def address(self) -> str:
         return ",".join(member.address for member in self.members)
 
-    def start(self, deadline: float = 60.0) -> None:
+    def start(self) -> None:
         """Starts all members and returns once all serve."""
         for member in self.members:
             member.launch()
-        self.wait_serving(len(self.members), deadline)
+        self.wait_serving(len(self.members))
 
-    def wait_serving(self, members: int, deadline: float = 60.0) -> None:
+    def wait_serving(self, members: int) -> None:
         """Waits until so many members serve."""
-        end = time.monotonic() + deadline
+        end = time.monotonic() + START
         while sum(member.running and member.answers() for member in self.members) < members:
             if time.monotonic() > end:
                 logs = "\n".join(member.log[-2000:] for member in self.members)

@@ -58,6 +58,7 @@ class Server:
         self.settings = {**BASE_SETTINGS, **(settings or {})}
         self._lease = PortLease()
         self._process: subprocess.Popen[bytes] | None = None
+        self._launched = 0.0
 
     @property
     def port(self) -> int:
@@ -77,10 +78,10 @@ class Server:
         path = self._log_path
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
-    def start(self, deadline: float = 60.0) -> None:
+    def start(self) -> None:
         """Starts the process and returns once it serves."""
         self.launch()
-        end = time.monotonic() + deadline
+        end = time.monotonic() + START
         while not self.answers():
             if not self.running:
                 raise ServerError(f"{self._name} exited at start\n{self._log_tail()}")
@@ -104,6 +105,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.home,
             )
+        self._launched = time.monotonic()
 
     def stop(self, deadline: float = 30.0) -> None:
         """Asks the server to end (SIGTERM) and waits; nothing if it is not running."""
@@ -156,8 +158,10 @@ class Server:
         """Whether it serves now."""
         try:
             # Not `ruok`: Apache answers that before it serves. A probe that comes very
-            # early gets no answer and no end from it, hence the short timeout.
-            return "Mode: " in self.four_letters("srvr", 0.3)
+            # early gets no answer and no end from it, hence the short timeout. Where the
+            # start takes long, answers do too.
+            patience = max(0.3, (time.monotonic() - self._launched) / 10)
+            return "Mode: " in self.four_letters("srvr", min(patience, 5.0))
         except OSError:
             return False
 
@@ -250,6 +254,8 @@ def _is_system_property(key: str) -> bool:
     return key.startswith(("znode.", "readonlymode."))
 
 
+# How long a start may take, seconds: a Java process needs a while on a busy machine.
+START = 180.0
 # What tests/setup has copied there.
 MAVEN = Path(__file__).resolve().parents[3] / ".peers" / "maven"
 

@@ -60,7 +60,7 @@ def run(address: str, half: int) -> int:
             env={**os.environ, "QUORATE_TEST_SERVERS": address},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
         result = re.search(r"test result: \w+\. (\d+) passed", ran.stdout)
