@@ -46,7 +46,7 @@ pub use operation::Op;
 pub use ops::{Created, WatchMode};
 pub use port::{Port, Turn};
 pub use quorate_engine::client::{
-    Identity, Mechanism, Notice, Part, Reply, Request, SaslError, Settings, State, WatchKey,
+    Create, Identity, Mechanism, Notice, Part, Reply, Request, SaslError, Settings, State, WatchKey,
 };
 pub use quorate_wire::event::EventType;
 pub use quorate_wire::op::create::CreateMode;

@@ -57,19 +57,21 @@ impl Candidate {
         self.standing().is_leading()
     }
 
-    /// Waits until it leads.
+    /// Waits until it leads. The future stands alone: it can be given to another task, and ends when the candidate leaves.
     ///
     /// # Errors
-    /// When it takes part no more: the client is closed, or the server refuses.
-    pub async fn leads(&self) -> Result<Leadership> {
-        let found = self
-            .standing
-            .until(|standing| standing.is_leading() || matches!(standing, Standing::Ended(_)))
-            .await;
-        match found {
-            Some(Standing::Leading(leadership)) => Ok(leadership),
-            Some(Standing::Ended(Some(error))) => Err(error),
-            _ => Err(Error::new(ErrorCode::Closing, "leads", self.queue.directory.as_str())),
+    /// When it takes part no more: it left, the client is closed, or the server refuses.
+    pub fn leads(&self) -> impl Future<Output = Result<Leadership>> + Send + use<> {
+        let (standing, directory) = (self.standing.clone(), self.queue.directory.clone());
+        async move {
+            let found = standing
+                .until(|standing| standing.is_leading() || matches!(standing, Standing::Ended(_)))
+                .await;
+            match found {
+                Some(Standing::Leading(leadership)) => Ok(leadership),
+                Some(Standing::Ended(Some(error))) => Err(error),
+                _ => Err(Error::new(ErrorCode::Closing, "leads", directory)),
+            }
         }
     }
 
