@@ -13,7 +13,15 @@ import quorate
 async def main(address: str, name: str) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
-    loop.add_reader(sys.stdin, told.set)
+
+    def listen() -> None:
+        line = sys.stdin.readline()
+        if line.strip() == "step down":
+            told.set()
+        if not line:
+            loop.remove_reader(sys.stdin)
+
+    loop.add_reader(sys.stdin, listen)
     async with quorate.connect(address, session_timeout=2.0) as zk:
         while not await lead(zk, name, told):
             say(f"lost {name}")
@@ -27,6 +35,7 @@ async def lead(zk: quorate.Client, name: str, told: asyncio.Event) -> bool:
     say(f"leading {name} {term.token}")
     count = 0
     value = f"{name} {term.token}"
+    # Whether the term goes on is not looked at: that it does is what the guard is for.
     while not told.is_set():
         try:
             text = f"{value} {count}" if count else value
@@ -38,8 +47,6 @@ async def lead(zk: quorate.Client, name: str, told: asyncio.Event) -> bool:
         count += 1
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), 0.05)
-        if term.lost.is_set():
-            break
     await term.step_down()
     return told.is_set()
 

@@ -46,6 +46,7 @@ fn lead(client: &Client, name: &str, told: &Receiver<()>) -> anyhow::Result<bool
         wait(term.guarded().set("/demo/leader", text, None).commit())
     };
     let mut steps_down = false;
+    // Whether the term goes on is not looked at: that it does is what the guard is for.
     for count in 0_u64.. {
         let text = if count == 0 { value.clone() } else { format!("{value} {count}") };
         if write(text).is_err() {
@@ -55,8 +56,8 @@ fn lead(client: &Client, name: &str, told: &Receiver<()>) -> anyhow::Result<bool
             say(&format!("wrote {value}"))?;
         }
         match told.recv_timeout(Duration::from_millis(50)) {
-            Err(RecvTimeoutError::Timeout) if term.holds() => {}
-            Err(_) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
             Ok(()) => {
                 steps_down = true;
                 break;
