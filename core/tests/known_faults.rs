@@ -433,7 +433,7 @@ fn curator_1024_a_latch_has_one_node_however_often_the_connection_goes() {
         soon(&other, first.leads()).await?;
         let second = LeaderLatch::new(&b, "/latch").id("b").join();
         children(&other, "/latch", 2).await;
-        for round in 0..30 {
+        for round in 0..15 {
             proxy.close();
             proxy.open();
             // Sometimes in the middle of the next connection.

@@ -68,7 +68,7 @@ def java_classes(kind: str) -> Path:
     target = Path(_temporary().name) / kind
     folders = [HERE / "java", HERE / "java" / ("debian" if kind == "curator-5.4" else "maven")]
     sources = [str(path) for folder in folders for path in sorted(folder.glob("*.java"))]
-    options = ["-Xlint:all,-path,-classfile,-processing", "-Werror", "-d", str(target)]
+    options = ["-proc:none", "-Xlint:all,-path,-classfile", "-Werror", "-d", str(target)]
     _build(["javac", *options, "-cp", class_path(kind), *sources], HERE)
     return target
 

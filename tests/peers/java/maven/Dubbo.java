@@ -18,7 +18,6 @@ import org.apache.dubbo.rpc.model.FrameworkModel;
  */
 final class Dubbo implements Role {
     private final String servers;
-    private final ApplicationModel application = FrameworkModel.defaultModel().newApplication();
     private final Map<String, Registry> registries = new ConcurrentHashMap<>();
     private final Map<String, Map<String, List<String>>> seen = new ConcurrentHashMap<>();
 
@@ -56,17 +55,22 @@ final class Dubbo implements Role {
 
     private Registry registry(JsonNode call) {
         return registries.computeIfAbsent(Role.path(call), group -> {
-            // `file`: what it caches between two lives is not written.
-            String address = "zookeeper://" + servers + "/org.apache.dubbo.registry.RegistryService?save.file=false&file=false"
+            // Nothing is cached in a file, and changes are told at once.
+            String address = "zookeeper://" + servers + "/org.apache.dubbo.registry.RegistryService?file=false&delay-notification=0"
                     + "&group=" + group.substring(1);
             RegistryFactory factory =
-                    application.getExtensionLoader(RegistryFactory.class).getExtension("zookeeper");
-            return factory.getRegistry(URL.valueOf(address).setScopeModel(application));
+                    Model.APPLICATION.getExtensionLoader(RegistryFactory.class).getExtension("zookeeper");
+            return factory.getRegistry(URL.valueOf(address).setScopeModel(Model.APPLICATION));
         });
     }
 
     private URL url(JsonNode call) {
-        return URL.valueOf(Role.text(call, "url")).setScopeModel(application);
+        return URL.valueOf(Role.text(call, "url")).setScopeModel(Model.APPLICATION);
+    }
+
+    /** Made when it is needed first: it takes a second. */
+    private static final class Model {
+        static final ApplicationModel APPLICATION = FrameworkModel.defaultModel().newApplication();
     }
 
     /** As they stand in the registry: what it adds for its own use is left out. */
