@@ -218,6 +218,15 @@ fn nobody_there_is_an_error_in_time() {
     let error = wait(builder.connect()).unwrap_err();
     assert_eq!(error.code(), ErrorCode::ConnectionLoss);
     assert!(error.to_string().contains("no server answered"), "{error}");
+
+    // A Dubbo address says it itself; the program has the last word.
+    let address = format!("zookeeper://127.0.0.1:{port}?timeout=310");
+    let builder = Client::builder().servers(&address);
+    let error = wait(builder.connect()).unwrap_err();
+    assert!(error.to_string().contains("within 310ms"), "{error}");
+    let builder = Client::builder().servers(&address).patience(Duration::from_millis(320));
+    let error = wait(builder.connect()).unwrap_err();
+    assert!(error.to_string().contains("within 320ms"), "{error}");
 }
 
 /// Requests within the process can be answered before they are awaited: then awaiting them gives nobody else a turn by itself.

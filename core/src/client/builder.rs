@@ -57,7 +57,7 @@ pub struct Builder {
     runtime: Option<Handle>,
     settings: Settings,
     timeout_given: bool,
-    patience: Duration,
+    patience: Option<Duration>,
     watch_limit: usize,
     follow_config: bool,
     metrics: bool,
@@ -75,7 +75,7 @@ impl Default for Builder {
             runtime: None,
             settings: Settings::default(),
             timeout_given: false,
-            patience: Duration::from_secs(30),
+            patience: None,
             watch_limit: 1024,
             follow_config: false,
             metrics: false,
@@ -113,7 +113,7 @@ impl Builder {
 
     /// How long [`connect`](Self::connect) waits for a session; 30 s unless told otherwise.
     pub const fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.patience = Some(patience);
         self
     }
 
@@ -212,14 +212,25 @@ impl Builder {
     /// When the connection string cannot be understood, when nobody answers within the
     /// [`patience`](Self::patience), or when the credentials are refused.
     pub async fn connect(self) -> Result<Client> {
-        let patience = self.patience;
-        let client = self.open()?;
-        match within(&**client.environment(), patience, client.connected()).await {
-            Some(Ok(())) => Ok(client),
-            Some(Err(error)) => Err(error),
-            None => Err(Error::new(ErrorCode::ConnectionLoss, "connect", "")
-                .with_detail(format!("no server answered within {patience:?}"))),
-        }
+        let (client, connected) = self.begin()?;
+        connected.await.map(|()| client)
+    }
+
+    /// Begins to connect: gives the client at once, and what [`connect`](Self::connect) waits for, for who has to spawn it.
+    ///
+    /// # Errors
+    /// When the connection string cannot be understood, or the system refuses a thread.
+    pub fn begin(self) -> Result<(Client, impl Future<Output = Result<()>> + Send + 'static)> {
+        let (client, patience) = self.launch()?;
+        let own = client.clone();
+        let connected = async move {
+            let waited = within(&**own.environment(), patience, own.connected()).await;
+            waited.unwrap_or_else(|| {
+                Err(Error::new(ErrorCode::ConnectionLoss, "connect", "")
+                    .with_detail(format!("no server answered within {patience:?}")))
+            })
+        };
+        Ok((client, connected))
     }
 
     /// Connects, and waits for the session on this thread.
@@ -234,7 +245,12 @@ impl Builder {
     ///
     /// # Errors
     /// When the connection string cannot be understood, or the system refuses a thread.
-    pub fn open(mut self) -> Result<Client> {
+    pub fn open(self) -> Result<Client> {
+        self.launch().map(|(client, _)| client)
+    }
+
+    /// Begins to connect; also says how long to wait for the session, which the connection string may have said.
+    fn launch(mut self) -> Result<(Client, Duration)> {
         let bad =
             |what: String| Error::new(ErrorCode::BadArguments, "connect", "").with_detail(what);
         let (targets, srv) = match self.in_process.take() {
@@ -280,7 +296,7 @@ impl Builder {
             handle.spawn(follow_config(client.weak(), Arc::clone(&targets)));
         }
         handle.spawn(Driver::new(port, world, targets, self.tls, thread));
-        Ok(client)
+        Ok((client, self.patience.unwrap_or(PATIENCE)))
     }
 
     /// The servers of the connection string; with `dns+srv`, the name to ask for.
@@ -297,9 +313,7 @@ impl Builder {
         {
             self.settings.timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
         }
-        if let Some(patience) = address.connect_timeout {
-            self.patience = patience;
-        }
+        self.patience = self.patience.or(address.connect_timeout);
         let below = self.root.take().unwrap_or_default();
         self.root = Some(format!("{}{below}", address.chroot)).filter(|root| !root.is_empty());
         let mut auth = address.auth;
@@ -341,6 +355,8 @@ async fn servers_of(
     Resolver::system()?.servers(name).await
 }
 
+/// How long connecting waits for a session.
+const PATIENCE: Duration = Duration::from_secs(30);
 const DEFAULT_SERVERS: &str = "127.0.0.1:2181";
 /// How often SRV records are asked for.
 const SRV_PAUSE: Duration = Duration::from_secs(60);

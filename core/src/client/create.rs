@@ -1,5 +1,6 @@
 //! What a node is created with.
 
+use quorate_engine::client::{Create, Request};
 use quorate_wire::op::create::CreateMode;
 use quorate_wire::{Acl, acl};
 use std::time::Duration;
@@ -47,6 +48,13 @@ impl CreateOptions {
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
+    }
+
+    /// The request that creates such a node.
+    #[must_use]
+    pub fn request<'a>(&'a self, path: &'a str, data: &'a [u8]) -> Request<'a> {
+        let Self { mode, acl, .. } = self;
+        Request::Create(Create { path, data, acl, mode: *mode, ttl: self.ttl_ms() })
     }
 
     pub(super) fn ttl_ms(&self) -> i64 {

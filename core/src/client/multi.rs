@@ -152,6 +152,12 @@ impl Transaction {
         self
     }
 
+    /// The client that it belongs to.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// How many parts there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -8,7 +8,7 @@ use super::create::CreateOptions;
 use super::error::{Error, Result};
 use super::operation::{Op, WatchGuard};
 use super::watch::{Watch, Watcher};
-use quorate_engine::client::{Create, Reply, Request};
+use quorate_engine::client::{Reply, Request};
 use quorate_wire::{Acl, Stat};
 
 /// A node that was created.
@@ -71,10 +71,7 @@ impl Client {
         data: &[u8],
         options: impl Into<CreateOptions>,
     ) -> Op<Created> {
-        let options = options.into();
-        let create =
-            Create { path, data, acl: &options.acl, mode: options.mode, ttl: options.ttl_ms() };
-        self.submit(&Request::Create(create), |reply, _| match reply {
+        self.submit(&options.into().request(path, data), |reply, _| match reply {
             Reply::Created { path, stat: Some(stat) } => Ok(Created { path, stat }),
             _ => Err(Error::unexpected("create")),
         })
