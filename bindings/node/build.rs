@@ -1,0 +1,5 @@
+//! Links the way Node loads addons.
+
+fn main() {
+    napi_build::setup();
+}

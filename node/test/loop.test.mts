@@ -1,0 +1,71 @@
+// The event loop: one wake for many completions, and never too many of them in one turn.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { type Client, connect, Server } from "quorate";
+
+describe("the event loop", { timeout: 240_000 }, () => {
+  let server: Server;
+  let zk: Client;
+  before(async () => {
+    server = await Server.start({ volatile: true, port: 0 });
+    zk = await connect(server.address ?? "");
+  });
+  after(async () => {
+    await zk.close();
+    await server.stop();
+  });
+
+  it("gets its turn between batches", async () => {
+    let now = 0;
+    let most = 0;
+    let turns = 0;
+    let running = true;
+    const turn = () => {
+      turns += 1;
+      now = 0;
+      running && setImmediate(turn);
+    };
+    setImmediate(turn);
+    const reads = Array.from({ length: 20_000 }, () =>
+      zk.get("/").then(() => {
+        now += 1;
+        most = Math.max(most, now);
+      }),
+    );
+    // Everything is there before the first look: the largest batch there can be.
+    const until = performance.now() + 500;
+    while (performance.now() < until);
+    await Promise.all(reads);
+    running = false;
+    // One batch before the turn and one after it, at most.
+    assert(most <= 1024, `${most} completions in one turn`);
+    assert(turns >= 20, `${turns} turns`);
+  });
+
+  it("completions come in the order of the calls", async () => {
+    const order: number[] = [];
+    const calls = Array.from({ length: 5000 }, (_, n) =>
+      (n % 3 === 0
+        ? zk.create("/n-", "", { mode: "persistent_sequential" })
+        : zk.exists("/n")
+      ).then(() => order.push(n)),
+    );
+    await Promise.all(calls);
+    assert.deepEqual(
+      order,
+      Array.from({ length: 5000 }, (_, n) => n),
+    );
+  });
+
+  it("what is refused for want of room fails by itself", async () => {
+    const small = await connect(server.address ?? "", { maxInFlight: 10 });
+    const results = await Promise.allSettled(Array.from({ length: 50 }, () => small.get("/")));
+    const refused = results.filter(
+      (result) => result.status === "rejected" && result.reason.code === "ThrottledOp",
+    );
+    assert(refused.length > 0 && refused.length < 50, `${refused.length} were refused`);
+    assert(results.every((result) => result.status === "fulfilled" || refused.includes(result)));
+    await small.close();
+  });
+});
