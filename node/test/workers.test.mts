@@ -93,7 +93,7 @@ describe("worker threads", { timeout: 240_000 }, () => {
            'const zk = await connect(require("node:worker_threads").workerData);' +
            'require("node:worker_threads").parentPort.postMessage(zk.state);' +
            'for (;;) await zk.get("/"); })';
-         const worker = new Worker(text, { eval: true, workerData: process.argv[1] });
+         const worker = new Worker(text, { eval: true, execArgv: [], workerData: process.argv[1] });
          console.log(...(await once(worker, "message")));
          await worker.terminate();
        }
