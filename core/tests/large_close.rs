@@ -25,7 +25,8 @@ fn a_directory_loads_after_the_end_of_a_session_with_very_many_ephemerals() {
             let acl = vec![Acl::world(quorate_wire::acl::ALL)];
             let path = format!("{parent}/{batch:02}-{n:05}");
             let flags = CreateMode::Ephemeral.flags();
-            CreateRequest { path: path.into(), data: None, acl, flags }.write(&mut body);
+            CreateRequest { path: path.into(), data: None, acl: acl.into(), flags }
+                .write(&mut body);
         }
         MultiHeader::END.write(&mut body);
         client.call(OpCode::Multi, &body).unwrap();

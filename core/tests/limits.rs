@@ -192,7 +192,7 @@ fn sized(path: &str, frame: usize) -> Vec<u8> {
     let body = |data: &[u8]| {
         let (path, acl) = (path.into(), vec![Acl::world(31)]);
         let mut out = Vec::new();
-        CreateRequest { path, data: Some(data), acl, flags: 0 }.write(&mut out);
+        CreateRequest { path, data: Some(data), acl: acl.into(), flags: 0 }.write(&mut out);
         out
     };
     body(&vec![b'x'; frame - 8 - body(b"").len()])

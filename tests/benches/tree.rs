@@ -8,7 +8,7 @@
 use quorate_engine::tree::{Tree, TreeConfig, TreeLoader, WalkState};
 use quorate_wire::disk::snapshot::{Sealer, SnapshotReader, Trailer};
 use quorate_wire::txn::{CreateBody, SetDataBody, Txn, TxnHeader, TxnRecord};
-use quorate_wire::{Acl, Zxid};
+use quorate_wire::{AclList, Zxid};
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -111,7 +111,7 @@ fn create<'a>(path: &'a str, data: &'a [u8]) -> Txn<'a> {
     Txn::Create(CreateBody {
         path: path.into(),
         data: Some(data),
-        acl: vec![Acl::world(31)],
+        acl: AclList::OPEN,
         ephemeral: false,
         parent_cversion: None,
     })

@@ -61,7 +61,7 @@ fn requests() -> Vec<u8> {
     write_frame(&mut out, |out| hello.write(out));
     let path = Cow::Borrowed("/node");
     let acl = vec![Acl::world(ALL)];
-    let create = CreateRequest { path: path.clone(), data: None, acl, flags: 0 };
+    let create = CreateRequest { path: path.clone(), data: None, acl: acl.into(), flags: 0 };
     request(&mut out, 0, OpCode::Create, &create);
     for round in 0..ROUNDS {
         let xid = 3 * round + 1;

@@ -226,7 +226,7 @@ impl<'a> Values<'a> {
     }
 
     fn create(&mut self, flags: i32) -> CreateRequest<'a> {
-        CreateRequest { path: self.path(), data: self.data(), acl: self.acls(), flags }
+        CreateRequest { path: self.path(), data: self.data(), acl: self.acls().into(), flags }
     }
 
     fn create_ttl(&mut self, flags: i32) -> CreateTtlRequest<'a> {
@@ -251,7 +251,7 @@ impl<'a> Values<'a> {
             OpCode::GetData => GetDataRequest { path, watch }.into(),
             OpCode::SetData => SetDataRequest { path, data: self.data(), version }.into(),
             OpCode::GetAcl => GetAclRequest { path }.into(),
-            OpCode::SetAcl => SetAclRequest { path, acl: self.acls(), version }.into(),
+            OpCode::SetAcl => SetAclRequest { path, acl: self.acls().into(), version }.into(),
             OpCode::GetChildren | OpCode::GetChildren2 => GetChildrenRequest { path, watch }.into(),
             OpCode::Sync => SyncRequest { path: self.text() }.into(),
             OpCode::Check => CheckVersionRequest { path, version }.into(),
@@ -380,13 +380,13 @@ impl<'a> Values<'a> {
             5 => Txn::CreateContainer(CreateContainerBody {
                 path,
                 data,
-                acl: self.acls(),
+                acl: self.acls().into(),
                 parent_cversion: version,
             }),
             6 => Txn::CreateTtl(CreateTtlBody {
                 path,
                 data,
-                acl: self.acls(),
+                acl: self.acls().into(),
                 parent_cversion: version,
                 ttl: self.long(),
             }),
@@ -394,7 +394,7 @@ impl<'a> Values<'a> {
             8 => Txn::DeleteContainer(path),
             9 => Txn::SetData(SetDataBody { path, data, version }),
             10 => Txn::Reconfig(SetDataBody { path, data, version }),
-            11 => Txn::SetAcl(SetAclBody { path, acl: self.acls(), version }),
+            11 => Txn::SetAcl(SetAclBody { path, acl: self.acls().into(), version }),
             12 => Txn::Check(path, version),
             // Neither sessions (0 and 1) nor another multi (13) can be a part.
             _ => Txn::Multi(MultiTxn {

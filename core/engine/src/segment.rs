@@ -24,6 +24,14 @@ pub struct Record {
 }
 
 impl Segment {
+    /// An empty segment with room for as much as this one holds, within reason: the next round is mostly like the last.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let bytes = self.bytes.len().min(MOST_ROOM);
+        let records = self.records.len().min(MOST_ROOM / size_of::<Record>());
+        Self { bytes: Vec::with_capacity(bytes), records: Vec::with_capacity(records) }
+    }
+
     /// Appends a record whose payload `write` produces.
     pub fn push(&mut self, zxid: Zxid, write: impl FnOnce(&mut Vec<u8>)) {
         debug_assert!(self.records.last().is_none_or(|last| last.zxid < zxid), "records in order");
@@ -109,6 +117,8 @@ impl Segment {
     }
 }
 
+/// Bytes that are reserved beforehand at most: what an idle replica holds.
+const MOST_ROOM: usize = 64 << 10;
 /// Checksum and length.
 const HEAD: usize = 12;
 const END_OF_RECORD: u8 = b'B';

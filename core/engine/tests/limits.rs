@@ -84,7 +84,7 @@ impl World {
 
     fn create_with(&mut self, key: ConnKey, xid: i32, path: &str, data: &[u8]) {
         let (path, acl) = (path.into(), vec![Acl::world(31)]);
-        let request = CreateRequest { path, data: Some(data), acl, flags: 0 };
+        let request = CreateRequest { path, data: Some(data), acl: acl.into(), flags: 0 };
         let mut bytes = Vec::new();
         write_frame(&mut bytes, |out| {
             RequestHeader { xid, op: OpCode::Create.code() }.write(out);
@@ -249,7 +249,7 @@ fn a_sync_is_answered_before_a_write_that_came_after_it() {
     world.shard.receive(a, &bytes, &world.tree, now.mono, &mut core);
     // The write becomes durable before the driver gets round to delivering.
     let (path, acl) = ("/a".into(), vec![Acl::world(31)]);
-    let request = CreateRequest { path, data: None, acl, flags: 0 };
+    let request = CreateRequest { path, data: None, acl: acl.into(), flags: 0 };
     bytes.clear();
     write_frame(&mut bytes, |out| {
         RequestHeader { xid: 2, op: OpCode::Create.code() }.write(out);

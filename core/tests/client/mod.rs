@@ -124,8 +124,12 @@ impl<S: Read + Write> Client<S> {
         mode: CreateMode,
     ) -> Result<String, ErrorCode> {
         let acl = vec![Acl::world(quorate_wire::acl::ALL)];
-        let request =
-            CreateRequest { path: path.into(), data: Some(data), acl, flags: mode.flags() };
+        let request = CreateRequest {
+            path: path.into(),
+            data: Some(data),
+            acl: acl.into(),
+            flags: mode.flags(),
+        };
         let body = self.call(OpCode::Create, &request.to_bytes())?;
         Ok(CreateResponse::from_bytes(&body).unwrap().path.into_owned())
     }

@@ -20,7 +20,7 @@ use quorate_wire::jute::Jute;
 use quorate_wire::txn::{
     CreateBody, DIGEST_VERSION, SetDataBody, Txn, TxnDigest, TxnHeader, TxnRecord,
 };
-use quorate_wire::{Acl, Zxid};
+use quorate_wire::{AclList, Zxid};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl History {
             Txn::Create(CreateBody {
                 path: format!("/n{n:x}").into(),
                 data: Some(&data),
-                acl: vec![Acl::world(31)],
+                acl: AclList::OPEN,
                 ephemeral: false,
                 parent_cversion: Some(i32::try_from(self.digests.len()).unwrap()),
             })

@@ -105,7 +105,8 @@ pub(crate) fn request(xid: i32, op: i32, body: &[u8]) -> Vec<u8> {
 pub(crate) fn create(path: &str, flags: i32) -> Vec<u8> {
     let acl = vec![Acl::world(31)];
     let mut out = Vec::new();
-    CreateRequest { path: path.into(), data: Some(b"data"), acl, flags }.write(&mut out);
+    CreateRequest { path: path.into(), data: Some(b"data"), acl: acl.into(), flags }
+        .write(&mut out);
     out
 }
 

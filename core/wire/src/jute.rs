@@ -81,6 +81,14 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
+    /// Steps over `expected` if it is what comes next.
+    #[inline]
+    pub fn skip(&mut self, expected: &[u8]) -> bool {
+        let rest = self.rest.strip_prefix(expected);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     /// Reads any value.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ pub mod stat;
 pub mod txn;
 pub mod zxid;
 
-pub use acl::{Acl, Id};
+pub use acl::{Acl, AclList, Id};
 pub use error::ErrorCode;
 pub use jute::{DecodeError, Jute, Reader};
 pub use op::OpCode;

@@ -10,7 +10,7 @@ use super::step::{Claim, LastSeen, SLOTS, Sent, Step};
 use quorate_wire::op::auth::AuthPacket;
 use quorate_wire::op::create::{CreateRequest, CreateTtlRequest};
 use quorate_wire::op::delete::DeleteRequest;
-use quorate_wire::{Acl, Jute, OpCode};
+use quorate_wire::{AclList, Jute, OpCode};
 
 /// The sequence of a seed: about `operations` operations.
 #[must_use]
@@ -175,7 +175,7 @@ impl Generator {
             let create = CreateRequest {
                 path: path.into(),
                 data: Some(b"mine"),
-                acl: vec![Acl::world(31)],
+                acl: AclList::OPEN,
                 flags: 1,
             };
             steps.push(send(slot, vec![request(OpCode::Create2, &create)]));
@@ -202,7 +202,7 @@ impl Generator {
     /// A container whose only child goes, and a node whose time to live is over.
     fn reaping(&mut self) -> Vec<Step> {
         let slot = 0;
-        let acl = vec![Acl::world(31)];
+        let acl = AclList::OPEN;
         let container = |path: &'static str, flags| {
             let acl = acl.clone();
             CreateRequest { path: path.into(), data: None, acl, flags }

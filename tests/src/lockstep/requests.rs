@@ -23,7 +23,7 @@ use quorate_wire::op::set_acl::SetAclRequest;
 use quorate_wire::op::set_data::SetDataRequest;
 use quorate_wire::op::set_watches::{SetWatches2Request, SetWatchesRequest};
 use quorate_wire::op::sync::SyncRequest;
-use quorate_wire::{Acl, Id, OpCode};
+use quorate_wire::{Acl, AclList, Id, OpCode};
 use std::borrow::Cow;
 
 /// What a sequence is about; see `known` for why watches and unreadable nodes are kept apart.
@@ -87,8 +87,7 @@ impl Requests {
     #[must_use]
     pub(super) fn plain_create(path: &'static str) -> Sent {
         let limits = path.ends_with("zookeeper_limits").then_some(QUOTA);
-        let body =
-            CreateRequest { path: path.into(), data: limits, acl: vec![Acl::world(31)], flags: 0 };
+        let body = CreateRequest { path: path.into(), data: limits, acl: AclList::OPEN, flags: 0 };
         sent(1, OpCode::Create, body.into())
     }
 
@@ -203,7 +202,7 @@ impl Requests {
             flags = self.random.of(&[5, 6, 7, -1, 100]);
         }
         let path = self.create_path(flags);
-        CreateRequest { data: self.data_of(&path), path, acl: self.acl(), flags }
+        CreateRequest { data: self.data_of(&path), path, acl: self.acl().into(), flags }
     }
 
     fn create_ttl(&mut self) -> CreateTtlRequest<'static> {
@@ -217,7 +216,7 @@ impl Requests {
         let is_ttl = CreateMode::from_flags(flags).is_some_and(CreateMode::is_ttl);
         let ttl = if is_ttl { ttl } else { ttl.max(0) };
         let path = self.create_path(flags);
-        CreateTtlRequest { data: self.data_of(&path), path, acl: self.acl(), flags, ttl }
+        CreateTtlRequest { data: self.data_of(&path), path, acl: self.acl().into(), flags, ttl }
     }
 
     fn create_path(&mut self, flags: i32) -> Text {
@@ -239,7 +238,7 @@ impl Requests {
     }
 
     fn set_acl(&mut self) -> SetAclRequest<'static> {
-        SetAclRequest { path: self.node().into(), acl: self.acl(), version: self.version() }
+        SetAclRequest { path: self.node().into(), acl: self.acl().into(), version: self.version() }
     }
 
     fn multi(&mut self) -> (OpCode, RequestBody<'static>) {

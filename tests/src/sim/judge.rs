@@ -143,7 +143,7 @@ fn one<'a>(model: &Model, ask: Ask<'a>, open: bool) -> Result<Txn<'a>, ErrorCode
         }
         Ask::SetAcl(r) => {
             let version = version(node(&r.path)?.stat.aversion, r.version)?;
-            let acl = r.acl.into_iter().map(quorate_wire::Acl::into_owned).collect();
+            let acl = r.acl.into_owned();
             Ok(Txn::SetAcl(SetAclBody { path: r.path.into_owned().into(), acl, version }))
         }
         Ask::Part(_) => Err(ErrorCode::Unimplemented),
@@ -172,7 +172,7 @@ fn create<'a>(
     }
     let parent_cversion = counter + 1;
     let (path, data) = (path.into(), request.data);
-    let acl = request.acl.into_iter().map(quorate_wire::Acl::into_owned).collect();
+    let acl = request.acl.into_owned();
     let ephemeral = mode.is_ephemeral();
     Ok(match op {
         OpCode::CreateContainer => {

@@ -4,7 +4,7 @@
 //! stumbles over a null text, the request is answered like an undecodable one.
 
 use super::{Identities, Schemes};
-use quorate_wire::acl::{Acl, Id};
+use quorate_wire::acl::{Acl, AclList, Id};
 use quorate_wire::error::ErrorCode;
 
 /// Drops exact duplicates, replaces `auth` entries by the caller's authenticated identities and refuses
@@ -22,8 +22,7 @@ pub fn fix_up(
     identities: &Identities,
     schemes: Schemes,
 ) -> Result<Vec<Acl<'static>>, ErrorCode> {
-    let fixed = fix_up_borrowed(acl, identities, schemes)?;
-    Ok(fixed.into_iter().map(Acl::into_owned).collect())
+    Ok(fix_up_borrowed(acl.into(), identities, schemes)?.into_owned().into_vec())
 }
 
 /// The same without copying texts: what a request brings is borrowed from it.
@@ -31,16 +30,14 @@ pub fn fix_up(
 /// # Errors
 /// As [`fix_up`].
 pub fn fix_up_borrowed<'a>(
-    acl: Vec<Acl<'a>>,
+    acl: AclList<'a>,
     identities: &'a Identities,
     schemes: Schemes,
-) -> Result<Vec<Acl<'a>>, ErrorCode> {
-    if let [only] = acl.as_slice()
-        && is_anyone(&only.id)?
-    {
+) -> Result<AclList<'a>, ErrorCode> {
+    if acl.is_open() {
         return Ok(acl);
     }
-    let unique = without_duplicates(acl)?;
+    let unique = without_duplicates(acl.into_vec())?;
     if unique.is_empty() {
         return Err(ErrorCode::InvalidAcl);
     }
@@ -66,7 +63,7 @@ pub fn fix_up_borrowed<'a>(
             fixed.push(entry);
         }
     }
-    Ok(fixed)
+    Ok(fixed.into())
 }
 
 /// Whether the entry is for `world:anyone`; a null scheme is refused here, before anything is compared.

@@ -15,7 +15,7 @@ use quorate_wire::jute::{Jute, write_str};
 use quorate_wire::op::OpCode;
 use quorate_wire::op::create::{CreateMode, CreateRequest, CreateTtlRequest};
 use quorate_wire::stat::{MAX_TTL, Owner};
-use quorate_wire::{Acl, path};
+use quorate_wire::{AclList, path};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub(super) struct Create<'a> {
     op: OpCode,
     path: Cow<'a, str>,
     data: Option<&'a [u8]>,
-    acl: Vec<Acl<'a>>,
+    acl: AclList<'a>,
     flags: i32,
     /// -1 when the request has none.
     ttl: i64,
@@ -100,9 +100,7 @@ pub(super) fn create(
     judge.require_permission(parent_path, &parent, CREATE)?;
     let path = final_path(&path, mode, parent.stat.cversion, scratch);
     require_valid(path)?;
-    if judge.overlay.exists(judge.tree, path) {
-        return Err(ErrorCode::NodeExists);
-    }
+    let spot = judge.overlay.vacancy(judge.tree, path).ok_or(ErrorCode::NodeExists)?;
     if matches!(Owner::of(parent.stat.ephemeral_owner), Owner::Session(_)) {
         return Err(ErrorCode::NoChildrenForEphemerals);
     }
@@ -132,7 +130,7 @@ pub(super) fn create(
     }
     parent.children = parent.children.saturating_add(1);
     judge.overlay.update(parent_path, parent, judge.zxid);
-    let node = Node::new(judge.zxid, judge.time, owner, length, NodeAcl::of(acl));
+    let node = Node::new(spot, judge.zxid, judge.time, owner, length, NodeAcl::of(acl));
     judge.overlay.create(path, node, data, judge.zxid);
     Ok(())
 }

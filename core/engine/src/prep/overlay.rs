@@ -10,7 +10,7 @@ use crate::tree::{NodeId, Tree, digest};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use quorate_wire::stat::Owner;
-use quorate_wire::{Acl, StatPersisted, Zxid};
+use quorate_wire::{Acl, AclList, StatPersisted, Zxid};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -36,9 +36,17 @@ pub(super) struct Overlay {
     spare: Vec<String>,
 }
 
+/// Where a path is, or would be, among the changes in flight. Good until the next change to that path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    hash: u64,
+    slot: Option<usize>,
+}
+
 /// A node as it will be.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
+    spot: Spot,
     pub(super) stat: StatPersisted,
     pub(super) children: i32,
     /// Bytes of data.
@@ -64,6 +72,7 @@ pub(super) enum NodeAcl {
 #[derive(Debug)]
 struct Entry {
     path: String,
+    hash: u64,
     /// `None` when the node will be gone.
     node: Option<Node>,
     /// The newest transaction that changed it.
@@ -130,34 +139,40 @@ impl Overlay {
     #[inline]
     pub(super) fn node(&self, tree: &Tree, path: &str) -> Option<Node> {
         let path = key(path);
-        match self.find(path) {
-            Some(entry) => entry.node.clone(),
-            None => tree.find(path).map(|id| self.of_tree(tree, id, path)),
+        let spot = self.spot(path);
+        match self.entry(spot) {
+            Some(entry) => entry.node.clone().map(|node| Node { spot, ..node }),
+            None => tree.find(path).map(|id| self.of_tree(tree, id, path, spot)),
         }
     }
 
-    /// Whether a path will have a node.
+    /// Where a node of this path can be created: `None` if there will be one already.
     #[inline]
-    pub(super) fn exists(&self, tree: &Tree, path: &str) -> bool {
-        match self.find(key(path)) {
-            Some(entry) => entry.node.is_some(),
-            None => tree.find(path).is_some(),
-        }
+    pub(super) fn vacancy(&self, tree: &Tree, path: &str) -> Option<Spot> {
+        let path = key(path);
+        let spot = self.spot(path);
+        let vacant = match self.entry(spot) {
+            Some(entry) => entry.node.is_none(),
+            None => tree.find(path).is_none(),
+        };
+        vacant.then_some(spot)
     }
 
     /// Records that `zxid` creates a node.
     pub(super) fn create(&mut self, path: &str, mut node: Node, data: Option<&[u8]>, zxid: Zxid) {
-        node.crc = self.crc(path, data);
+        (node.crc, node.digest) = self.sums(path, data, &node.stat);
         let owner = Owner::of(node.stat.ephemeral_owner);
-        let entry = self.put(path, 0, Some(node), zxid);
+        let entry = self.put(path, node.spot, 0, Some(node), zxid);
         if let Owner::Session(session) = owner {
             self.births.push_back(Birth { zxid, session, entry });
         }
     }
 
     /// Records that `zxid` changes a node: `node` is what [`Self::node`] gave, changed.
-    pub(super) fn update(&mut self, path: &str, node: Node, zxid: Zxid) {
-        self.put(path, node.digest, Some(node), zxid);
+    pub(super) fn update(&mut self, path: &str, mut node: Node, zxid: Zxid) {
+        let before = node.digest;
+        node.digest = self.node_digest(key(path), node.crc, &node.stat);
+        self.put(path, node.spot, before, Some(node), zxid);
     }
 
     /// The same when the data changes as well.
@@ -168,21 +183,24 @@ impl Overlay {
         data: Option<&[u8]>,
         zxid: Zxid,
     ) {
+        let before = node.digest;
         node.length = data.map_or(0, <[u8]>::len);
-        node.crc = self.crc(key(path), data);
-        self.update(path, node, zxid);
+        (node.crc, node.digest) = self.sums(key(path), data, &node.stat);
+        self.put(path, node.spot, before, Some(node), zxid);
     }
 
     /// Records that `zxid` deletes a node.
     pub(super) fn delete(&mut self, path: &str, node: &Node, zxid: Zxid) {
-        self.put(path, node.digest, None, zxid);
+        self.put(path, node.spot, node.digest, None, zxid);
     }
 
     /// The ephemerals that the session will own, ascending by path.
     pub(super) fn ephemerals(&self, tree: &Tree, session: i64) -> Vec<String> {
         let mut paths: Vec<String> = tree
             .ephemerals(session)
-            .filter(|path| self.find(path).is_none_or(|entry| entry.is_owned_by(session)))
+            .filter(|path| {
+                self.entry(self.spot(path)).is_none_or(|entry| entry.is_owned_by(session))
+            })
             .collect();
         let born = self.births.iter().filter(|birth| birth.session == session);
         let born = born.filter_map(|birth| self.entries.get(birth.entry));
@@ -252,22 +270,21 @@ impl Overlay {
         }
     }
 
-    fn find(&self, path: &str) -> Option<&Entry> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        self.entries.get(self.slot(self.hasher.hash_one(path), path)?)
-    }
-
-    fn slot(&self, hash: u64, path: &str) -> Option<usize> {
+    fn spot(&self, path: &str) -> Spot {
+        let hash = self.hasher.hash_one(path);
         let same = |slot: &usize| self.entries.get(*slot).is_some_and(|e| e.path == path);
-        self.by_path.find(hash, same).copied()
+        Spot { hash, slot: self.by_path.find(hash, same).copied() }
     }
 
-    fn of_tree(&self, tree: &Tree, id: NodeId, path: &str) -> Node {
+    fn entry(&self, spot: Spot) -> Option<&Entry> {
+        self.entries.get(spot.slot?)
+    }
+
+    fn of_tree(&self, tree: &Tree, id: NodeId, path: &str, spot: Spot) -> Node {
         let stat = tree.persisted(id);
         let crc = tree.crc_prefix(id);
         Node {
+            spot,
             stat,
             children: tree.child_count(id),
             length: tree.data(id).map_or(0, <[u8]>::len),
@@ -277,8 +294,10 @@ impl Overlay {
         }
     }
 
-    fn crc(&self, path: &str, data: Option<&[u8]>) -> u32 {
-        if self.digests && digest::counts(path) { digest::prefix(path, data) } else { 0 }
+    /// CRC and digest of a node with this data.
+    fn sums(&self, path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> (u32, u64) {
+        let counts = self.digests && digest::counts(path);
+        if counts { digest::of_new(path, data, stat) } else { (0, 0) }
     }
 
     fn node_digest(&self, path: &str, crc: u32, stat: &StatPersisted) -> u64 {
@@ -286,15 +305,19 @@ impl Overlay {
     }
 
     /// Replaces what a path will hold; `before` is the digest of what it held. Returns the entry.
-    fn put(&mut self, path: &str, before: u64, mut node: Option<Node>, zxid: Zxid) -> usize {
+    fn put(
+        &mut self,
+        path: &str,
+        spot: Spot,
+        before: u64,
+        node: Option<Node>,
+        zxid: Zxid,
+    ) -> usize {
         let path = key(path);
-        if let Some(node) = &mut node {
-            node.digest = self.node_digest(path, node.crc, &node.stat);
-        }
+        debug_assert_eq!(spot, self.spot(path), "{path} has changed since it was looked up");
         let after = node.as_ref().map_or(0, |node| node.digest);
         self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
-        let hash = self.hasher.hash_one(path);
-        let Some(slot) = self.slot(hash, path) else { return self.insert(hash, path, node, zxid) };
+        let Some(slot) = spot.slot else { return self.insert(spot.hash, path, node, zxid) };
         let Some(entry) = self.entries.get_mut(slot) else { return slot };
         let was = std::mem::replace(&mut entry.node, node);
         if self.undo_digest.is_some() {
@@ -311,11 +334,10 @@ impl Overlay {
     fn insert(&mut self, hash: u64, path: &str, node: Option<Node>, zxid: Zxid) -> usize {
         let mut own = self.spare.pop().unwrap_or_default();
         own.push_str(path);
-        let slot = self.entries.insert(Entry { path: own, node, zxid, pending: 1 });
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.by_path.insert_unique(hash, slot, |slot| {
-            entries.get(*slot).map_or(0, |entry| hasher.hash_one(entry.path.as_str()))
-        });
+        let slot = self.entries.insert(Entry { path: own, hash, node, zxid, pending: 1 });
+        let entries = &self.entries;
+        self.by_path
+            .insert_unique(hash, slot, |slot| entries.get(*slot).map_or(0, |entry| entry.hash));
         self.touched.push_back((zxid, slot));
         if self.undo_digest.is_some() {
             self.undo.push(Undo { entry: slot, before: None });
@@ -334,8 +356,7 @@ impl Overlay {
 
     fn remove(&mut self, slot: usize) {
         let Some(mut entry) = self.entries.try_remove(slot) else { return };
-        let hash = self.hasher.hash_one(entry.path.as_str());
-        if let Ok(found) = self.by_path.find_entry(hash, |other| *other == slot) {
+        if let Ok(found) = self.by_path.find_entry(entry.hash, |other| *other == slot) {
             found.remove();
         }
         if self.spare.len() < SPARE_PATHS && entry.path.capacity() <= SPARE_PATH_BYTES {
@@ -353,7 +374,14 @@ impl Entry {
 
 impl Node {
     /// A node that `zxid` creates at `time`; its data's CRC is filled in by [`Overlay::create`].
-    pub(super) fn new(zxid: Zxid, time: i64, owner: Owner, length: usize, acl: NodeAcl) -> Self {
+    pub(super) fn new(
+        spot: Spot,
+        zxid: Zxid,
+        time: i64,
+        owner: Owner,
+        length: usize,
+        acl: NodeAcl,
+    ) -> Self {
         let stat = StatPersisted {
             czxid: zxid.0,
             mzxid: zxid.0,
@@ -363,17 +391,17 @@ impl Node {
             ephemeral_owner: owner.stored(),
             ..StatPersisted::default()
         };
-        Self { stat, children: 0, length, crc: 0, digest: 0, acl }
+        Self { spot, stat, children: 0, length, crc: 0, digest: 0, acl }
     }
 }
 
 impl NodeAcl {
     /// The list, kept without a copy if it lets everybody do everything.
-    pub(super) fn of(acl: Vec<Acl<'_>>) -> Self {
-        if acl.iter().any(Acl::is_open) {
+    pub(super) fn of(acl: AclList<'_>) -> Self {
+        if acl.is_open() || acl.iter().any(Acl::is_open) {
             Self::Open
         } else {
-            Self::Own(acl.into_iter().map(Acl::into_owned).collect())
+            Self::Own(acl.into_owned().into_vec().into())
         }
     }
 }

@@ -261,7 +261,8 @@ impl Replica {
         if self.open.is_empty() {
             return None;
         }
-        let segment = Arc::new(std::mem::take(&mut self.open));
+        let next = self.open.another();
+        let segment = Arc::new(std::mem::replace(&mut self.open, next));
         self.inflight.push(Arc::clone(&segment));
         Some(segment)
     }

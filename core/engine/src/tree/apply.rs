@@ -11,7 +11,7 @@ use super::{NodeId, Tree, digest, quota};
 use crate::tree::index::PathHash;
 use quorate_wire::stat::Owner;
 use quorate_wire::txn::{CreateBody, SetAclBody, SetDataBody, Txn, TxnHeader, TxnRecord};
-use quorate_wire::{Acl, ErrorCode, Stat, StatPersisted, Zxid};
+use quorate_wire::{Acl, ErrorCode, Stat, StatPersisted, Zxid, path};
 
 /// What a transaction did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,7 @@ impl Tree {
     /// session (its ephemerals) and creating a quota (the nodes below).
     pub fn apply<O: TreeObserver>(&mut self, record: &TxnRecord<'_>, observer: &mut O) -> Outcome {
         let outcome = self.apply_txn(&record.header, &record.txn, observer);
+        self.settle_digest();
         self.last_zxid = self.last_zxid.max(record.header.zxid);
         if self.config.digest {
             self.digest_log.note(record.header.zxid, self.digest);
@@ -282,17 +283,26 @@ impl Tree {
     #[inline]
     pub(super) fn change(&mut self, id: NodeId, path: &str, change: impl FnOnce(&mut Node)) {
         self.touch(id);
-        let covered = self.config.digest && digest::counts(path);
-        let owner = self.stored_owner(id);
-        let node = self.nodes.get_mut(id);
-        if covered {
-            let old = digest::of_node(node.crc, &node.persisted(owner));
-            change(node);
-            let new = digest::of_node(node.crc, &node.persisted(owner));
-            self.digest = self.digest.wrapping_sub(old).wrapping_add(new);
-        } else {
-            change(node);
+        if self.config.digest && digest::counts(path) && self.out_of_digest != id {
+            self.settle_digest();
+            self.digest = self.digest.wrapping_sub(self.digest_of(id));
+            self.out_of_digest = id;
         }
+        change(self.nodes.get_mut(id));
+    }
+
+    /// Adds what the node that changes adds to the digest. Waiting with that spares a transaction that creates many children of
+    /// one node a hundred looks at that node.
+    pub(super) fn settle_digest(&mut self) {
+        let id = std::mem::replace(&mut self.out_of_digest, NodeId::NONE);
+        if id != NodeId::NONE {
+            self.digest = self.digest.wrapping_add(self.digest_of(id));
+        }
+    }
+
+    fn digest_of(&self, id: NodeId) -> u64 {
+        let node = self.nodes.get(id);
+        digest::of_node(node.crc, &node.persisted(self.stored_owner(id)))
     }
 
     /// Adds a node that is not there; `None` when no more fit.
@@ -325,12 +335,11 @@ impl Tree {
     /// Takes a node without children out. Returns its ACL, which the caller releases.
     fn remove(&mut self, id: NodeId, path: &str, hash: PathHash) -> u32 {
         self.touch(id);
-        let owner = self.stored_owner(id);
-        let node = self.nodes.get(id);
+        self.settle_digest();
         if self.config.digest && digest::counts(path) {
-            let old = digest::of_node(node.crc, &node.persisted(owner));
-            self.digest = self.digest.wrapping_sub(old);
+            self.digest = self.digest.wrapping_sub(self.digest_of(id));
         }
+        let node = self.nodes.get(id);
         let acl = node.acl;
         let bytes = signed_len(node.data());
         self.data_size -= size(path, node.data());
@@ -360,9 +369,8 @@ impl Sums {
         if !keep {
             return Self::default();
         }
-        let prefix = digest::prefix(path, data);
-        let digest = if digest::counts(path) { digest::of_node(prefix, stat) } else { 0 };
-        Self { prefix, digest }
+        let (prefix, digest) = digest::of_new(path, data, stat);
+        Self { prefix, digest: if digest::counts(path) { digest } else { 0 } }
     }
 }
 
@@ -399,7 +407,7 @@ impl<'a> Creation<'a> {
 /// Parent and name. `None` for the root and for what can be no node's path, because the parent, though it can
 /// be found, has another name for itself (`//a`) or the name is empty.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {
-    path.rsplit_once('/').filter(|(parent, name)| *parent != "/" && !name.is_empty())
+    path::split(path).filter(|(parent, name)| *parent != "/" && !name.is_empty())
 }
 
 /// The path that the digest of the root is made of is the empty one.

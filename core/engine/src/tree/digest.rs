@@ -25,6 +25,23 @@ pub fn prefix(path: &str, data: Option<&[u8]>) -> u32 {
 /// The digest of a node: its [`prefix`] continued over the stat.
 #[must_use]
 pub fn of_node(prefix: u32, stat: &StatPersisted) -> u64 {
+    let mut crc = crc32fast::Hasher::new_with_initial(prefix);
+    crc.update(&bytes(stat));
+    u64::from(crc.finalize())
+}
+
+/// Both: what [`prefix`] and [`of_node`] say.
+#[must_use]
+pub fn of_new(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> (u32, u64) {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(path.as_bytes());
+    crc.update(data.unwrap_or_default());
+    let prefix = crc.clone().finalize();
+    crc.update(&bytes(stat));
+    (prefix, u64::from(crc.finalize()))
+}
+
+fn bytes(stat: &StatPersisted) -> [u8; 60] {
     let mut bytes = [0; 60];
     bytes[0..8].copy_from_slice(&stat.czxid.to_be_bytes());
     bytes[8..16].copy_from_slice(&stat.mzxid.to_be_bytes());
@@ -35,9 +52,7 @@ pub fn of_node(prefix: u32, stat: &StatPersisted) -> u64 {
     bytes[44..48].copy_from_slice(&stat.cversion.to_be_bytes());
     bytes[48..52].copy_from_slice(&stat.aversion.to_be_bytes());
     bytes[52..60].copy_from_slice(&stat.ephemeral_owner.to_be_bytes());
-    let mut crc = crc32fast::Hasher::new_with_initial(prefix);
-    crc.update(&bytes);
-    u64::from(crc.finalize())
+    bytes
 }
 
 #[cfg(test)]
@@ -60,7 +75,9 @@ mod tests {
             mtime: time,
             ..zero
         };
-        assert_eq!(of_node(prefix("/plain", Some(b"hello")), &plain), 0x0d6b_7fda);
+        let crc = prefix("/plain", Some(b"hello"));
+        assert_eq!(of_node(crc, &plain), 0x0d6b_7fda);
+        assert_eq!(of_new("/plain", Some(b"hello"), &plain), (crc, 0x0d6b_7fda));
     }
 
     #[test]

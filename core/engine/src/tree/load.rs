@@ -185,6 +185,7 @@ impl TreeLoader {
             }
             tree.quotas.activate(&path);
         }
+        tree.settle_digest();
         tree.last_zxid = zxid;
         Ok(tree)
     }

@@ -65,7 +65,9 @@ pub struct Tree {
     sessions: BTreeMap<i64, i32>,
     newest_session: Option<SessionNumber>,
     last_zxid: Zxid,
+    /// Without [`Self::out_of_digest`], which is none between transactions.
     digest: u64,
+    out_of_digest: NodeId,
     digest_log: DigestLog,
     /// Sum of path lengths (UTF-16 units) and data lengths.
     data_size: u64,
@@ -338,6 +340,7 @@ impl Tree {
             newest_session: None,
             last_zxid: Zxid::ZERO,
             digest: 0,
+            out_of_digest: NodeId::NONE,
             digest_log: DigestLog::default(),
             data_size: 0,
             walk: None,

@@ -3,7 +3,7 @@
 //! A [`Template`] is one whole frame. The generator copies it into an output buffer and patches it there,
 //! which costs some ten nanoseconds; encoding each request anew would cost ten times that.
 
-use quorate_wire::acl::{ALL, Acl};
+use quorate_wire::acl::AclList;
 use quorate_wire::frame::{RequestHeader, write_frame};
 use quorate_wire::op::create::CreateRequest;
 use quorate_wire::op::delete::DeleteRequest;
@@ -113,12 +113,7 @@ pub(super) fn set_record<'a>(path: &'a str, data: &'a [u8]) -> SetDataRequest<'a
 
 /// The record of [`create`], as a part of a multi.
 pub(super) fn create_record<'a>(path: &'a str, data: &'a [u8]) -> CreateRequest<'a> {
-    CreateRequest {
-        path: Cow::Borrowed(path),
-        data: Some(data),
-        acl: vec![Acl::world(ALL)],
-        flags: 0,
-    }
+    CreateRequest { path: Cow::Borrowed(path), data: Some(data), acl: AclList::OPEN, flags: 0 }
 }
 
 /// A deletion of any version, as a part of a multi.

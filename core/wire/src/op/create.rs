@@ -4,7 +4,7 @@
 //! The flags still decide about sequence numbers and ephemerality, and must fit. The path in the reply is
 //! the final one. Source: `org.apache.zookeeper.CreateMode`.
 
-use crate::acl::Acl;
+use crate::acl::AclList;
 use crate::record;
 use crate::stat::Stat;
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ record! {
         /// The data; null and empty differ.
         pub data: Option<&'a [u8]>,
         /// The ACL; null is answered like empty, with InvalidACL.
-        pub acl: Vec<Acl<'a>>,
+        pub acl: AclList<'a>,
         /// A [`CreateMode`] number.
         pub flags: i32,
     }
@@ -33,7 +33,7 @@ record! {
         /// The data; null and empty differ.
         pub data: Option<&'a [u8]>,
         /// The ACL.
-        pub acl: Vec<Acl<'a>>,
+        pub acl: AclList<'a>,
         /// A [`CreateMode`] number.
         pub flags: i32,
         /// Time to live, ms.

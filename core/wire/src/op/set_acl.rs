@@ -3,7 +3,7 @@
 //! The reply is a [`Stat`](crate::Stat) with the new ACL version. `auth` entries stand for the identities of the
 //! connection and are expanded before they are stored; no watch fires.
 
-use crate::acl::Acl;
+use crate::acl::AclList;
 use crate::record;
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ record! {
         /// The path.
         pub path: Cow<'a, str>,
         /// The new list.
-        pub acl: Vec<Acl<'a>>,
+        pub acl: AclList<'a>,
         /// Expected version of the ACL; -1 for any.
         pub version: i32,
     }

@@ -4,7 +4,7 @@
 //! ACLs are expanded. The engine makes and applies them; multi's is in its own file.
 
 use super::multi::MultiTxn;
-use crate::acl::Acl;
+use crate::acl::AclList;
 use crate::jute::{DecodeError, Jute, Reader};
 use crate::record;
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ record! {
         /// The data.
         pub data: Option<&'a [u8]>,
         /// The ACL after fix-up.
-        pub acl: Vec<Acl<'a>>,
+        pub acl: AclList<'a>,
         /// The parent's stored cversion after this creation.
         pub parent_cversion: i32,
     }
@@ -33,7 +33,7 @@ record! {
         /// The data.
         pub data: Option<&'a [u8]>,
         /// The ACL after fix-up.
-        pub acl: Vec<Acl<'a>>,
+        pub acl: AclList<'a>,
         /// The parent's stored cversion after this creation.
         pub parent_cversion: i32,
         /// Time to live, ms.
@@ -61,7 +61,7 @@ record! {
         /// The path.
         pub path: Cow<'a, str>,
         /// The new ACL.
-        pub acl: Vec<Acl<'a>>,
+        pub acl: AclList<'a>,
         /// The new ACL version.
         pub version: i32,
     }
@@ -75,7 +75,7 @@ pub struct CreateBody<'a> {
     /// The data.
     pub data: Option<&'a [u8]>,
     /// The ACL after fix-up.
-    pub acl: Vec<Acl<'a>>,
+    pub acl: AclList<'a>,
     /// Whether the header's session owns it.
     pub ephemeral: bool,
     /// The parent's stored cversion after this creation; -1, or absent in records of the 3.3 era:

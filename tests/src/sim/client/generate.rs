@@ -18,7 +18,7 @@ use quorate_wire::op::remove_watches::WatchesRequest;
 use quorate_wire::op::set_acl::SetAclRequest;
 use quorate_wire::op::set_data::SetDataRequest;
 use quorate_wire::op::sync::SyncRequest;
-use quorate_wire::{Acl, Jute, OpCode, acl};
+use quorate_wire::{Acl, AclList, Jute, OpCode, acl};
 
 /// Appends the body of a request. `known` are paths that were made by others, sequential ones among them.
 pub(super) fn generate(
@@ -51,7 +51,7 @@ pub(super) fn generate(
         83..=84 => (OpCode::GetAcl, GetAclRequest { path: path() }.into()),
         85..=86 => {
             let perms = acl::ALL | (32 << random.below(3));
-            let acl = vec![Acl::world(perms)];
+            let acl = vec![Acl::world(perms)].into();
             (OpCode::SetAcl, SetAclRequest { path: path(), acl, version }.into())
         }
         87..=89 => {
@@ -84,7 +84,7 @@ fn create(random: &mut Random, plan: &Plan, out: &mut Vec<u8>) -> OpCode {
     let data = data(random, plan);
     let path = key(random, plan).into();
     let data = random.chance(900).then_some(data.as_slice());
-    let acl = vec![Acl::world(acl::ALL)];
+    let acl = AclList::OPEN;
     let mode = random.of(
         CreateMode::Persistent,
         &[
@@ -119,7 +119,7 @@ fn multi(random: &mut Random, plan: &Plan, known: &[String], out: &mut Vec<u8>) 
     for path in &paths {
         let path = path.as_str().into();
         let version = if random.chance(900) { -1 } else { small(random, 3) };
-        let acl = vec![Acl::world(acl::ALL)];
+        let acl = AclList::OPEN;
         parts.push(match random.below(9) {
             0..=3 => {
                 let op = random.of(OpCode::Create, &[OpCode::Create2]);

@@ -55,10 +55,10 @@ fn bodies_are_those_of_the_protocol() {
     let sent = rig.sent();
     let flags = CreateMode::EphemeralSequential.flags();
     let (path, data, acl) = ("/a".into(), Some(b"d".as_slice()), acl.to_vec());
-    let expected = CreateRequest { path, data, acl: acl.clone(), flags };
+    let expected = CreateRequest { path, data, acl: acl.clone().into(), flags };
     assert_eq!(CreateRequest::from_bytes(&sent[0].body).unwrap(), expected);
     let (path, flags) = ("/a".into(), CreateMode::PersistentWithTtl.flags());
-    let expected = CreateTtlRequest { path, data, acl, flags, ttl: 50 };
+    let expected = CreateTtlRequest { path, data, acl: acl.into(), flags, ttl: 50 };
     assert_eq!(CreateTtlRequest::from_bytes(&sent[1].body).unwrap(), expected);
 }
 

@@ -26,7 +26,7 @@ fn world(config: PrepConfig) -> World {
     let request = CreateRequest {
         path: "/zookeeper/quota/full/zookeeper_limits".into(),
         data: Some(limits.as_bytes()),
-        acl: open(),
+        acl: open().into(),
         flags: 0,
     };
     world.done(&(OpCode::Create, request.to_bytes()));

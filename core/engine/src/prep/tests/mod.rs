@@ -143,7 +143,7 @@ fn only_auth(perms: i32) -> Vec<Acl<'static>> {
 }
 
 fn create_request<'a>(path: &'a str, flags: i32, acl: Vec<Acl<'a>>) -> CreateRequest<'a> {
-    CreateRequest { path: path.into(), data: Some(b"data"), acl, flags }
+    CreateRequest { path: path.into(), data: Some(b"data"), acl: acl.into(), flags }
 }
 
 fn create(path: &str, flags: i32) -> (OpCode, Vec<u8>) {
@@ -155,7 +155,8 @@ fn create_acl(path: &str, flags: i32, acl: Vec<Acl<'_>>) -> (OpCode, Vec<u8>) {
 }
 
 fn create_ttl(path: &str, flags: i32, ttl: i64) -> (OpCode, Vec<u8>) {
-    let request = CreateTtlRequest { path: path.into(), data: None, acl: open(), flags, ttl };
+    let request =
+        CreateTtlRequest { path: path.into(), data: None, acl: open().into(), flags, ttl };
     (OpCode::CreateTtl, request.to_bytes())
 }
 
@@ -169,7 +170,7 @@ fn set_data(path: &str, data: &[u8], version: i32) -> (OpCode, Vec<u8>) {
 }
 
 fn set_acl(path: &str, acl: Vec<Acl<'_>>, version: i32) -> (OpCode, Vec<u8>) {
-    (OpCode::SetAcl, SetAclRequest { path: path.into(), acl, version }.to_bytes())
+    (OpCode::SetAcl, SetAclRequest { path: path.into(), acl: acl.into(), version }.to_bytes())
 }
 
 fn multi(parts: &[MultiPart<'_>]) -> (OpCode, Vec<u8>) {

@@ -79,7 +79,7 @@ impl Dice {
             5 => MultiPart::CreateTtl(CreateTtlRequest {
                 path: path.into(),
                 data: None,
-                acl: open(),
+                acl: open().into(),
                 flags: 6,
                 ttl: 7,
             }),

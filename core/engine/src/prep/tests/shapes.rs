@@ -23,7 +23,7 @@ fn the_first_transaction_of_an_empty_tree_is_apaches() {
     w.prep.last = Zxid(0x1_0000_0001);
     w.now = 1_795_364_288_991;
     let request =
-        CreateRequest { path: "/plain".into(), data: Some(b"hello"), acl: open(), flags: 0 };
+        CreateRequest { path: "/plain".into(), data: Some(b"hello"), acl: open().into(), flags: 0 };
     assert_eq!(w.ask(&(OpCode::Create, request.to_bytes())), None);
     let record = w.last();
     let (time, kind) = (1_795_364_288_992, TxnType::CREATE);
@@ -65,7 +65,7 @@ fn inside_a_multi_flags_decide_more() {
         MultiPart::CreateTtl(CreateTtlRequest {
             path: path.into(),
             data: None,
-            acl: open(),
+            acl: open().into(),
             flags,
             ttl,
         })

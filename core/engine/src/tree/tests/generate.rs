@@ -124,7 +124,7 @@ impl Generator {
             8 => {
                 let path = self.target();
                 let version = self.model.nodes.get(&path).map_or(3, |n| n.stat.aversion + 1);
-                Txn::SetAcl(SetAclBody { path: path.into(), acl: self.acl(), version })
+                Txn::SetAcl(SetAclBody { path: path.into(), acl: self.acl().into(), version })
             }
             _ => Txn::Check(self.target().into(), -1),
         }
@@ -149,12 +149,23 @@ impl Generator {
     fn create_at(&mut self, path: String, parent_cversion: i32, session: i64) -> Txn<'static> {
         let (path, data, acl) = (path.into(), self.data(), self.acl());
         match self.random.below(8) {
-            0 => Txn::CreateContainer(CreateContainerBody { path, data, acl, parent_cversion }),
-            1 => Txn::CreateTtl(CreateTtlBody { path, data, acl, parent_cversion, ttl: 500 }),
+            0 => Txn::CreateContainer(CreateContainerBody {
+                path,
+                data,
+                acl: acl.into(),
+                parent_cversion,
+            }),
+            1 => Txn::CreateTtl(CreateTtlBody {
+                path,
+                data,
+                acl: acl.into(),
+                parent_cversion,
+                ttl: 500,
+            }),
             n => {
                 let parent_cversion = (n != 2 || !self.wild).then_some(parent_cversion);
                 let ephemeral = n > 4 && session != 0;
-                let body = CreateBody { path, data, acl, ephemeral, parent_cversion };
+                let body = CreateBody { path, data, acl: acl.into(), ephemeral, parent_cversion };
                 if n == 3 { Txn::Create2(body) } else { Txn::Create(body) }
             }
         }
@@ -184,7 +195,7 @@ impl Generator {
         let parent_cversion = Some(above.map_or(1, |n| n.stat.cversion + 1));
         let data = Some(&b"count=-1,bytes=-1"[..]);
         let (path, acl) = (path.into(), vec![Acl::world(31)]);
-        Txn::Create(CreateBody { path, data, acl, ephemeral: false, parent_cversion })
+        Txn::Create(CreateBody { path, data, acl: acl.into(), ephemeral: false, parent_cversion })
     }
 
     /// Mostly a node that exists.

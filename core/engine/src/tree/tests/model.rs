@@ -111,7 +111,7 @@ impl Model {
             }
             Txn::SetAcl(body) => {
                 let Some(node) = self.nodes.get_mut(&*body.path) else { return };
-                (node.acl, node.stat.aversion) = (body.acl.clone(), body.version);
+                (node.acl, node.stat.aversion) = (body.acl.to_vec(), body.version);
             }
             Txn::Multi(multi) if !multi.failed() => {
                 multi.parts.iter().for_each(|part| self.apply_one(header, &part.txn));
@@ -133,7 +133,7 @@ impl Model {
         }
         let parent_acl = above.acl.clone();
         if exists {
-            self.nodes.get_mut(&path).unwrap().acl = body.acl.clone();
+            self.nodes.get_mut(&path).unwrap().acl = body.acl.to_vec();
             return;
         }
         let stat = StatPersisted {
@@ -146,8 +146,8 @@ impl Model {
             ..StatPersisted::default()
         };
         let data = body.data.map(<[u8]>::to_vec);
-        self.events.push(format!("created {path} {:?} {parent_acl:?}", body.acl));
-        self.nodes.insert(path.clone(), ModelNode { data, acl: body.acl.clone(), stat });
+        self.events.push(format!("created {path} {:?} {parent_acl:?}", &*body.acl));
+        self.nodes.insert(path.clone(), ModelNode { data, acl: body.acl.to_vec(), stat });
         if let Some(top) = governed(&path, "zookeeper_stats") {
             let inside = self.nodes.iter().filter(|(p, _)| **p == top || is_below(p, &top));
             let (mut count, mut bytes) = (0, 0);

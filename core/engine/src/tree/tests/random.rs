@@ -170,8 +170,13 @@ fn nodes_next_to_many_written_ones_are_not_missed() {
         let header = |zxid| TxnHeader { client_id: 0, cxid: 0, zxid: Zxid(zxid), time: 0, kind: 0 };
         for n in 0..196 {
             let (path, acl) = (format!("/{n}").into(), vec![Acl::world(31)]);
-            let body =
-                CreateBody { path, data: None, acl, ephemeral: false, parent_cversion: None };
+            let body = CreateBody {
+                path,
+                data: None,
+                acl: acl.into(),
+                ephemeral: false,
+                parent_cversion: None,
+            };
             let record = TxnRecord { header: header(n + 1), txn: Txn::Create(body), digest: None };
             tree.apply(&record, &mut ());
         }
@@ -196,7 +201,7 @@ fn transactions_on_impossible_paths_are_refused() {
         let body = CreateBody {
             path: path.clone(),
             data: None,
-            acl,
+            acl: acl.into(),
             ephemeral: false,
             parent_cversion: Some(1),
         };

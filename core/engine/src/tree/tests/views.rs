@@ -24,7 +24,7 @@ impl World {
     fn create(&mut self, path: &str, data: &str, session: i64) {
         let (path, data, acl) = (path.into(), Some(data.as_bytes()), vec![Acl::world(31)]);
         let ephemeral = session != 0;
-        let body = CreateBody { path, data, acl, ephemeral, parent_cversion: None };
+        let body = CreateBody { path, data, acl: acl.into(), ephemeral, parent_cversion: None };
         assert!(matches!(self.apply(session, Txn::Create(body)), Outcome::Node(_)));
     }
 
@@ -38,11 +38,11 @@ fn the_reaper_finds_used_containers_and_expired_nodes() {
     let mut world = World::new();
     for path in ["/used", "/fresh"] {
         let (path, acl) = (path.into(), vec![Acl::world(31)]);
-        let body = CreateContainerBody { path, data: None, acl, parent_cversion: -1 };
+        let body = CreateContainerBody { path, data: None, acl: acl.into(), parent_cversion: -1 };
         world.apply(0, Txn::CreateContainer(body));
     }
     let (path, acl) = ("/brief".into(), vec![Acl::world(31)]);
-    let body = CreateTtlBody { path, data: None, acl, parent_cversion: -1, ttl: 100 };
+    let body = CreateTtlBody { path, data: None, acl: acl.into(), parent_cversion: -1, ttl: 100 };
     world.apply(0, Txn::CreateTtl(body));
     let reapable = |world: &World, now, never_used| -> Vec<String> {
         world.0.reapable(now, never_used).collect()
@@ -161,7 +161,7 @@ fn a_missing_acl_permits_nothing_until_the_log_brings_it() {
         let id = world.0.find(path).unwrap();
         assert_eq!(world.0.acl(id), [Acl::world(0)]);
         let (path, acl) = (path.into(), vec![Acl::world(31)]);
-        world.apply(0, Txn::SetAcl(SetAclBody { path, acl, version: 1 }));
+        world.apply(0, Txn::SetAcl(SetAclBody { path, acl: acl.into(), version: 1 }));
         assert!(world.0.has_open_acl(id));
     }
     assert_eq!((world.0.missing_acl(), world.0.acl_count()), (None, 1));

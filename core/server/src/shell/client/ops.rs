@@ -93,7 +93,7 @@ impl Connection {
         let server_path = Cow::from(self.target().to_server(path));
         let flags = mode.flags();
         let created = if mode.is_ttl() {
-            let request = CreateTtlRequest { path: server_path, data, acl, flags, ttl };
+            let request = CreateTtlRequest { path: server_path, data, acl: acl.into(), flags, ttl };
             let body = self.call(OpCode::CreateTtl, Some(path), None, |out| request.write(out))?;
             Create2Response::from_bytes(&body)?.path.into_owned()
         } else {
@@ -101,7 +101,7 @@ impl Connection {
                 CreateMode::Container => OpCode::CreateContainer,
                 _ => OpCode::Create,
             };
-            let request = CreateRequest { path: server_path, data, acl, flags };
+            let request = CreateRequest { path: server_path, data, acl: acl.into(), flags };
             let body = self.call(op, Some(path), None, |out| request.write(out))?;
             CreateResponse::from_bytes(&body)?.path.into_owned()
         };
@@ -161,7 +161,7 @@ impl Connection {
             return Err(ClientError::Refused { code: ErrorCode::InvalidAcl, path: None });
         }
         let server_path = self.target().to_server(path).into();
-        let request = SetAclRequest { path: server_path, acl: acl.to_vec(), version };
+        let request = SetAclRequest { path: server_path, acl: acl.to_vec().into(), version };
         let body = self.call(OpCode::SetAcl, Some(path), None, |out| request.write(out))?;
         Ok(Stat::from_bytes(&body)?)
     }
