@@ -241,8 +241,9 @@ pub(super) fn journal(
     let (reports, wake) = (Arc::clone(&mailbox), waking(waker));
     let log = storage
         .start_log(move |report| {
-            reports.post(report);
-            wake();
+            if reports.post(report) {
+                wake();
+            }
         })
         .map_err(system("thread"))?;
     Ok(Journal::durable(log, mailbox))

@@ -185,7 +185,7 @@ impl State {
     }
 
     fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
-        if self.is_busy() {
+        if self.is_busy() || !self.journal.may_sleep() {
             return Some(Duration::ZERO);
         }
         let wait = alarm.at().saturating_sub(self.clock.now().mono).max(0);

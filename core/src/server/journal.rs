@@ -5,7 +5,7 @@
 use crate::storage::{LogFailure, LogReport, LogThread};
 use quorate_engine::segment::Segment;
 use quorate_wire::Zxid;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A log, or none.
 pub(super) enum Journal {
@@ -25,7 +25,15 @@ pub(super) struct Durable {
 
 /// Reports of the log thread, until the writer's thread takes them.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox(Mutex<Vec<LogReport>>);
+pub(super) struct Mailbox(Mutex<Mail>);
+
+#[derive(Debug, Default)]
+struct Mail {
+    reports: Vec<LogReport>,
+    /// The writer's thread sleeps, or is about to. While it works it looks here by itself: waking it costs both threads a system
+    /// call, and the writer's a round for nothing.
+    asleep: bool,
+}
 
 /// What the writer has to do about reports.
 #[derive(Debug)]
@@ -66,12 +74,28 @@ impl Refusals {
 }
 
 impl Mailbox {
-    pub(super) fn post(&self, report: LogReport) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+    /// Leaves a report. Returns whether the writer's thread has to be woken for it.
+    #[must_use]
+    pub(super) fn post(&self, report: LogReport) -> bool {
+        let mut mail = self.lock();
+        mail.reports.push(report);
+        std::mem::take(&mut mail.asleep)
     }
 
     fn take(&self) -> Vec<LogReport> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut mail = self.lock();
+        mail.asleep = false;
+        std::mem::take(&mut mail.reports)
+    }
+
+    fn may_sleep(&self) -> bool {
+        let mut mail = self.lock();
+        mail.asleep = mail.reports.is_empty();
+        mail.asleep
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,6 +112,14 @@ impl Journal {
                 durable.log.append(durable.generation, segment);
                 None
             }
+        }
+    }
+
+    /// To be asked before the writer's thread sleeps: whether no report waits. From then on the next one wakes it.
+    pub(super) fn may_sleep(&self) -> bool {
+        match self {
+            Self::Volatile => true,
+            Self::Durable(durable) => durable.reports.may_sleep(),
         }
     }
 
@@ -132,3 +164,24 @@ impl Journal {
 
 /// Time between two lines of the log about refused writes, ms.
 const REFUSALS_SAID_EVERY: i64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sleeping_writer_is_woken_and_none_sleeps_on_a_report() {
+        let mailbox = Mailbox::default();
+        let report = || LogReport::Synced(Zxid(1));
+        assert!(!mailbox.post(report()), "it works, and looks by itself");
+        assert!(!mailbox.may_sleep(), "there is something to do");
+        assert_eq!(mailbox.take().len(), 1);
+        assert!(mailbox.may_sleep());
+        assert!(mailbox.post(report()), "the first report wakes it");
+        assert!(!mailbox.post(report()), "once is enough");
+        assert_eq!(mailbox.take().len(), 2);
+        assert!(mailbox.may_sleep());
+        assert_eq!(mailbox.take().len(), 0);
+        assert!(!mailbox.post(report()), "something else has woken it");
+    }
+}

@@ -129,6 +129,8 @@ struct Queue {
     items: VecDeque<LogItem>,
     /// Of the segments in `items`.
     bytes: usize,
+    /// The thread sleeps until something comes. It is woken only then: a notification is a system call, whoever hears it.
+    asleep: bool,
     closing: bool,
 }
 
@@ -151,10 +153,9 @@ impl Shared {
             queue.bytes += segment.bytes().len();
         }
         queue.items.push_back(item);
-        let first = queue.items.len() == 1;
+        let asleep = std::mem::take(&mut queue.asleep);
         drop(queue);
-        // The thread sleeps only on an empty queue.
-        if first {
+        if asleep {
             self.wake.notify_one();
         }
     }
@@ -192,6 +193,7 @@ impl Worker {
     fn take(&mut self, items: &mut VecDeque<LogItem>) -> bool {
         let mut queue = self.shared.lock();
         while queue.items.is_empty() && !queue.closing {
+            queue.asleep = true;
             if !self.log.wants_room() {
                 queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -208,6 +210,7 @@ impl Worker {
                 queue = self.shared.lock();
             }
         }
+        queue.asleep = false;
         if !self.group.delay.is_zero() {
             queue = self.hold_open(queue);
         }
@@ -230,7 +233,7 @@ impl Worker {
             if left.is_zero() || is_quiet {
                 break;
             }
-            // Only the first segment of a group wakes the thread, so look again now and then.
+            // Nobody wakes the thread here, so look again now and then.
             let nap = left.min(Duration::from_millis(1));
             queue =
                 self.shared.wake.wait_timeout(queue, nap).unwrap_or_else(PoisonError::into_inner).0;

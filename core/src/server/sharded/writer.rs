@@ -80,7 +80,8 @@ impl Writer {
 
     fn timeout(&self, alarm: &Alarm) -> Option<Duration> {
         let walks = self.snapshotter.as_ref().is_some_and(Snapshotter::wants_to_walk);
-        if walks || self.replica.has_unsealed() || self.replica.has_ready() {
+        let busy = walks || self.replica.has_unsealed() || self.replica.has_ready();
+        if busy || !self.journal.may_sleep() {
             return Some(Duration::ZERO);
         }
         let wait = alarm.at().saturating_sub(self.clock.now().mono).max(0);
