@@ -286,8 +286,8 @@ impl State {
 
 /// Events taken in one round.
 const EVENTS: usize = 1024;
-/// Connections whose notifications are sent in one round.
-const EVENT_SLICE: usize = 64;
+/// Connections whose notifications are sent in one round: about a tenth of a millisecond.
+const EVENT_SLICE: usize = 16;
 /// Watches of closed connections removed in one round: about a tenth of a millisecond.
 const WATCH_SLICE: usize = 256;
 /// The thread looks after itself at least this often, ms.

@@ -180,8 +180,8 @@ impl ShardThread {
 
 /// Events taken in one round.
 const EVENTS: usize = 1024;
-/// Connections whose notifications are sent in one round.
-const EVENT_SLICE: usize = 64;
+/// Connections whose notifications are sent in one round: about a tenth of a millisecond.
+const EVENT_SLICE: usize = 16;
 /// Watches of closed connections removed in one round: about a tenth of a millisecond.
 const WATCH_SLICE: usize = 256;
 /// Between such rounds, if there is nothing else to do.
