@@ -13,6 +13,7 @@ mod layout;
 mod log_thread;
 mod log_writer;
 mod purge;
+mod read_ahead;
 mod real_disk;
 mod recovery;
 mod replay;

@@ -7,13 +7,14 @@
 use super::error::StorageError;
 use super::layout::{Layout, LogFile};
 use super::log_writer::GROUP_LIMIT;
+use super::read_ahead::{self, Read};
 use super::sums::Completion;
 use quorate_engine::tree::Tree;
 use quorate_wire::disk::log::{Fault, LogEnd, LogScan, RawRecord};
 use quorate_wire::disk::sidecar::{Sidecar, SumEntry};
 use quorate_wire::disk::snapshot::SnapshotDigest;
-use quorate_wire::jute::{Jute, Reader};
-use quorate_wire::txn::{DIGEST_VERSION, TxnDigest, TxnHeader, TxnRecord};
+use quorate_wire::jute::Jute;
+use quorate_wire::txn::{DIGEST_VERSION, TxnDigest, TxnRecord};
 use quorate_wire::{DecodeError, Zxid};
 use std::path::{Path, PathBuf};
 
@@ -134,13 +135,15 @@ impl<'t> Replay<'t> {
         let mut completion = Completion::new(log.zxid, present);
         let mut scan = LogScan::new(&bytes, self.settings.max_payload);
         let mut previous = self.last;
-        for record in scan.by_ref() {
-            while entries.next_if(|entry| entry.offset < record.offset).is_some() {}
-            let entry = entries.next_if(|entry| entry.offset == record.offset);
+        read_ahead::for_each(&path, &mut scan, self.last, |read| {
+            let offset = read.raw.offset;
+            while entries.next_if(|entry| entry.offset < offset).is_some() {}
+            let entry = entries.next_if(|entry| entry.offset == offset);
             let found;
-            (previous, found) = self.record(&path, &record, entry, previous)?;
+            (previous, found) = self.record(&path, read, entry, previous)?;
             completion.add(&found, present);
-        }
+            Ok(())
+        })?;
         let mut end = scan.finish();
         if let Some(sums) = &sums {
             // The exception for files that end with a record is not for the newest one: nothing follows it that would
@@ -171,19 +174,15 @@ impl<'t> Replay<'t> {
     fn record(
         &mut self,
         path: &Path,
-        record: &RawRecord<'_>,
+        Read { raw, head, txn }: Read<'_>,
         entry: Option<SumEntry>,
         previous: Zxid,
     ) -> Result<(Zxid, SumEntry), StorageError> {
-        let mut reader = Reader::new(record.payload);
-        let header: TxnHeader =
-            reader.get().map_err(|e| unreadable(path, record, Zxid::ZERO, &e))?;
-        let zxid = header.zxid;
-        let found = SumEntry::of(record, zxid);
+        let (zxid, found) = head.map_err(|e| unreadable(path, &raw, Zxid::ZERO, &e))?;
         if entry.is_some_and(|entry| (entry.length, entry.crc) != (found.length, found.crc)) {
             return Err(StorageError::Damaged {
                 file: path.to_owned(),
-                offset: record.offset,
+                offset: raw.offset,
                 last: previous,
                 reason: Fault::Sidecar.to_string(),
             });
@@ -192,9 +191,9 @@ impl<'t> Replay<'t> {
         if zxid <= self.last {
             return Ok((zxid, found));
         }
-        self.check_continuity(path, record.offset, zxid)?;
-        let txn = TxnRecord::read(&mut Reader::new(record.payload))
-            .map_err(|e| unreadable(path, record, zxid, &e))?;
+        self.check_continuity(path, raw.offset, zxid)?;
+        let txn = txn.unwrap_or_else(|| TxnRecord::from_bytes(raw.payload));
+        let txn = txn.map_err(|e| unreadable(path, &raw, zxid, &e))?;
         self.tree.apply(&txn, &mut ());
         self.last = zxid;
         self.records += 1;
