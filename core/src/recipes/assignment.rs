@@ -2,7 +2,8 @@
 //!
 //! Layout below `<root>`: `agents/<agent>`, ephemeral, who is there ([`Group`]); `tasks/<agent>/<task>`, persistent, what it has to do;
 //! `results/<task>`, persistent, what came of it. A task is moved, and a result put in its place, in one transaction, which never
-//! leaves it with two agents or none.
+//! leaves it with two agents or none. `receipts/<hex>`, ephemeral, stands beside a task that is being given, so that it is given once: the
+//! answer may be lost, and the task finished before anybody looks.
 //!
 //! An agent that is cut off may still work on a task that was given to another: what it does outside has to be guarded by its
 //! own means, such as the token of its membership.
@@ -10,7 +11,7 @@
 use super::barrier::{children_or_none, create_if_missing};
 use super::directory::Directory;
 use super::group::Group;
-use super::kit::{Backoff, join, patiently};
+use super::kit::{Backoff, Receipt, join, patiently};
 use super::leader::Leadership;
 use super::persistent::Kept;
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result, Transaction};
@@ -78,17 +79,21 @@ impl Assignments {
         Directory::follow(&self.client, &self.tasks_of(agent), |_| true).await
     }
 
-    /// Gives a task to an agent. That it has it already is fine.
+    /// Gives a task to an agent, once. That it has it already is fine.
     ///
     /// # Errors
-    /// `NoNode` for [part](Error::part) 0 when the controller leads no more; or the server refuses.
+    /// `NoNode` for [part](Error::part) 0 when the controller leads no more; or the server refuses. The outcome is unknown only when the session
+    /// ends meanwhile.
     pub async fn assign(&self, agent: &str, task: &str, data: &[u8]) -> Result<()> {
         let node = join(&self.tasks_of(agent), task);
-        let attempt = || self.guarded().create(node.as_str(), data, CreateMode::Persistent);
-        match self.commit(agent, attempt).await {
+        let receipt = Receipt::new(&self.client, &join(&self.root, RECEIPTS));
+        let assign = || self.guarded().create(node.as_str(), data, CreateMode::Persistent);
+        let place = Some(assign().len() - 1);
+        self.in_directory(agent, place, async || match receipt.carry_out(assign).await {
             Err(error) if error.code() == ErrorCode::NodeExists => Ok(()),
-            outcome => outcome,
-        }
+            outcome => outcome.map(drop),
+        })
+        .await
     }
 
     /// Takes a task from an agent. That it does not have it is fine.
@@ -129,8 +134,11 @@ impl Assignments {
                     CreateMode::Persistent,
                 )
             };
-            match self.commit(&other, attempt).await {
-                Ok(()) => moved += 1,
+            let place = Some(attempt().len() - 1);
+            // It may be said again: what has gone from here does not go twice.
+            let write = || patiently(|| attempt().commit());
+            match self.in_directory(&other, place, write).await {
+                Ok(_) => moved += 1,
                 // The agent has finished it, or a lost answer had moved it.
                 Err(error) if self.is_about_tasks(&error, ErrorCode::NoNode) => {
                     let arrived = patiently(|| self.client.exists(&to)).await?;
@@ -200,15 +208,19 @@ impl Assignments {
         Directory::follow(&self.client, &join(&self.root, RESULTS), |_| true).await
     }
 
-    /// Carries out a write that creates a task of `agent`, whose directory may be missing.
-    async fn commit(&self, agent: &str, attempt: impl Fn() -> Transaction) -> Result<()> {
-        let creation = Some(attempt().len() - 1);
+    /// Carries out a write that creates a task of `agent` with one of its parts; the directory may be missing.
+    async fn in_directory<T, F: Future<Output = Result<T>>>(
+        &self,
+        agent: &str,
+        place: Option<usize>,
+        write: impl Fn() -> F,
+    ) -> Result<T> {
         for _ in 0..MAX_TRIES {
-            match patiently(|| attempt().commit()).await {
-                Err(error) if (error.code(), error.part()) == (ErrorCode::NoNode, creation) => {
+            match write().await {
+                Err(error) if (error.code(), error.part()) == (ErrorCode::NoNode, place) => {
                     create_if_missing(&self.client, &self.tasks_of(agent)).await?;
                 }
-                outcome => return outcome.map(drop),
+                outcome => return outcome,
             }
         }
         Err(Error::new(ErrorCode::NoNode, "assign", self.tasks_of(agent))
@@ -237,5 +249,6 @@ impl Assignments {
 const AGENTS: &str = "agents";
 const TASKS: &str = "tasks";
 const RESULTS: &str = "results";
+const RECEIPTS: &str = "receipts";
 /// How often a directory may vanish between its creation and its use.
 const MAX_TRIES: usize = 20;

@@ -237,28 +237,14 @@ impl Counter {
 
     async fn write_with_receipt(&self, data: &[u8], before: Stat) -> Result<Option<i32>> {
         let receipt = Receipt::new(&self.client, &format!("{}-receipts", self.path));
-        loop {
-            let set = self.client.multi().set(&*self.path, data, Some(before.version));
-            let error = match receipt.attach(set).commit().await {
-                Ok(results) => {
-                    return Ok(Some(match results.first() {
-                        Some(PartResult::Set(stat)) => stat.version,
-                        _ => before.version.wrapping_add(1),
-                    }));
-                }
-                Err(error) if error.code() == ErrorCode::NoNode && error.part() == Some(1) => {
-                    receipt.ensure().await?;
-                    continue;
-                }
-                Err(error) if is_conflict(&error) => return Ok(None),
-                Err(error) if !error.is_connection_loss() => return Err(error),
-                Err(error) => error,
-            };
-            return match receipt.happened().await {
-                Ok(Some(true)) => Ok(Some(before.version.wrapping_add(1))),
-                Ok(Some(false)) => Ok(None),
-                _ => Err(error.with_outcome_unknown()),
-            };
+        let set = || self.client.multi().set(&*self.path, data, Some(before.version));
+        match receipt.carry_out(set).await {
+            Ok(results) => Ok(Some(match results.as_deref() {
+                Some([PartResult::Set(stat), ..]) => stat.version,
+                _ => before.version.wrapping_add(1),
+            })),
+            Err(error) if is_conflict(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

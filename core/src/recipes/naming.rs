@@ -6,7 +6,7 @@
 //! ensemble, and never repeats, also when the directory was recreated.
 
 use super::barrier::create_if_missing;
-use super::kit::{Backoff, join, name_of};
+use super::kit::{Backoff, Passing, join, name_of};
 use super::layout::sequence;
 use crate::client::{Client, CreateMode, Created, ErrorCode, Result};
 
@@ -74,8 +74,12 @@ impl Naming {
             )
             .with_detail("the directory's counter is used up: take another directory"));
         }
-        self.forget(&created, mode);
-        Ok(name.to_owned())
+        let name = name.to_owned();
+        if !self.registers {
+            // In the background: nobody waits for it.
+            drop(Passing::known(&self.client, created.path));
+        }
+        Ok(name)
     }
 
     /// An id that never repeats and sorts, as text, after all that were given out before, anywhere in the ensemble.
@@ -83,10 +87,18 @@ impl Naming {
     /// # Errors
     /// When the session is lost, or the server refuses.
     pub async fn sortable(&self) -> Result<String> {
-        let mode = CreateMode::EphemeralSequential;
-        let created = self.create(mode).await?;
-        self.forget(&created, mode);
-        Ok(format!("{}{:016x}", self.prefix, created.stat.czxid))
+        let mut backoff = Backoff::default();
+        loop {
+            // Only the transaction counts. The name is one that is found again, so that nothing stays after a lost answer.
+            let node = Passing::new(&self.client, &self.path, &self.prefix);
+            match self.client.create(node.path(), b"", CreateMode::Ephemeral).await {
+                Err(error) if error.code() == ErrorCode::NoNode => {
+                    create_if_missing(&self.client, &self.path).await?;
+                }
+                Err(error) if error.is_connection_loss() => backoff.pause(&self.client).await,
+                created => return Ok(format!("{}{:016x}", self.prefix, created?.stat.czxid)),
+            }
+        }
     }
 
     /// Creates a node. After a lost answer another one: that leaves a gap, not a double.
@@ -101,13 +113,6 @@ impl Naming {
                 Err(error) if error.is_connection_loss() => backoff.pause(&self.client).await,
                 created => return created,
             }
-        }
-    }
-
-    /// Removes a node whose name has served. Nobody waits for it: should that fail, it goes with the session.
-    fn forget(&self, created: &Created, mode: CreateMode) {
-        if mode == CreateMode::EphemeralSequential {
-            drop(self.client.delete(&created.path, None));
         }
     }
 }

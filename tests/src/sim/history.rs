@@ -40,6 +40,7 @@ pub struct History {
 #[derive(Debug)]
 struct Entry {
     payload: Vec<u8>,
+    time: i64,
     session: i64,
     cxid: i32,
     reply: (i32, Vec<u8>),
@@ -99,6 +100,12 @@ impl History {
         self.entry(zxid).map_or(&[], |entry| &entry.changes)
     }
 
+    /// When a transaction was made, ms since 1970 by the server's clock; 0 if there is none.
+    #[must_use]
+    pub fn time(&self, zxid: i64) -> i64 {
+        self.entry(zxid).map_or(0, |entry| entry.time)
+    }
+
     /// Checks the reply to a write.
     pub fn check_write(&self, session: i64, xid: i32, zxid: i64, err: i32, body: &[u8]) -> Checked {
         ensure!(
@@ -140,6 +147,7 @@ impl History {
             self.session_txn(&header, timeout, now, tick)?;
             self.entries.push(Entry {
                 payload: payload.to_vec(),
+                time: header.time,
                 session: header.client_id,
                 cxid: header.cxid,
                 reply: (0, Vec::new()),

@@ -7,11 +7,15 @@
 #![expect(clippy::use_self, reason = "the method of the type, not that of the trait with its name")]
 
 mod counting;
+mod dated;
 mod exclusive;
 mod locking;
 mod meeting;
 mod numbers;
+mod queues;
 mod sharing;
+mod standby;
+mod tasks;
 mod turns;
 mod views;
 mod work;

@@ -18,7 +18,7 @@ use std::time::Duration;
 type Seen = Arc<Mutex<Vec<(String, i64, Vec<u8>)>>>;
 
 /// Begins to follow something, in whatever session. `None` when that is refused for another reason than the world's.
-async fn insist<T, F>(part: &Part, begin: impl Fn() -> F) -> Option<T>
+pub(crate) async fn insist<T, F>(part: &Part, begin: impl Fn() -> F) -> Option<T>
 where
     F: Future<Output = Result<T>>,
 {

@@ -6,11 +6,10 @@
 
 use super::super::layout::protected::Id;
 use super::super::layout::sequence::Sequence;
-use super::backoff::Backoff;
 use super::patience::{
     delete_if_there, ensure, exhausted, fresh_id, join, name_of, parent_of, patiently,
 };
-use super::race::first;
+use super::removal::{in_background, surely};
 use crate::client::{
     Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat,
 };
@@ -349,24 +348,13 @@ impl Claim {
     }
 
     async fn remove_now(&mut self) -> Result<()> {
-        let mut backoff = Backoff::default();
-        while self.live && self.lifetime.is_alive() {
-            match self.remove_once().await {
-                Ok(()) => self.live = false,
-                Err(error) if error.is_connection_loss() => {}
-                // The server cannot write at the moment, as when its disk is full. Others wait for these nodes: it is asked again.
-                Err(error) if error.code() == ErrorCode::SystemError => {
-                    first(self.lifetime.ended(), backoff.pause(&self.client)).await;
-                }
-                Err(error) if error.is_session_end() => break,
-                Err(error) => {
-                    self.live = false;
-                    return Err(error);
-                }
-            }
+        if !self.live {
+            return Ok(());
         }
+        let claim = &*self;
+        let removed = surely(&claim.client, &claim.lifetime, || claim.remove_once()).await;
         self.live = false;
-        Ok(())
+        removed
     }
 
     async fn remove_once(&self) -> Result<()> {
@@ -481,12 +469,7 @@ impl Drop for Claim {
         let names = std::mem::take(&mut self.names);
         let mut rest = self.take(names);
         self.live = false;
-        let environment = std::sync::Arc::clone(self.client.environment());
-        environment.spawn(Box::pin(async move {
-            if let Err(error) = rest.remove_now().await {
-                tracing::warn!(%error, "a claim could not be removed");
-            }
-        }));
+        in_background(&self.client, "a claim", async move { rest.remove_now().await });
     }
 }
 

@@ -13,6 +13,7 @@ mod live;
 mod patience;
 mod race;
 mod receipt;
+mod removal;
 mod turn;
 
 pub use backoff::Backoff;
@@ -27,4 +28,5 @@ pub use patience::{
 };
 pub use race::{First, first, first_of};
 pub use receipt::Receipt;
+pub use removal::{Passing, in_background, surely};
 pub use turn::Line;

@@ -1,9 +1,8 @@
 //! [`Receipt`]: proof that a transaction has happened.
 
-use super::backoff::Backoff;
-use super::patience::{delete_if_there, ensure, fresh_id, join, patiently};
-use super::race::first;
-use crate::client::{Client, CreateMode, ErrorCode, Lifetime, Result, Transaction};
+use super::patience::{ensure, patiently};
+use super::removal::Passing;
+use crate::client::{Client, CreateMode, ErrorCode, PartResult, Result, Transaction};
 
 /// An ephemeral node that is created in a transaction, so that after a lost answer its existence tells whether the transaction has happened.
 /// Dropping the receipt removes it in the background.
@@ -25,69 +24,56 @@ use crate::client::{Client, CreateMode, ErrorCode, Lifetime, Result, Transaction
 #[derive(Debug)]
 pub struct Receipt {
     client: Client,
-    lifetime: Lifetime,
     directory: String,
-    path: String,
+    node: Passing,
 }
 
 impl Receipt {
     /// A receipt for one transaction, to stand in this directory.
     #[must_use]
     pub fn new(client: &Client, directory: &str) -> Self {
-        Self {
-            client: client.clone(),
-            lifetime: client.lifetime(),
-            directory: directory.to_owned(),
-            path: join(directory, &fresh_id(client).hex()),
+        let node = Passing::new(client, directory, "");
+        Self { client: client.clone(), directory: directory.to_owned(), node }
+    }
+
+    /// Carries out a transaction once, over lost connections, under this session only. Answers the results of its parts, or nothing when it
+    /// has happened and the answer is lost.
+    ///
+    /// # Errors
+    /// What the server refuses. The outcome is unknown only when the session has ended meanwhile, and the receipt with it.
+    pub async fn carry_out(
+        &self,
+        transaction: impl Fn() -> Transaction,
+    ) -> Result<Option<Vec<PartResult>>> {
+        loop {
+            let transaction = transaction().under(self.node.lifetime());
+            let place = transaction.len();
+            let attempt = transaction.create(self.node.path(), b"", CreateMode::Ephemeral);
+            match attempt.commit().await {
+                Ok(mut results) => {
+                    results.truncate(place);
+                    return Ok(Some(results));
+                }
+                Err(error) if (error.code(), error.part()) == (ErrorCode::NoNode, Some(place)) => {
+                    ensure(&self.client, &self.directory).await?;
+                }
+                Err(error) if error.is_connection_loss() => match self.happened().await {
+                    Ok(Some(true)) => return Ok(None),
+                    Ok(Some(false)) => {}
+                    _ => return Err(error.with_outcome_unknown()),
+                },
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    /// Creates the directory; needed when the transaction's last part says `NoNode`.
-    ///
-    /// # Errors
-    /// When it cannot exist.
-    pub async fn ensure(&self) -> Result<()> {
-        ensure(&self.client, &self.directory).await
-    }
-
-    /// The transaction with the receipt as its last part, for this session only.
-    pub fn attach(&self, transaction: Transaction) -> Transaction {
-        transaction.under(&self.lifetime).create(self.path.as_str(), b"", CreateMode::Ephemeral)
-    }
-
-    /// Whether the transaction has happened; if not, it cannot any more. `None` when the session has ended meanwhile, and the receipt
-    /// with it.
-    ///
-    /// # Errors
-    /// When the server does not say.
-    pub async fn happened(&self) -> Result<Option<bool>> {
-        patiently(|| self.client.sync(&self.path)).await?;
-        let found = patiently(|| self.client.exists(&self.path)).await?;
+    /// Whether the transaction has happened; if not, it cannot any more. `None` when the session has ended meanwhile.
+    async fn happened(&self) -> Result<Option<bool>> {
+        patiently(|| self.client.sync(self.node.path())).await?;
+        let found = patiently(|| self.client.exists(self.node.path())).await?;
         Ok(match found {
             Some(_) => Some(true),
-            None => self.lifetime.is_alive().then_some(false),
+            None => self.node.lifetime().is_alive().then_some(false),
         })
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if !self.lifetime.is_alive() {
-            return;
-        }
-        let (client, path) = (self.client.clone(), std::mem::take(&mut self.path));
-        let environment = std::sync::Arc::clone(client.environment());
-        let lifetime = self.lifetime.clone();
-        environment.spawn(Box::pin(async move {
-            let mut backoff = Backoff::default();
-            while let Err(error) = delete_if_there(&client, &path).await {
-                // The server may not be able to write at the moment.
-                if error.code() != ErrorCode::SystemError || !lifetime.is_alive() {
-                    tracing::debug!(%error, "a receipt ends with its session");
-                    return;
-                }
-                first(lifetime.ended(), backoff.pause(&client)).await;
-            }
-        }));
     }
 }

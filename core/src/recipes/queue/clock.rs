@@ -4,7 +4,7 @@
 //! leader) read the same clock here, to within the time that an answer takes.
 
 use crate::client::{Client, CreateMode, ErrorCode, Result};
-use crate::recipes::kit::{self, delete_if_there, ensure, join, patiently};
+use crate::recipes::kit::{Passing, ensure};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A clock that remembers its last reading for a while.
@@ -50,23 +50,17 @@ impl ServerClock {
 
     async fn ask(client: &Client, directory: &str) -> Result<Reading> {
         loop {
-            // A name of its own, so that a lost answer does no harm; ephemeral, so that nothing is left.
-            let path = join(directory, &format!("{CLOCK}{}", kit::fresh_id(client).hex()));
+            // A name of its own, so that a lost answer does no harm; and nothing is left, whatever happens.
+            let node = Passing::new(client, directory, CLOCK);
             let asked = client.environment().now();
-            let created = client.create(&path, b"", CreateMode::Ephemeral).await;
+            let created = client.create(node.path(), b"", CreateMode::Ephemeral).await;
             let answered = client.environment().now();
             match created {
-                Ok(created) => {
-                    drop(client.delete(&path, None));
-                    return Ok(Reading { asked, answered, time: created.stat.ctime });
-                }
+                Ok(created) => return Ok(Reading { asked, answered, time: created.stat.ctime }),
                 Err(error) if error.code() == ErrorCode::NoNode => {
-                    ensure(client, directory).await?
+                    ensure(client, directory).await?;
                 }
-                Err(error) if error.is_connection_loss() => {
-                    patiently(|| client.sync(directory)).await?;
-                    delete_if_there(client, &path).await?;
-                }
+                Err(error) if error.is_connection_loss() => {}
                 Err(error) => return Err(error),
             }
         }

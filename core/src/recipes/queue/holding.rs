@@ -8,8 +8,9 @@ use super::store::{Item, Store};
 use crate::client::{
     Client, CreateMode, Error, ErrorCode, Lifetime, PartResult, Result, Transaction,
 };
-use crate::recipes::kit::{self, Backoff, Loss, ensure, first, fresh_id, patiently};
-use std::sync::Arc;
+use crate::recipes::kit::{
+    self, Backoff, Loss, ensure, fresh_id, in_background, patiently, surely,
+};
 
 /// An item, held. Dropping it gives the item back in the background.
 ///
@@ -236,33 +237,24 @@ impl Mark {
 
     /// Removes it, and nobody else's.
     async fn remove(&mut self) -> Result<()> {
-        let mut backoff = Backoff::default();
-        while self.live && self.lifetime.is_alive() {
-            let removed = match self.find().await {
-                Ok(None) => Ok(()),
-                Ok(Some(_)) => {
-                    let multi = self.client.multi().under(&self.lifetime);
-                    multi.delete(&*self.path, Some(0)).commit().await.map(drop)
-                }
-                Err(error) => Err(error),
-            };
-            match removed {
-                // Once more: is it gone?
-                Err(error) if error.is_connection_loss() => {}
-                Err(error) if error.code() == ErrorCode::NoNode || error.is_session_end() => break,
-                // The server cannot write at the moment.
-                Err(error) if error.code() == ErrorCode::SystemError => {
-                    first(self.lifetime.ended(), backoff.pause(&self.client)).await;
-                }
-                Err(error) => {
-                    self.live = false;
-                    return Err(error);
-                }
-                Ok(()) => break,
-            }
+        if !self.live {
+            return Ok(());
         }
+        let mark = &*self;
+        let removed = surely(&mark.client, &mark.lifetime, || mark.remove_once()).await;
         self.live = false;
-        Ok(())
+        removed
+    }
+
+    async fn remove_once(&self) -> Result<()> {
+        if self.find().await?.is_none() {
+            return Ok(());
+        }
+        let multi = self.client.multi().under(&self.lifetime);
+        match multi.delete(&*self.path, Some(0)).commit().await {
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(()),
+            other => other.map(drop),
+        }
     }
 }
 
@@ -280,11 +272,6 @@ impl Drop for Mark {
             live: true,
         };
         self.live = false;
-        let environment = Arc::clone(self.client.environment());
-        environment.spawn(Box::pin(async move {
-            if let Err(error) = rest.remove().await {
-                tracing::warn!(%error, "the mark of a queue item could not be removed");
-            }
-        }));
+        in_background(&self.client, "the mark of an item", async move { rest.remove().await });
     }
 }

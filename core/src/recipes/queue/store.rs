@@ -119,21 +119,17 @@ impl Store {
     /// Creates an item together with a receipt.
     pub(super) async fn put_once(&self, stem: &str, data: &[u8]) -> Result<()> {
         let receipt = Receipt::new(&self.client, &format!("{}-receipts", self.entries));
+        let path = self.entry(stem);
+        let put = || {
+            let mode = CreateMode::PersistentSequential;
+            self.client.multi().create(path.as_str(), data, mode)
+        };
         loop {
-            let put = self.client.multi();
-            let put = put.create(self.entry(stem), data, CreateMode::PersistentSequential);
-            match receipt.attach(put).commit().await {
-                Ok(_) => return Ok(()),
+            match receipt.carry_out(put).await {
                 Err(error) if error.code() == ErrorCode::NoNode => {
                     ensure(&self.client, &self.entries).await?;
-                    receipt.ensure().await?;
                 }
-                Err(error) if error.is_connection_loss() => match receipt.happened().await {
-                    Ok(Some(true)) => return Ok(()),
-                    Ok(Some(false)) => {}
-                    _ => return Err(error.with_outcome_unknown()),
-                },
-                Err(error) => return Err(error),
+                outcome => return outcome.map(drop),
             }
         }
     }

@@ -1,0 +1,94 @@
+//! Removing what must not stay: asked for again and again until it is gone, or its session is, which removes it too.
+
+use super::backoff::Backoff;
+use super::patience::{delete_if_there, fresh_id, join};
+use super::race::first;
+use crate::client::{Client, ErrorCode, Lifetime, Result};
+use std::sync::Arc;
+
+/// Repeats a removal until it has happened or the session is over. That the server cannot write for a while is no reason to give up:
+/// others may wait for what is to go.
+///
+/// # Errors
+/// When the server refuses, for want of permission.
+pub async fn surely<F: Future<Output = Result<()>>>(
+    client: &Client,
+    lifetime: &Lifetime,
+    mut remove: impl FnMut() -> F,
+) -> Result<()> {
+    let mut backoff = Backoff::default();
+    while lifetime.is_alive() {
+        match remove().await {
+            Err(error) if error.is_connection_loss() => {}
+            Err(error) if error.code() == ErrorCode::SystemError => {
+                first(lifetime.ended(), backoff.pause(client)).await;
+            }
+            Err(error) if error.is_session_end() => break,
+            other => return other,
+        }
+    }
+    Ok(())
+}
+
+/// Lets a removal go on when its owner is gone.
+pub fn in_background(
+    client: &Client,
+    what: &'static str,
+    removal: impl Future<Output = Result<()>> + Send + 'static,
+) {
+    let environment = Arc::clone(client.environment());
+    environment.spawn(Box::pin(async move {
+        if let Err(error) = removal.await {
+            tracing::warn!(%error, "{what} could not be removed");
+        }
+    }));
+}
+
+/// An ephemeral node that serves for a moment and that nobody waits for. Dropping this removes it in the background, whether it was created or
+/// not.
+#[derive(Debug)]
+pub struct Passing {
+    client: Client,
+    lifetime: Lifetime,
+    path: String,
+}
+
+impl Passing {
+    /// A node with a name that nobody else uses, of this session; it has not been created.
+    #[must_use]
+    pub fn new(client: &Client, directory: &str, stem: &str) -> Self {
+        let path = join(directory, &format!("{stem}{}", fresh_id(client).hex()));
+        Self::known(client, path)
+    }
+
+    /// A node that this session has created.
+    #[must_use]
+    pub fn known(client: &Client, path: String) -> Self {
+        Self { client: client.clone(), lifetime: client.lifetime(), path }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The session's life, on which it depends.
+    #[must_use]
+    pub const fn lifetime(&self) -> &Lifetime {
+        &self.lifetime
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if !self.lifetime.is_alive() {
+            return;
+        }
+        let (client, lifetime) = (self.client.clone(), self.lifetime.clone());
+        let path = std::mem::take(&mut self.path);
+        in_background(&self.client, "a passing node", async move {
+            surely(&client, &lifetime, || delete_if_there(&client, &path)).await
+        });
+    }
+}
