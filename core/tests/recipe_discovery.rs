@@ -138,6 +138,57 @@ fn the_node_of_an_earlier_session_is_replaced() -> Outcome {
     Ok(())
 }
 
+/// Somebody's mistake is put right, whatever kind of node it was.
+#[test]
+fn what_somebody_deletes_is_registered_again() -> Outcome {
+    let server = Server::start();
+    let (own, other) = (connect(&server), connect(&server));
+    let discovery = Discovery::new(&own, BASE);
+    let types = [ServiceType::Dynamic, ServiceType::DynamicSequential, ServiceType::Static];
+    let mut registrations = Vec::new();
+    for (port, service_type) in (1..).zip(types) {
+        let instance = ServiceInstance { service_type, ..instance(service_type.name(), port) };
+        registrations.push(wait(discovery.register(instance))?);
+    }
+    let list = provider(&other, Strategy::RoundRobin);
+    for registration in &mut registrations {
+        wait(registration.update(|instance| instance.port = instance.port.map(|port| port + 10)))?;
+        wait(other.delete(&registration.path().unwrap(), None))?;
+    }
+    eventually("again", || ports(&list) == [11, 12, 13]);
+    // What others write stays until the owner has something to say.
+    let third = registrations.last_mut().unwrap();
+    eventually("its owner knows", || third.path().is_some());
+    let path = third.path().unwrap();
+    wait(other.set(&path, b"a remark", None))?;
+    wait(discovery.instances("svc"))?;
+    assert_eq!(wait(other.get(&path))?.0, b"a remark");
+    wait(third.update(|instance| instance.port = Some(23)))?;
+    eventually("said again", || ports(&list) == [11, 12, 23]);
+    for registration in registrations {
+        wait(registration.unregister());
+    }
+    eventually("none", || ports(&list).is_empty());
+    Ok(())
+}
+
+/// Two of a name do not take it from each other again and again: who came last has it, and the other comes back afterwards.
+#[test]
+fn who_registers_last_has_the_name() -> Outcome {
+    let server = Server::start();
+    let (a, b) = (connect(&server), connect(&server));
+    let _first = wait(Discovery::new(&a, BASE).register(instance("x", 1)))?;
+    let second = wait(Discovery::new(&b, BASE).register(instance("x", 2)))?;
+    let (_, won) = wait(b.get(&second.path().unwrap()))?;
+    let list = provider(&b, Strategy::RoundRobin);
+    std::thread::sleep(Duration::from_millis(50));
+    let (_, now) = wait(b.get(&second.path().unwrap()))?;
+    assert_eq!((ports(&list), now.czxid), (vec![2], won.czxid));
+    wait(second.unregister());
+    eventually("the first again", || ports(&list) == [1]);
+    Ok(())
+}
+
 #[test]
 fn strategies_choose_as_they_say() -> Outcome {
     let server = Server::start();

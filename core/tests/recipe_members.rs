@@ -32,8 +32,8 @@ fn a_kept_node_comes_back() {
         b.multi().delete("/n/x", None).delete("/n", None).commit().await.unwrap();
         let second = soon(&a, kept.newer_than(first)).await.unwrap();
         assert!(second > first);
-        kept.set("2");
-        until(&b, async || Ok(b.get("/n/x").await?.0 == b"2")).await;
+        soon(&a, kept.write("2")).await.unwrap();
+        assert_eq!(b.get("/n/x").await.unwrap().0, b"2");
         let old = a.session_id();
         expire(&server, &a).await;
         let third = soon(&a, kept.newer_than(second)).await.unwrap();
@@ -61,6 +61,10 @@ fn a_node_of_another_session_is_not_taken_for_the_own() {
         let taken = Presence::Taken(b.session_id());
         soon(&a, kept.changes().until(|presence| *presence == taken)).await.unwrap();
         assert_eq!(c.get("/x").await.unwrap().0, b"other");
+        // Who waits for it can stop to.
+        let waiting = PersistentNode::new(&c, "/x").keep();
+        soon(&a, waiting.changes().until(|presence| *presence == taken)).await.unwrap();
+        soon(&a, waiting.remove()).await.unwrap();
         b.close().await.unwrap();
         soon(&a, kept.there()).await.unwrap();
         let (data, stat) = c.get("/x").await.unwrap();

@@ -10,7 +10,7 @@ pub use super::layout::dubbo::url::{Url, UrlError};
 
 use super::cache::{Cache, Changes};
 use super::discovery::{Discovery, Registration as Instance};
-use super::kit::{Backoff, Keeper, Spec, ensure_as, patiently};
+use super::kit::{Backoff, Form, Keeper, Rival, Spec, ensure_as, patiently};
 use super::layout::dubbo::{application, paths, registry};
 use crate::client::address::Address;
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
@@ -50,7 +50,7 @@ pub struct Registry {
     root: String,
 }
 
-/// An entry that is registered: again after every new session. Dropping it removes it in the background if it is dynamic. It keeps the
+/// An entry that is registered: again after every new session, and when somebody deletes it. Dropping it removes it in the background if it is dynamic. It keeps the
 /// client's session open.
 #[derive(Debug)]
 pub struct Registration {
@@ -114,13 +114,14 @@ impl Registry {
     /// `BadArguments` for a URL without an interface; what the server refuses.
     pub async fn register(&self, url: &Url) -> Result<Registration> {
         let path = registry::entry_path(&self.root, url).ok_or_else(no_interface)?;
-        let mode = match registry::is_ephemeral(url) {
-            true => CreateMode::Ephemeral,
-            false => CreateMode::Persistent,
+        let form = match registry::is_ephemeral(url) {
+            true => Form::Ephemeral,
+            false => Form::Persistent,
         };
-        let spec = Spec { path, mode, parents: CreateMode::Persistent };
+        let (parents, rival) = (CreateMode::Persistent, Rival::Replace);
+        let spec = Spec { path, form, parents, rival };
         let keeper = Keeper::start(&self.client, spec, Vec::new());
-        keeper.placed().await?;
+        keeper.written(1).await?;
         Ok(Registration { keeper })
     }
 
@@ -245,12 +246,14 @@ impl Registration {
     /// The node; `None` while it is not there, between two sessions.
     #[must_use]
     pub fn path(&self) -> Option<String> {
-        self.keeper.place().map(|place| place.path)
+        self.keeper.path()
     }
 
     /// Removes the entry, a persistent one too, and waits until it is gone.
     pub async fn unregister(self) {
-        self.keeper.remove().await;
+        if let Err(error) = self.keeper.remove().await {
+            tracing::warn!(%error, "an entry could not be removed");
+        }
     }
 }
 

@@ -35,5 +35,6 @@ pub mod semaphore;
 pub mod simple_lock;
 pub mod staged;
 pub mod standby;
+mod ttl;
 pub mod value;
 pub mod wall_lease;

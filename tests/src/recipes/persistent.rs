@@ -33,6 +33,7 @@ impl Persistent {
                 Presence::Absent => "absent",
                 Presence::There(_) => "there",
                 Presence::Taken(_) => "taken",
+                Presence::Refused(_) => "refused",
                 Presence::Ended(_) => "ended",
             }),
             "remove" => json!(self.kept.take(call.name()?)?.remove().await?),

@@ -9,6 +9,7 @@
 mod counting;
 mod dated;
 mod exclusive;
+mod keeping;
 mod locking;
 mod meeting;
 mod numbers;

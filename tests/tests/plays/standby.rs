@@ -2,7 +2,7 @@
 
 use super::turns::{Ledger, Share};
 use super::{is_of_the_world, leaves_nothing, perform};
-use quorate::client::{CreateMode, ErrorCode, Result, Task, within};
+use quorate::client::{CreateMode, Error, ErrorCode, Result, Task, within};
 use quorate::recipes::standby::{ColdStandby, Duty, HotStandby};
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
@@ -65,13 +65,9 @@ impl<const COLD: bool> Play for Standing<COLD> {
                 };
                 match result {
                     Ok(()) if over && served => break,
-                    Err(error)
-                        if !is_of_the_world(&error)
-                            && !(error.code() == ErrorCode::NoNode && error.part() == Some(0)) =>
-                    {
-                        return part.fail(error.to_string());
-                    }
-                    _ => {}
+                    Ok(()) => {}
+                    Err(error) if is_of_the_world(&error) || is_replaced(&error) => {}
+                    Err(error) => return part.fail(error.to_string()),
                 }
                 part.client.sleep(Duration::from_millis(1 + part.below(50))).await;
             }
@@ -148,6 +144,11 @@ impl Instance {
         }
         if part.below(3) > 0 { duty.end().await } else { Ok(()) }
     }
+}
+
+/// Whether the task has passed to another.
+fn is_replaced(error: &Error) -> bool {
+    (error.code(), error.part()) == (ErrorCode::NoNode, Some(0))
 }
 
 fn position(data: Option<&[u8]>) -> u64 {

@@ -9,7 +9,7 @@ mod provider;
 pub use super::layout::discovery::{JAVA_MAP, Payload, ServiceInstance, ServiceType, UriSpec};
 pub use provider::{Provider, Strategy};
 
-use super::kit::{Keeper, Spec, fresh_id, join, patiently};
+use super::kit::{Form, Keeper, Rival, Spec, fresh_id, join, patiently};
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ pub struct Discovery {
     always_enabled_field: bool,
 }
 
-/// An instance that is registered: again after every new session. Dropping it removes the node of a dynamic instance in the background.
+/// An instance that is registered: again after every new session, and when somebody deletes its node. Dropping it removes the node of a dynamic instance in the background.
 /// It keeps the client's session open.
 ///
 /// ```
@@ -92,22 +92,23 @@ impl Discovery {
     }
 
     /// Registers an instance: an ephemeral node for a dynamic one, a persistent one for the others. A node of the same id that another
-    /// session owns is replaced.
+    /// session owns is replaced, once in each session; whoever has lost the name waits for it.
     ///
     /// # Errors
     /// `BadArguments` for a name or id that cannot be part of a path; what the server refuses.
     pub async fn register(&self, instance: ServiceInstance) -> Result<Registration> {
         check(&instance)?;
-        let mode = match instance.service_type {
-            ServiceType::Dynamic => CreateMode::Ephemeral,
-            ServiceType::DynamicSequential => CreateMode::EphemeralSequential,
-            ServiceType::Static | ServiceType::Permanent => CreateMode::Persistent,
+        let form = match instance.service_type {
+            ServiceType::Dynamic => Form::Ephemeral,
+            ServiceType::DynamicSequential => Form::EphemeralSequential,
+            ServiceType::Static | ServiceType::Permanent => Form::Persistent,
         };
         let path = join(&self.service_path(&instance.name), &instance.id);
-        let spec = Spec { path, mode, parents: CreateMode::Container };
+        let (parents, rival) = (CreateMode::Container, Rival::Replace);
+        let spec = Spec { path, form, parents, rival };
         let data = encode(&instance, self.always_enabled_field)?;
         let keeper = Keeper::start(&self.client, spec, data);
-        keeper.placed().await?;
+        keeper.written(1).await?;
         Ok(Registration { keeper, instance, always_enabled_field: self.always_enabled_field })
     }
 
@@ -172,7 +173,7 @@ impl Registration {
     /// Its node; `None` while it is not there, between two sessions.
     #[must_use]
     pub fn path(&self) -> Option<String> {
-        self.keeper.place().map(|place| place.path)
+        self.keeper.path()
     }
 
     /// Changes what is registered; name, id and type stay.
@@ -187,7 +188,8 @@ impl Registration {
         instance.service_type = self.instance.service_type;
         let data = encode(&instance, self.always_enabled_field)?;
         self.instance = instance;
-        self.keeper.update(data).await.map(drop)
+        let change = self.keeper.set(data);
+        self.keeper.written(change).await
     }
 
     /// Announces that this instance takes no new work: it stays in the lists, and nobody chooses it. `enabled` becomes false.
@@ -218,7 +220,9 @@ impl Registration {
 
     /// Removes the node, a persistent one too, and waits until it is gone.
     pub async fn unregister(self) {
-        self.keeper.remove().await;
+        if let Err(error) = self.keeper.remove().await {
+            tracing::warn!(%error, "an instance could not be removed");
+        }
     }
 }
 

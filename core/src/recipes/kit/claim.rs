@@ -347,6 +347,11 @@ impl Claim {
         self.remove_now().await
     }
 
+    /// Does nothing about the nodes any more: they are known to be gone.
+    pub fn forget(mut self) {
+        self.live = false;
+    }
+
     async fn remove_now(&mut self) -> Result<()> {
         if !self.live {
             return Ok(());

@@ -34,9 +34,16 @@ pub struct Companion {
     _end: oneshot::Sender<()>,
 }
 
-/// A future that is ready when the owner has asked the task to finish.
+/// A future that is ready when the owner has asked the task to finish, and from then on.
 #[derive(Debug)]
-pub struct Asked(Option<oneshot::Receiver<()>>);
+pub struct Asked(Asking);
+
+#[derive(Debug)]
+enum Asking {
+    Never,
+    Perhaps(oneshot::Receiver<()>),
+    Asked,
+}
 
 impl Companion {
     /// Starts a task.
@@ -47,7 +54,7 @@ impl Companion {
         let (ask, asked) = oneshot::channel();
         let (ended, done) = oneshot::channel();
         let (end, mut owner_gone) = oneshot::channel::<()>();
-        let work = work(Asked(Some(asked)));
+        let work = work(Asked(Asking::Perhaps(asked)));
         environment.spawn(Box::pin(async move {
             // The end is looked at first: nothing is begun for an owner that is gone.
             first(&mut owner_gone, work).await;
@@ -70,7 +77,7 @@ impl Asked {
     /// For tasks that nobody asks: they are dropped.
     #[must_use]
     pub const fn never() -> Self {
-        Self(None)
+        Self(Asking::Never)
     }
 }
 
@@ -80,14 +87,15 @@ impl Future for Asked {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             // An error means that the owner is gone: then the task is being dropped.
-            Some(asked) => match Pin::new(asked).poll(context) {
+            Asking::Perhaps(asked) => match Pin::new(asked).poll(context) {
                 Poll::Ready(Ok(())) => {
-                    self.0 = None;
+                    self.0 = Asking::Asked;
                     Poll::Ready(())
                 }
                 Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
             },
-            None => Poll::Pending,
+            Asking::Asked => Poll::Ready(()),
+            Asking::Never => Poll::Pending,
         }
     }
 }

@@ -1,271 +1,498 @@
-//! [`Keeper`]: keeps a node of one's own in existence, session after session.
+//! [`Keeper`]: keeps a node in existence, session after session.
 //!
-//! A registration must outlast the session that made it. After a new session the node is created again; one that an earlier
-//! session still owns is deleted first, because it is about to vanish. Compare
+//! A registration outlasts the session that made it: under the next one the node is created again, and one that an earlier session of this
+//! client still owns is deleted first, because it is about to vanish. It outlasts a third party's mistake, too: a node that somebody deletes is
+//! created again. The data is written when it changes; what others write over it is left alone until then. Compare
 //! `org.apache.curator.framework.recipes.nodes.PersistentNode`.
 
 use super::backoff::Backoff;
-use super::patience::{delete_if_there, ensure_as, join, name_of, patiently};
+use super::claim::{Claim, Kind};
+use super::companion::{Asked, Companion};
+use super::live::{Live, Teller, live};
+use super::patience::{delete_if_there, ensure_as, name_of, parent_of, patiently};
 use super::race::{First, first};
-use crate::client::{Client, CreateMode, Error, ErrorCode, Lifetime, Result};
-use quorate_wire::path::parent;
-use tokio::sync::watch;
+use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
+use std::collections::VecDeque;
 
-/// A node that exists as long as this does. Dropping it removes an ephemeral node in the background; [`remove`](Self::remove)
-/// waits for that, and removes a persistent one, too. The client's session stays open meanwhile.
+/// Keeps a node until it is dropped. Then an ephemeral node goes, in the background; [`remove`](Self::remove) waits for that, and removes a
+/// persistent one, too. The client's session stays open meanwhile.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+/// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+///
+/// let (form, rival) = (Form::Persistent, Rival::Wait);
+/// let spec = Spec { path: "/kept".into(), form, parents: CreateMode::Container, rival };
+/// let keeper = Keeper::start(&client, spec, b"1".to_vec());
+/// keeper.written(keeper.set(b"2".to_vec())).await?;
+/// assert_eq!(client.get("/kept").await?.0, b"2");
+/// keeper.remove().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Keeper {
-    wanted: watch::Sender<Wanted>,
-    placed: watch::Receiver<Placed>,
+    state: Live<State>,
+    presence: Live<Presence>,
+    data: Teller<Vec<u8>>,
+    companion: Companion,
+    path: String,
 }
 
 /// What is to be kept.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// The node; with a sequential mode, what its name begins with.
+    /// The node; if it is sequential, what its name begins with.
     pub path: String,
-    /// How it is created.
-    pub mode: CreateMode,
+    /// What kind of node it is.
+    pub form: Form,
     /// How missing parents are created.
     pub parents: CreateMode,
+    /// What is done about another session's node of this name.
+    pub rival: Rival,
 }
 
-/// Where a kept node is.
+/// A kind of node that can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Ephemeral, with a fixed name.
+    Ephemeral,
+    /// Ephemeral, with a number at the end of its name: another one each time it is created.
+    EphemeralSequential,
+    /// Persistent: what is there already is taken over.
+    Persistent,
+}
+
+/// What is done about a node of the same name that another client's session owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rival {
+    /// It is waited for: it may be that of the process before, and expire soon.
+    Wait,
+    /// It is deleted, once in each session: who comes last has the name. Who has lost it waits.
+    Replace,
+}
+
+/// Whether a kept node is there.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::persistent::{Presence, PersistentNode};
+///
+/// let kept = PersistentNode::new(&client, "/host-1").keep();
+/// let token = kept.there().await?;
+/// assert!(matches!(kept.presence(), Presence::There(seen) if seen == token));
+/// kept.remove().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its path, with the sequence suffix if it has one.
-    pub path: String,
-    /// The zxid of its creation: another one after every new session.
-    pub token: i64,
+pub enum Presence {
+    /// Not yet, or not at the moment.
+    Absent,
+    /// It is, with this token (`czxid`).
+    There(i64),
+    /// Another session owns a node of this name. It is waited for: it may be that of the process before, and expire soon.
+    Taken(i64),
+    /// The server refuses to create it. That is tried again, with growing pauses.
+    Refused(Error),
+    /// It is kept no more: it was removed (`None`), or the client has ended, or the removal was refused.
+    Ended(Option<Error>),
 }
 
+/// What the task tells.
 #[derive(Clone, Debug)]
-struct Wanted {
-    data: Vec<u8>,
+struct State {
+    presence: Presence,
+    path: String,
+    /// The revision of the data that is there, or that was refused.
     revision: u64,
-    remove: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Placed {
-    place: Option<Place>,
-    /// The revision of the data that is there.
-    revision: u64,
-    /// What stands in the way.
+    /// What the server refuses.
     error: Option<Error>,
 }
 
 impl Keeper {
     /// Begins to keep a node, in the background.
-    #[must_use]
+    #[must_use = "dropping what keeps the node removes it"]
     pub fn start(client: &Client, spec: Spec, data: Vec<u8>) -> Self {
-        let (wanted, wishes) = watch::channel(Wanted { data, revision: 1, remove: false });
-        let (report, placed) = watch::channel(Placed::default());
-        let work = Work { client: client.clone(), spec, wishes, report };
-        client.environment().spawn(Box::pin(work.run()));
-        Self { wanted, placed }
+        let path = spec.path.clone();
+        let first =
+            State { presence: Presence::Absent, path: String::new(), revision: 0, error: None };
+        let ((tell_state, state), (tell_presence, presence)) =
+            (live(first), live(Presence::Absent));
+        let (data, wanted) = live(data);
+        let work = Work {
+            client: client.clone(),
+            spec,
+            wanted,
+            state: tell_state,
+            presence: tell_presence,
+            node: None,
+            won: 0,
+            sessions: VecDeque::new(),
+            stray: None,
+        };
+        let companion = Companion::start(client.environment(), |asked| work.run(asked));
+        Self { state, presence, data, companion, path }
     }
 
-    /// Waits until the node is there with the newest data.
+    /// Whether the node is there.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        self.presence.get()
+    }
+
+    /// The presence as a stream: the present one first.
+    #[must_use]
+    pub fn changes(&self) -> Live<Presence> {
+        self.presence.clone()
+    }
+
+    /// The node's path, with the number if it has one; `None` while it is not there as far as is known.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        let State { presence, path, .. } = self.state.get();
+        matches!(presence, Presence::There(_)).then_some(path)
+    }
+
+    /// Waits until the node is there with a greater token than this.
     ///
     /// # Errors
-    /// What the server refuses, or the end of the client. After a refusal it is tried again in the background.
-    pub async fn placed(&self) -> Result<Place> {
-        let revision = self.wanted.borrow().revision;
-        let mut placed = self.placed.clone();
-        let done = |placed: &Placed| {
-            placed.error.is_some() || (placed.place.is_some() && placed.revision >= revision)
-        };
-        let placed = placed.wait_for(done).await.map(|placed| placed.clone()).unwrap_or_default();
-        match (placed.place, placed.error) {
-            (_, Some(error)) => Err(error),
-            (Some(place), None) => Ok(place),
-            (None, None) => Err(Error::new(ErrorCode::Closing, "keep", "")),
+    /// What the server refuses, though that is tried again in the background; or when the node is kept no more.
+    pub async fn newer_than(&self, token: i64) -> Result<i64> {
+        let newer = |state: &State| matches!(state.presence, Presence::There(it) if it > token);
+        match self.reached(|state| newer(state) || state.error.is_some()).await? {
+            State { presence: Presence::There(found), .. } if found > token => Ok(found),
+            state => Err(self.explain(state)),
         }
     }
 
-    /// Where the node was seen last; `None` while it is not there as far as is known.
-    #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        self.placed.borrow().place.clone()
+    /// Changes the data, in the background. Of changes in quick succession only the last one may be written. Answers the number of the
+    /// change.
+    pub fn set(&self, data: Vec<u8>) -> u64 {
+        self.data.tell(data)
     }
 
-    /// Changes the node's data, and waits until that is done.
+    /// Waits until the node is there with the data of this change, or a later one. The data at the beginning is change 1.
     ///
     /// # Errors
-    /// As for [`placed`](Self::placed).
-    pub async fn update(&self, data: Vec<u8>) -> Result<Place> {
-        self.wanted.send_modify(|wanted| {
-            wanted.data = data;
-            wanted.revision += 1;
-        });
-        self.placed().await
+    /// As for [`newer_than`](Self::newer_than).
+    pub async fn written(&self, change: u64) -> Result<()> {
+        let written = |state: &State| {
+            let there = matches!(state.presence, Presence::There(_));
+            state.revision >= change && (there || state.error.is_some())
+        };
+        match self.reached(written).await? {
+            State { presence: Presence::There(_), error: None, .. } => Ok(()),
+            state => Err(self.explain(state)),
+        }
     }
 
-    /// Removes the node, and waits until it is gone.
-    pub async fn remove(self) {
-        let Self { wanted, mut placed } = self;
-        wanted.send_modify(|wanted| wanted.remove = true);
-        drop(wanted);
-        while placed.changed().await.is_ok() {}
+    /// Waits for a state of which the condition holds, or the last one.
+    async fn reached(&self, condition: impl Fn(&State) -> bool) -> Result<State> {
+        let ended = |state: &State| matches!(state.presence, Presence::Ended(_));
+        let state = self.state.until(|state| ended(state) || condition(state)).await;
+        state.ok_or_else(|| Error::new(ErrorCode::Closing, "keep", self.path.as_str()))
+    }
+
+    fn explain(&self, state: State) -> Error {
+        let closing = || Error::new(ErrorCode::Closing, "keep", self.path.as_str());
+        state.error.unwrap_or_else(closing)
+    }
+
+    /// Removes the node. Returns when it is gone, or when the session is, which removes an ephemeral one too.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn remove(self) -> Result<()> {
+        self.companion.finish().await;
+        match self.presence.get() {
+            Presence::Ended(Some(error)) if !error.is_session_end() => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
-/// The task's own.
+/// The background task.
 struct Work {
     client: Client,
     spec: Spec,
-    wishes: watch::Receiver<Wanted>,
-    report: watch::Sender<Placed>,
+    wanted: Live<Vec<u8>>,
+    state: Teller<State>,
+    presence: Teller<Presence>,
+    /// The node as it was seen last. A persistent one stays known from one session to the next.
+    node: Option<Node>,
+    /// The session in which the name was this client's already.
+    won: i64,
+    /// Earlier sessions of this client: what they own may be deleted.
+    sessions: VecDeque<i64>,
+    /// What a session before may write late: it was on its way when that session was lost.
+    stray: Option<Vec<u8>>,
+}
+
+struct Node {
+    /// Unless it is persistent.
+    claim: Option<Claim>,
+    path: String,
+    token: i64,
+    /// When this client has written it.
+    mzxid: i64,
+    /// The revision of the data that was written.
+    revision: u64,
+}
+
+/// Why the task looks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// The owner has asked for the end.
+    Asked,
+    /// The node has to be created.
+    Gone,
 }
 
 impl Work {
-    async fn run(mut self) {
+    async fn run(mut self, mut asked: Asked) {
         let mut backoff = Backoff::default();
-        loop {
-            let lifetime = self.client.lifetime();
-            let wanted = self.wishes.borrow_and_update().clone();
-            match self.place(&wanted.data, &lifetime).await {
-                Ok(place) => {
-                    backoff = Backoff::default();
-                    let revision = wanted.revision;
-                    self.report.send_replace(Placed { place: Some(place), revision, error: None });
-                    match first(self.wishes.changed(), lifetime.ended()).await {
-                        First::Left(changed) if changed.is_err() || self.is_over() => break,
-                        First::Left(_) => {}
-                        First::Right(()) => self.report.send_modify(|placed| placed.place = None),
+        let outcome = loop {
+            let round = self.round(&mut asked).await;
+            let pause = match round {
+                Ok(Again::Asked) => break None,
+                Ok(Again::Gone) => first(&mut asked, backoff.pause(&self.client)).await,
+                Err(error) if error.code() == ErrorCode::SessionExpired => {
+                    if self.spec.form != Form::Persistent {
+                        self.node = None;
+                    }
+                    self.tell(Presence::Absent, None);
+                    match first(&mut asked, self.client.connected()).await {
+                        First::Left(()) => First::Left(()),
+                        First::Right(Ok(())) => First::Right(()),
+                        First::Right(Err(error)) => break Some(error),
                     }
                 }
-                Err(error) if error.code() == ErrorCode::SessionExpired => {
-                    if self.client.connected().await.is_err() {
-                        break;
-                    }
+                Err(error) if error.is_session_end() => break Some(error),
+                // The connection is away, or the server cannot write at the moment: neither is a refusal.
+                Err(error)
+                    if error.is_connection_loss() || error.code() == ErrorCode::SystemError =>
+                {
+                    first(&mut asked, backoff.pause(&self.client)).await
                 }
                 Err(error) => {
-                    let over = error.is_session_end();
-                    self.report.send_modify(|placed| placed.error = Some(error));
-                    if over {
-                        break;
-                    }
-                    let pause = backoff.pause(&self.client);
-                    let changed = first(self.wishes.changed(), pause).await;
-                    if self.is_over() || matches!(changed, First::Left(Err(_))) {
-                        break;
-                    }
-                    self.report.send_modify(|placed| placed.error = None);
+                    let presence = match &self.node {
+                        Some(node) => Presence::There(node.token),
+                        None => Presence::Refused(error.clone()),
+                    };
+                    self.tell(presence, Some(error));
+                    first(&mut asked, backoff.pause(&self.client)).await
                 }
-            }
-        }
-        if self.is_ephemeral() || self.is_over() {
-            self.clear().await;
-        }
-    }
-
-    /// Whether the node is to go.
-    fn is_over(&self) -> bool {
-        self.wishes.borrow().remove
-    }
-
-    /// Puts the node in its place, or brings its data up to date.
-    async fn place(&self, data: &[u8], lifetime: &Lifetime) -> Result<Place> {
-        let known = self.report.borrow().place.clone();
-        if let Some(place) = known {
-            match patiently(|| self.client.set(&place.path, data, None)).await {
-                Ok(_) => return Ok(place),
-                Err(error) if error.code() == ErrorCode::NoNode => {}
-                Err(error) => return Err(error),
-            }
-        }
-        loop {
-            let session = self.client.session_id();
-            let created = self.client.create(&self.spec.path, data, self.spec.mode).await;
-            if !lifetime.is_alive() {
-                // Whose it is is not known: the next session looks again.
-                return Err(Error::new(ErrorCode::SessionExpired, "keep", self.spec.path.as_str()));
-            }
-            match created {
-                Ok(created) => {
-                    return Ok(Place { path: created.path, token: created.stat.czxid });
-                }
-                Err(error) if error.code() == ErrorCode::NoNode => {
-                    let directory = parent(&self.spec.path);
-                    ensure_as(&self.client, directory, self.spec.parents).await?;
-                }
-                Err(error) if error.code() == ErrorCode::NodeExists => {
-                    if let Some(place) = self.own(&self.spec.path, session, data).await? {
-                        return Ok(place);
-                    }
-                }
-                Err(error) if error.is_connection_loss() => {
-                    if let Some(place) = self.find(session, data).await? {
-                        return Ok(place);
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Takes a node that is there already if it is what is wanted; removes it otherwise.
-    async fn own(&self, path: &str, session: i64, data: &[u8]) -> Result<Option<Place>> {
-        let Some(stat) = patiently(|| self.client.exists(path)).await? else { return Ok(None) };
-        let owner = if self.is_ephemeral() { session } else { 0 };
-        if stat.ephemeral_owner == owner {
-            return match patiently(|| self.client.set(path, data, None)).await {
-                Ok(stat) => Ok(Some(Place { path: path.to_owned(), token: stat.czxid })),
-                Err(error) if error.code() == ErrorCode::NoNode => Ok(None),
-                Err(error) => Err(error),
             };
-        }
-        delete_if_there(&self.client, path).await?;
-        Ok(None)
+            if pause == First::Left(()) {
+                break None;
+            }
+        };
+        let removed = match outcome {
+            None => self.remove().await,
+            Some(error) => Err(error),
+        };
+        let error = removed.err();
+        self.tell(Presence::Ended(error.clone()), error);
     }
 
-    /// After a lost answer: what was created, if it was.
-    async fn find(&self, session: i64, data: &[u8]) -> Result<Option<Place>> {
-        if !self.is_sequential() {
-            return Ok(None);
+    /// Puts the node in its place and stays with it.
+    async fn round(&mut self, asked: &mut Asked) -> Result<Again> {
+        let is_known = self.node.is_some() && self.won == self.client.session_id();
+        if !is_known && !self.place(asked).await? {
+            return Ok(Again::Gone);
         }
-        let directory = parent(&self.spec.path);
-        patiently(|| self.client.sync(directory)).await?;
-        let names = match patiently(|| self.client.children(directory)).await {
-            Ok((names, _)) => names,
-            Err(error) if error.code() == ErrorCode::NoNode => return Ok(None),
+        let Some(mut node) = self.node.take() else { return Ok(Again::Gone) };
+        let result = self.stay(&mut node, asked).await;
+        if result == Ok(Again::Gone) {
+            if let Some(claim) = node.claim {
+                claim.forget();
+            }
+            self.tell(Presence::Absent, None);
+        } else {
+            self.node = Some(node);
+        }
+        result
+    }
+
+    /// Keeps the data up to date until the node is gone, or the owner asks.
+    async fn stay(&mut self, node: &mut Node, asked: &mut Asked) -> Result<Again> {
+        loop {
+            let (stat, watch) = match self.client.exists_and_watch(&node.path).await {
+                Err(error) if error.is_connection_loss() => continue,
+                found => found?,
+            };
+            let Some(stat) = stat.filter(|stat| stat.czxid == node.token) else {
+                return Ok(Again::Gone);
+            };
+            if self.stray.is_some() && stat.mzxid > node.mzxid {
+                let (data, _) = patiently(|| self.client.get(&node.path)).await?;
+                if self.stray.as_ref() == Some(&data) {
+                    node.revision = 0;
+                }
+                node.mzxid = stat.mzxid;
+            }
+            let data = self.wanted.next_or_present();
+            if node.revision < self.wanted.seen() {
+                // At the version that was looked at: a node that another has put in this place is not written.
+                let set = || self.client.set(&node.path, &data, Some(stat.version));
+                match patiently(set).await {
+                    Ok(stat) => (node.mzxid, node.revision) = (stat.mzxid, self.wanted.seen()),
+                    Err(error)
+                        if matches!(error.code(), ErrorCode::BadVersion | ErrorCode::NoNode) => {}
+                    Err(error) => {
+                        if error.is_session_end() {
+                            self.stray = Some(data);
+                        }
+                        return Err(error);
+                    }
+                }
+                continue;
+            }
+            self.tell_there(node);
+            match first(&mut *asked, first(self.wanted.next(), watch)).await {
+                First::Left(()) => return Ok(Again::Asked),
+                First::Right(First::Right(event)) => drop(event?),
+                First::Right(First::Left(_)) => {}
+            }
+        }
+    }
+
+    /// Creates the node, or takes one that is there. False when the name was another's, and may be free now.
+    async fn place(&mut self, asked: &mut Asked) -> Result<bool> {
+        self.remember_session();
+        let (data, session) = (self.wanted.next_or_present(), self.client.session_id());
+        let kind = match self.spec.form {
+            Form::Persistent => return self.place_persistent(&data).await,
+            Form::Ephemeral => Kind::PlainOwned,
+            Form::EphemeralSequential => Kind::SequentialOwned,
+        };
+        let path = self.spec.path.clone();
+        let (directory, name) = (parent_of(&path), name_of(&path));
+        if self.spec.parents != CreateMode::Container {
+            ensure_as(&self.client, directory, self.spec.parents).await?;
+        }
+        let stems = |_| vec![name.to_owned()];
+        match Claim::create(&self.client, directory, stems, &data, kind).await {
+            Err(error) if error.code() == ErrorCode::NodeExists => {}
+            claim => {
+                let revision = self.wanted.seen();
+                self.take(claim?, revision);
+                return Ok(true);
+            }
+        }
+        let (stat, watch) = self.client.exists_and_watch(&path).await?;
+        let Some(stat) = stat else { return Ok(false) };
+        if stat.ephemeral_owner == session {
+            // One that was dropped just before, under the same name, and is perhaps on its way out.
+            self.take(Claim::adopt(&self.client, &path, &stat), 0);
+            return Ok(true);
+        }
+        let replaces = self.spec.rival == Rival::Replace && self.won != session;
+        if replaces || self.sessions.contains(&stat.ephemeral_owner) {
+            self.clear(&path, stat.version).await?;
+            return Ok(false);
+        }
+        self.tell(Presence::Taken(stat.ephemeral_owner), None);
+        if let First::Right(event) = first(&mut *asked, watch).await {
+            event?;
+        }
+        Ok(false)
+    }
+
+    fn take(&mut self, claim: Claim, revision: u64) {
+        let (path, token) = (claim.path(), claim.token());
+        self.node = Some(Node { claim: Some(claim), path, token, mzxid: token, revision });
+        self.won = self.client.session_id();
+    }
+
+    async fn place_persistent(&mut self, data: &[u8]) -> Result<bool> {
+        let path = self.spec.path.as_str();
+        let mut revision = self.wanted.seen();
+        let create = || self.client.create(path, data, CreateMode::Persistent);
+        let (token, mzxid) = match patiently(create).await {
+            Ok(created) => (created.stat.czxid, created.stat.mzxid),
+            Err(error) if error.code() == ErrorCode::NoNode => {
+                ensure_as(&self.client, parent_of(path), self.spec.parents).await?;
+                return Ok(false);
+            }
+            Err(error) if error.code() == ErrorCode::NodeExists => {
+                let found = patiently(|| self.client.exists(path)).await?;
+                let Some(stat) = found else { return Ok(false) };
+                if stat.ephemeral_owner != 0 {
+                    self.clear(path, stat.version).await?;
+                    return Ok(false);
+                }
+                let known = self.node.as_ref().filter(|node| node.token == stat.czxid);
+                revision = known.map_or(0, |node| node.revision);
+                (stat.czxid, known.map_or(stat.mzxid, |node| node.mzxid))
+            }
             Err(error) => return Err(error),
         };
-        let stem = name_of(&self.spec.path);
-        let is_number = |rest: &str| rest.len() >= 10 && rest.parse::<i32>().is_ok();
-        for name in names.iter().filter(|name| name.strip_prefix(stem).is_some_and(is_number)) {
-            if let Some(place) = self.own(&join(directory, name), session, data).await? {
-                return Ok(Some(place));
+        self.node = Some(Node { claim: None, path: path.to_owned(), token, mzxid, revision });
+        self.won = self.client.session_id();
+        Ok(true)
+    }
+
+    /// Deletes a node that stands in the way, as it was seen.
+    async fn clear(&self, path: &str, version: i32) -> Result<()> {
+        match patiently(|| self.client.delete(path, Some(version))).await {
+            Err(error) if matches!(error.code(), ErrorCode::NoNode | ErrorCode::BadVersion) => {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// The owner has asked for it.
+    async fn remove(&mut self) -> Result<()> {
+        let Some(node) = self.node.take() else { return Ok(()) };
+        if let Some(claim) = node.claim {
+            return claim.remove().await;
+        }
+        let mut backoff = Backoff::default();
+        loop {
+            match delete_if_there(&self.client, &node.path).await {
+                Err(error) if error.code() == ErrorCode::SessionExpired => {
+                    self.client.connected().await?;
+                }
+                Err(error) if error.code() == ErrorCode::SystemError => {
+                    backoff.pause(&self.client).await;
+                }
+                other => return other,
             }
         }
-        Ok(None)
     }
 
-    /// Removes the node. The end of the session does that for an ephemeral one.
-    async fn clear(&self) {
-        let known = self.report.borrow().place.clone();
-        let path = match known {
-            Some(place) => place.path,
-            None if self.is_sequential() => return,
-            None => self.spec.path.clone(),
-        };
+    fn tell_there(&self, node: &Node) {
+        let (path, revision) = (node.path.clone(), node.revision);
+        let presence = Presence::There(node.token);
+        self.state.tell(State { presence: presence.clone(), path, revision, error: None });
+        self.presence.tell_if_new(presence);
+    }
+
+    fn tell(&self, presence: Presence, error: Option<Error>) {
+        let path = self.node.as_ref().map_or(String::new(), |node| node.path.clone());
+        let revision = self.wanted.seen();
+        self.state.tell(State { presence: presence.clone(), path, revision, error });
+        self.presence.tell_if_new(presence);
+    }
+
+    fn remember_session(&mut self) {
         let session = self.client.session_id();
-        let ours = match patiently(|| self.client.exists(&path)).await {
-            Ok(Some(stat)) => !self.is_ephemeral() || stat.ephemeral_owner == session,
-            _ => false,
-        };
-        if ours && let Err(error) = delete_if_there(&self.client, &path).await {
-            tracing::warn!(%error, "a kept node could not be removed");
+        if session != 0 && self.sessions.back() != Some(&session) {
+            self.sessions.push_back(session);
+            if self.sessions.len() > MAX_SESSIONS {
+                self.sessions.pop_front();
+            }
         }
     }
-
-    const fn is_ephemeral(&self) -> bool {
-        matches!(self.spec.mode, CreateMode::Ephemeral | CreateMode::EphemeralSequential)
-    }
-
-    const fn is_sequential(&self) -> bool {
-        matches!(self.spec.mode, CreateMode::EphemeralSequential | CreateMode::PersistentSequential)
-    }
 }
+
+/// Earlier sessions that are remembered: more cannot be visible at the same time.
+const MAX_SESSIONS: usize = 16;

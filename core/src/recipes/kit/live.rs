@@ -98,6 +98,12 @@ impl<T: Clone> Live<T> {
         state.value.clone()
     }
 
+    /// The number of the value that this reader has seen last: the first one is 1, and each told since counts.
+    #[must_use]
+    pub const fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// The value if this reader has not seen it yet, otherwise the next one: the first call answers at once. `None` when nothing will
     /// follow.
     pub async fn next(&mut self) -> Option<T> {
@@ -159,14 +165,15 @@ impl<T: Clone> Stream for Live<T> {
 }
 
 impl<T> Teller<T> {
-    /// Replaces the value.
-    pub fn tell(&self, value: T) {
-        let old = self.shared.change(|state| {
+    /// Replaces the value. Answers its number.
+    pub fn tell(&self, value: T) -> u64 {
+        let (number, old) = self.shared.change(|state| {
             state.version += 1;
-            std::mem::replace(&mut state.value, value)
+            (state.version, std::mem::replace(&mut state.value, value))
         });
         // What is dropped may have a destructor that reads: not under the lock.
         drop(old);
+        number
     }
 }
 

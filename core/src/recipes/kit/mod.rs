@@ -20,7 +20,7 @@ pub use backoff::Backoff;
 pub use claim::{Claim, Kind, unmarked};
 pub use companion::{Asked, Companion};
 pub use held::{Held, Loss, lost};
-pub use keeper::{Keeper, Place, Spec};
+pub use keeper::{Form, Keeper, Presence, Rival, Spec};
 pub use live::{Live, Teller, live};
 pub use patience::{
     changed, delete_if_there, ensure, ensure_as, exhausted, fresh_id, join, name_of, parent_of,

@@ -14,10 +14,9 @@ use crate::client::{Client, CreateMode, ErrorCode, PartResult, Result, Transacti
 /// use quorate::recipes::kit::Receipt;
 ///
 /// let receipt = Receipt::new(&client, "/receipts");
-/// receipt.ensure().await?;
-/// receipt.attach(client.multi().set("/", b"x", None)).commit().await?;
-/// // Had the answer been lost, this would tell.
-/// assert_eq!(receipt.happened().await?, Some(true));
+/// // However often the connection is lost meanwhile, it happens once.
+/// let results = receipt.carry_out(|| client.multi().set("/", b"x", None)).await?;
+/// assert!(results.is_none_or(|results| results.len() == 1));
 /// # Ok::<(), quorate::client::Error>(())
 /// # }).unwrap();
 /// ```

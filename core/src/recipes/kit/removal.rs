@@ -46,6 +46,21 @@ pub fn in_background(
 
 /// An ephemeral node that serves for a moment and that nobody waits for. Dropping this removes it in the background, whether it was created or
 /// not.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+/// use quorate::recipes::kit::Passing;
+///
+/// let node = Passing::new(&client, "/", "clock-");
+/// let time = client.create(node.path(), b"", CreateMode::Ephemeral).await?.stat.ctime;
+/// drop(node);
+/// # assert!(time > 0);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Passing {
     client: Client,

@@ -115,7 +115,7 @@ async fn serve(queue: &Queue, policy: Policy, held: &Held, teller: &Teller<Stand
         drop(term);
         match end {
             End::Lost => return,
-            End::Suspended => teller.tell(Standing::Suspended),
+            End::Suspended => drop(teller.tell(Standing::Suspended)),
         }
         if !queue.resumes(held).await {
             return;
