@@ -55,6 +55,9 @@ impl World {
         let mut random = Random::new(seed);
         let mut plan = Plan::new(&mut random);
         change(&mut plan);
+        if play.as_ref().is_some_and(|play| play.needs_steady_clock()) {
+            plan.faults.wall = 0;
+        }
         note!(trace, "{plan:?}");
         let usual_disk = plan.disk_delay;
         let (clients, owners) = (plan.clients, plan.owners);

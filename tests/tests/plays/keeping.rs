@@ -30,6 +30,10 @@ struct Heard {
 }
 
 impl Play for Touching {
+    fn needs_steady_clock(&self) -> bool {
+        true
+    }
+
     fn processes(&self) -> usize {
         2
     }

@@ -138,6 +138,10 @@ struct Delaying {
 }
 
 impl Play for Delaying {
+    fn needs_steady_clock(&self) -> bool {
+        true
+    }
+
     fn processes(&self) -> usize {
         3
     }

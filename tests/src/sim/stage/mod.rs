@@ -30,6 +30,11 @@ pub trait Play {
     /// client is then closed.
     fn part(&self, part: Part) -> Task;
 
+    /// Whether it is about times by the server's wall clock, which must not jump then.
+    fn needs_steady_clock(&self) -> bool {
+        false
+    }
+
     /// Looks at what is left when everybody has ended.
     ///
     /// # Errors
