@@ -3,6 +3,7 @@
 
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, Inbox, Request, RetryPolicy};
+use quorate::recipes::lock::Lock;
 use quorate::server::Server;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
@@ -33,7 +34,7 @@ impl Visit for Line<'_> {
 
 impl Subscriber for Spans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("quorate::client")
+        metadata.target().starts_with("quorate::")
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -83,13 +84,13 @@ impl Spans {
     fn find(&self, parts: &[&str]) -> String {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
-            let lines = self.lines.lock().unwrap();
+            // A copy: a failing test must not poison what other threads trace into.
+            let lines = self.lines.lock().unwrap().clone();
             let found = lines.values().find(|line| parts.iter().all(|part| line.contains(part)));
             if let Some(line) = found {
                 return line.clone();
             }
             assert!(Instant::now() < end, "no {parts:?} in {lines:#?}");
-            drop(lines);
             std::thread::yield_now();
         }
     }
@@ -123,6 +124,13 @@ fn spans_cover_sessions_attempts_and_operations() -> Outcome {
     }
     wait(client.get("no path")).unwrap_err();
     spans.find(&["operation", "no path", "closed"]);
+
+    let held = wait(Lock::new(&client, "/traced/lock").acquire())?;
+    spans.find(&["acquire path=\"/traced/lock\" closed"]);
+    let hold = format!("hold path={:?} token={}", held.path(), held.token());
+    assert!(!spans.find(&[&hold]).ends_with("closed"));
+    wait(held.release())?;
+    assert!(spans.find(&[&hold, "closed"]).ends_with("closed"));
 
     wait(client.close())?;
     assert!(spans.find(&[&id, "closed"]).ends_with("closed"));

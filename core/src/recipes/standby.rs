@@ -112,7 +112,7 @@ impl HotStandby {
             let Turn::Leads(held) = self.queue.elected(&mut Asked::never()).await? else {
                 return Err(Error::new(ErrorCode::Closing, "stand by", self.task.as_str()));
             };
-            match self.take_over(held).await {
+            match self.take_over(*held).await {
                 Err(error) if error.code() == ErrorCode::SessionExpired => {
                     self.queue.client.connected().await?;
                 }

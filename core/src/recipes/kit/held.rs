@@ -5,6 +5,7 @@ use crate::client::{Client, Lifetime, Result, Transaction};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use tracing::Span;
 
 /// A lock, a lease or a leadership, held. Dropping it releases it in the background; [`release`](Self::release) waits for
 /// that.
@@ -29,6 +30,8 @@ use std::task::Poll;
 #[derive(Debug)]
 pub struct Held {
     claim: Claim,
+    /// Lasts as long as this.
+    _span: Span,
 }
 
 /// Why something is not held any more.
@@ -59,8 +62,16 @@ pub enum Loss {
 impl Held {
     /// A claim that was granted.
     #[must_use]
-    pub const fn new(claim: Claim) -> Self {
-        Self { claim }
+    pub fn new(claim: Claim) -> Self {
+        let span = tracing::debug_span!(
+            target: "quorate::recipes",
+            // It outlasts the wait that it comes from.
+            parent: None,
+            "hold",
+            path = claim.path(),
+            token = claim.token(),
+        );
+        Self { claim, _span: span }
     }
 
     /// The fencing token: greater than that of every earlier holder. Hand it on with what is done under the lock, and let the

@@ -9,6 +9,7 @@ use super::claim::{Claim, Kind};
 use super::held::Held;
 use super::patience::{changed, exhausted, join, patiently};
 use crate::client::{Client, ErrorCode, Result};
+use tracing::{Instrument as _, Span};
 
 /// A queue in a directory.
 #[derive(Clone, Copy, Debug)]
@@ -33,16 +34,19 @@ impl Line<'_> {
     where
         P: for<'c> Fn(&'c [String], &[&str]) -> Position<'c>,
     {
-        loop {
-            match self.stand(true, &stems, &position).await {
-                Ok(Some(held)) => return Ok(held),
-                Ok(None) => {}
-                Err(error) if error.code() == ErrorCode::SessionExpired => {
-                    self.client.connected().await?;
+        let stood = async {
+            loop {
+                match self.stand(true, &stems, &position).await {
+                    Ok(Some(held)) => return Ok(held),
+                    Ok(None) => {}
+                    Err(error) if error.code() == ErrorCode::SessionExpired => {
+                        self.client.connected().await?;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
-        }
+        };
+        stood.instrument(self.span()).await
     }
 
     /// Takes a place, and keeps it only if it is one's turn at once.
@@ -57,7 +61,12 @@ impl Line<'_> {
     where
         P: for<'c> Fn(&'c [String], &[&str]) -> Position<'c>,
     {
-        self.stand(false, &stems, &position).await
+        self.stand(false, &stems, &position).instrument(self.span()).await
+    }
+
+    /// The wait, for who traces it.
+    fn span(&self) -> Span {
+        tracing::debug_span!(target: "quorate::recipes", "acquire", path = self.directory)
     }
 
     /// `None` when the place was lost, or not to be waited in.

@@ -42,7 +42,7 @@ pub(crate) enum Layout {
 #[derive(Debug)]
 pub(crate) enum Turn {
     /// The candidate leads.
-    Leads(Held),
+    Leads(Box<Held>),
     /// Its owner has asked it to leave; its node is gone.
     Left,
 }
@@ -137,7 +137,7 @@ impl Queue {
     /// Takes a place, and keeps it only if it leads at once.
     pub(crate) async fn try_elected(&self) -> Result<Option<Held>> {
         match self.stay(&mut Asked::never(), false).await? {
-            Stay::Turn(Turn::Leads(held)) => Ok(Some(held)),
+            Stay::Turn(Turn::Leads(held)) => Ok(Some(*held)),
             Stay::Turn(Turn::Left) | Stay::Again => Ok(None),
         }
     }
@@ -181,7 +181,7 @@ impl Queue {
             };
             match self.layout.position(&children, &claim.names()) {
                 Position::Held if claim.lifetime().is_alive() => {
-                    return Ok(Stay::Turn(Turn::Leads(Held::new(claim))));
+                    return Ok(Stay::Turn(Turn::Leads(Box::new(Held::new(claim)))));
                 }
                 Position::Exhausted => {
                     claim.remove().await?;
