@@ -52,12 +52,43 @@ pub struct Registry {
 
 /// An entry that is registered: again after every new session, and when somebody deletes it. Dropping it removes it in the background if it is dynamic. It keeps the
 /// client's session open.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::dubbo::{Registry, Url};
+///
+/// let registry = Registry::new(&client, "/dubbo");
+/// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap();
+/// let registration = registry.register(&url).await?;
+/// assert!(registration.path().unwrap().starts_with("/dubbo/org.shop.Orders/providers/"));
+/// registration.unregister().await;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Registration {
     keeper: Keeper,
 }
 
 /// What a subscriber is told: the whole content of one category.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::dubbo::{Registry, Url};
+///
+/// let registry = Registry::new(&client, "/dubbo");
+/// let consumer = Url::parse("consumer://10.0.0.2/org.shop.Orders").unwrap();
+/// let mut subscription = registry.subscribe(&consumer).await?;
+/// let notice = subscription.next().await?;
+/// // Nobody is there, and that is told as a URL.
+/// assert_eq!(notice.urls[0].protocol.as_deref(), Some("empty"));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The category's directory.
@@ -68,6 +99,20 @@ pub struct Notice {
 }
 
 /// The categories that a subscriber follows. Dropping it ends the subscription.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::dubbo::{Registry, Url};
+///
+/// let registry = Registry::new(&client, "/dubbo");
+/// let consumer = Url::parse("consumer://10.0.0.2/org.shop.Orders").unwrap();
+/// let mut subscription = registry.subscribe(&consumer).await?;
+/// assert!(subscription.next().await?.path.starts_with("/dubbo/org.shop.Orders/"));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     consumer: Url,

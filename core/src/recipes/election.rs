@@ -39,6 +39,20 @@ pub struct Election {
 }
 
 /// Which clients take part in the same election.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::election::{Election, Form};
+///
+/// // kazoo's users and these elect one leader together.
+/// let candidate = Election::new(&client, "/election", Form::Kazoo).join();
+/// assert!(candidate.leads().await?.token() > 0);
+/// candidate.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Form {
     /// kazoo's `Election`.

@@ -44,6 +44,20 @@ pub struct Group {
 }
 
 /// How members are written.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::group::{Group, Style};
+///
+/// let party = Group::new(&client, "/party").style(Style::Party);
+/// let member = party.join("host-1", "");
+/// member.there().await?;
+/// assert_eq!(client.children("/party").await?.0.len(), 1);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Style {
     /// The node is named by the member's id: one member of an id at a time.

@@ -59,6 +59,19 @@ struct Past {
 }
 
 /// One's membership. Dropping it leaves the group.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::partitioner::Partitioner;
+///
+/// let member = Partitioner::new(&client, "/shards", ["a"])?.identifier("host-1")?.join().await?;
+/// assert_eq!(member.identifier(), "host-1");
+/// member.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Member {
     set: Partitioner,
@@ -68,6 +81,22 @@ pub struct Member {
 }
 
 /// The items that are one's own: until [`changed`](Self::changed) says that they have to be given back. Dropping it does that.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::partitioner::Partitioner;
+/// use std::time::Duration;
+///
+/// let shards = Partitioner::new(&client, "/shards", ["a", "b"])?.quiet(Duration::from_millis(5));
+/// let mut member = shards.join().await?;
+/// let share = member.acquire().await?;
+/// assert!(share.is_held() && share.held("a").is_some() && share.guarded("c").is_none());
+/// share.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Share {
     items: Vec<(String, Held)>,

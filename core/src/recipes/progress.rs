@@ -54,12 +54,42 @@ pub struct Report {
 }
 
 /// A worker's end. Dropping it removes its report.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::progress::{Progress, Report};
+///
+/// let progress = Progress::new(&client, "/progress");
+/// let reporter = progress.report_as("worker-1", &Report::new(0, 10));
+/// reporter.kept().there().await?;
+/// reporter.report(&Report::new(10, 10));
+/// reporter.end().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Reporter {
     kept: Kept,
 }
 
 /// The controller's end: all reports of the task.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::progress::{Progress, Report};
+///
+/// let progress = Progress::new(&client, "/progress");
+/// let board = progress.watch().await?;
+/// let reporter = progress.report_as("worker-1", &Report::new(3, 10));
+/// let seen = board.until(|reports| !reports.is_empty()).await.unwrap();
+/// assert_eq!((seen[0].0.as_str(), seen[0].1.done), ("worker-1", 3));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Board {
     directory: Directory,

@@ -37,6 +37,25 @@ pub struct Entry {
 }
 
 /// What a cache has noticed.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::cache::{Cache, Change};
+///
+/// let cache = Cache::tree(&client, "/").start()?;
+/// cache.ready().await?;
+/// let mut changes = cache.changes();
+/// client.create("/new", b"", quorate::client::CreateMode::Persistent).await?;
+/// while let Some(change) = changes.next().await {
+///     if matches!(change, Change::Added(entry) if entry.path == "/new") {
+///         break;
+///     }
+/// }
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A node is there.
@@ -59,6 +78,21 @@ pub enum Change {
 }
 
 /// The changes of a cache from the moment of the subscription. Dropping it ends the subscription.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::cache::Cache;
+///
+/// let cache = Cache::tree(&client, "/").start()?;
+/// cache.ready().await?;
+/// let mut changes = cache.changes();
+/// client.set("/", b"x", None).await?;
+/// assert!(changes.next().await.is_some());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "a dropped subscription is over"]
 pub struct Changes {

@@ -15,6 +15,19 @@ use crate::client::{
 };
 
 /// How the nodes of a claim are named.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::{Claim, Kind};
+///
+/// let stems = |id: quorate::recipes::layout::protected::Id| vec![format!("{}-", id.hex())];
+/// let claim = Claim::create(&client, "/places", stems, b"", Kind::Sequential).await?;
+/// assert_eq!(client.children("/places").await?.0, claim.names());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The server appends a number.
@@ -53,6 +66,21 @@ impl Kind {
 
 /// Nodes of one's own in a directory: created together, removed together. Dropping a claim removes them in the background,
 /// however long that takes, unless the session ends first and does it.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::{Claim, Kind};
+///
+/// let stems = |id: quorate::recipes::layout::protected::Id| vec![format!("{}-", id.hex())];
+/// let claim = Claim::create(&client, "/places", stems, b"", Kind::Sequential).await?;
+/// assert!(claim.token() > 0 && claim.path().starts_with("/places/"));
+/// claim.remove().await?;
+/// assert!(client.children("/places").await?.0.is_empty());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Claim {
     client: Client,

@@ -35,6 +35,23 @@ pub struct Companion {
 }
 
 /// A future that is ready when the owner has asked the task to finish, and from then on.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::{Companion, First, first};
+///
+/// let companion = Companion::start(client.environment(), |asked| async move {
+///     match first(asked, std::future::pending::<()>()).await {
+///         First::Left(()) => println!("tidies up"),
+///         First::Right(()) => println!("works"),
+///     }
+/// });
+/// companion.finish().await;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Asked(Asking);
 

@@ -7,6 +7,17 @@ use quorate_wire::path;
 /// Repeats an operation until it is answered. Only for what may happen twice: reads, and writes that say the same again. It ends,
 /// because requests wait for the next connection, and fail when the session ends.
 ///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// // Again and again while the connection is lost: for what may happen twice.
+/// let (root, _) = quorate::recipes::kit::patiently(|| client.get("/")).await?;
+/// assert!(root.is_empty());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// Whatever the operation answers but the loss of a connection.
 pub async fn patiently<T, F: Future<Output = Result<T>>>(
@@ -112,6 +123,21 @@ pub async fn delete_if_there(client: &Client, node: &str) -> Result<()> {
 
 /// Waits until a node changes or goes. Returns at once when it is gone already, and when the connection is lost before it is watched: then
 /// is the time to look again. Reading it rather than asking for its existence leaves no watch behind.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+///
+/// client.create("/before", b"", CreateMode::Persistent).await?;
+/// let gone = client.delete("/before", None);
+/// // Returns at once when the node is gone already.
+/// quorate::recipes::kit::changed(&client, "/before").await?;
+/// gone.await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 /// When the session ends, or the server refuses.

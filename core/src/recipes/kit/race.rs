@@ -25,6 +25,14 @@ pub enum First<A, B> {
 }
 
 /// Waits for the first of two futures, and drops the other one.
+///
+/// ```
+/// use quorate::recipes::kit::{First, first};
+///
+/// # quorate::client::blocking::wait(async {
+/// assert!(matches!(first(std::future::ready(1), std::future::ready(2)).await, First::Left(1)));
+/// # });
+/// ```
 pub async fn first<A, B>(
     left: impl Future<Output = A>,
     right: impl Future<Output = B>,
