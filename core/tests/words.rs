@@ -15,8 +15,8 @@ use quorate::server::Server;
 use quorate_wire::OpCode;
 use quorate_wire::four_letter::FourLetterWord;
 use raw::{Raw, ask, create, eventually, figure, watched};
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 const MODES: [IoMode; 2] = [IoMode::Fused, IoMode::Sharded];
@@ -73,6 +73,22 @@ fn words_may_arrive_in_pieces_and_with_bytes_behind_them() {
         assert_eq!(ask(address, b"abcd"), "", "a frame of 1.6 GB");
         assert_eq!(ask(address, &[0xFF, 0xF4, 0xFF, 0xFD]), "", "telnet's interrupt");
         assert_eq!(ask(address, &[0xFF, 0xF4, 0xFF, 0xFD, 0xFF, 0xFD, 0x06]), "");
+    }
+}
+
+/// As `echo ruok | nc -N` does.
+#[test]
+fn who_ends_the_connection_behind_the_word_is_answered() {
+    for mode in MODES {
+        let (_server, address) = server(mode, FourLetterWords::all());
+        for _ in 0..200 {
+            let mut socket = TcpStream::connect(address).unwrap();
+            socket.write_all(b"ruok").unwrap();
+            socket.shutdown(Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, "imok", "{mode:?}");
+        }
     }
 }
 
@@ -204,7 +220,7 @@ fn words_are_heard_within_the_process_too() {
         stream.set_read_timeout(Some(raw::WAIT));
         stream.write_all(b"cons").unwrap();
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
+        Read::read_to_string(&mut stream, &mut text).unwrap();
         assert!(text.starts_with(" /in-process:0[0](queued=0,recved=1,sent=0)\n"), "{text}");
     }
 }

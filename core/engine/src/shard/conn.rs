@@ -21,8 +21,11 @@ pub struct ConnKey {
 pub enum State {
     /// Nothing has come yet: a handshake or a four-letter word is expected.
     Stranger,
-    /// The replica has been asked for its session (or word); further input waits.
+    /// The replica has been asked for its session; further input waits.
     Connecting,
+    /// It has said a four-letter word: nothing more is read, not even that its peer has ended, before the answer has been sent.
+    /// Tools such as netcat end their half of the connection right behind the word.
+    Asking,
     /// It has a session.
     Open,
     /// It is closed as soon as its output has been sent.

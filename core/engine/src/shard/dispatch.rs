@@ -87,7 +87,7 @@ impl Shard {
         while let Some(state) = self.conn(key).map(|conn| conn.state) {
             let rest = bytes.get(done..).unwrap_or_default();
             match state {
-                State::Closing => return bytes.len(),
+                State::Asking | State::Closing => return bytes.len(),
                 State::Connecting => break,
                 State::Stranger => match self.hear(key, rest, core) {
                     Heard::Word => return bytes.len(),

@@ -35,7 +35,7 @@ impl Shard {
             }
             FirstBytes::Word(word) => {
                 if let Some(conn) = self.conns.get_mut(index(key.slot)) {
-                    conn.state = State::Connecting;
+                    conn.state = State::Asking;
                     self.stats.received(conn);
                 }
                 let rest = rest.get(..rest.len().min(MASK)).unwrap_or_default();

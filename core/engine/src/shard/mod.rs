@@ -425,7 +425,7 @@ impl Shard {
     #[must_use]
     pub fn wants_input(&self, key: ConnKey, crowded: bool) -> bool {
         self.conn(key).is_some_and(|conn| {
-            conn.state != State::Closing
+            !matches!(conn.state, State::Asking | State::Closing)
                 && conn.out.len() < self.config.output_pause
                 && conn.queue.len() < self.config.queue_limit
                 && conn.queued < self.config.queue_bytes
