@@ -105,6 +105,24 @@ pub struct Share {
 }
 
 /// Why a share has to be given back.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::partitioner::{Change, Partitioner};
+/// use std::time::Duration;
+///
+/// let shards = Partitioner::new(&client, "/shards", ["a", "b"])?.quiet(Duration::from_millis(5));
+/// let mut member = shards.clone().identifier("host-1")?.join().await?;
+/// let mut share = member.acquire().await?;
+/// let other = shards.identifier("host-2")?.join().await?;
+/// assert_eq!(share.changed().await, Change::Group);
+/// share.release().await?;
+/// other.leave().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Somebody has come or gone: give back soon, others wait for it.

@@ -35,6 +35,20 @@ pub struct TtlNode {
 }
 
 /// Keeps a [`TtlNode`] from expiring until it is dropped.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::persistent::TtlNode;
+/// use std::time::Duration;
+///
+/// // This server was not told to allow nodes with a time to live.
+/// let refused = TtlNode::new(&client, "/seen", Duration::from_secs(60)).keep().await;
+/// assert!(refused.is_err() || refused.is_ok_and(|touching| touching.outcomes().get().is_ok()));
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Touching {
     last: Live<Result<()>>,

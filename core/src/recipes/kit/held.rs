@@ -133,6 +133,20 @@ impl Held {
 }
 
 /// Waits until a session has ended or a node of it is gone.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::{kit::{Loss, lost}, lock::Lock};
+///
+/// let held = Lock::new(&client, "/lock").acquire().await?;
+/// let loss = lost(client.clone(), held.lifetime().clone(), held.path());
+/// client.delete(&held.path(), None).await?;
+/// assert_eq!(loss.await, Loss::Deleted);
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub async fn lost(client: Client, lifetime: Lifetime, path: String) -> Loss {
     let mut ended = pin!(lifetime.ended());
     let mut deleted = pin!(deleted(&client, &path));

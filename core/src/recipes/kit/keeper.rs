@@ -143,7 +143,7 @@ impl Keeper {
     /// Whether the node is there.
     #[must_use]
     pub fn presence(&self) -> Presence {
-        self.presence.get()
+        self.state.get().presence
     }
 
     /// The presence as a stream: the present one first.
@@ -210,7 +210,7 @@ impl Keeper {
     /// When the server refuses.
     pub async fn remove(self) -> Result<()> {
         self.companion.finish().await;
-        match self.presence.get() {
+        match self.state.get().presence {
             Presence::Ended(Some(error)) if !error.is_session_end() => Err(error),
             _ => Ok(()),
         }
@@ -469,6 +469,7 @@ impl Work {
         }
     }
 
+    // The state comes first: whoever hears of a presence in the stream finds the path that belongs to it.
     fn tell_there(&self, node: &Node) {
         let (path, revision) = (node.path.clone(), node.revision);
         let presence = Presence::There(node.token);

@@ -162,6 +162,13 @@ pub async fn changed(client: &Client, node: &str) -> Result<()> {
 }
 
 /// That a directory has no sequence numbers left, see [`layout::sequence`](super::super::layout::sequence).
+///
+/// ```
+/// use quorate::client::ErrorCode;
+///
+/// let error = quorate::recipes::kit::exhausted("/queue");
+/// assert_eq!((error.code(), error.path()), (ErrorCode::QuotaExceeded, "/queue"));
+/// ```
 #[must_use]
 pub fn exhausted(directory: &str) -> Error {
     Error::new(ErrorCode::QuotaExceeded, "create", directory).with_detail(

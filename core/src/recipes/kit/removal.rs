@@ -11,6 +11,20 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// When the server refuses, for want of permission.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+///
+/// client.create("/sign", b"", CreateMode::Ephemeral).await?;
+/// let lifetime = client.lifetime();
+/// quorate::recipes::kit::surely(&client, &lifetime, || client.delete("/sign", None)).await?;
+/// assert!(client.exists("/sign").await?.is_none());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub async fn surely<F: Future<Output = Result<()>>>(
     client: &Client,
     lifetime: &Lifetime,
@@ -31,6 +45,21 @@ pub async fn surely<F: Future<Output = Result<()>>>(
 }
 
 /// Lets a removal go on when its owner is gone.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+///
+/// client.create("/sign", b"", CreateMode::Ephemeral).await?;
+/// let removal = client.delete("/sign", None);
+/// quorate::recipes::kit::in_background(&client, "the sign", removal);
+/// // It was submitted before this.
+/// assert!(client.exists("/sign").await?.is_none());
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 pub fn in_background(
     client: &Client,
     what: &'static str,

@@ -12,6 +12,22 @@ use crate::client::{Client, ErrorCode, Result};
 use tracing::{Instrument as _, Span};
 
 /// A queue in a directory.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::kit::{Kind, Line};
+/// use quorate::recipes::layout::lock::Mode;
+///
+/// let line = Line { client: &client, directory: "/line", data: b"", kind: Kind::Sequential };
+/// let mode = Mode::Curator;
+/// let held = line.acquire(|id| mode.stems(id), |all, mine| mode.position(all, mine)).await?;
+/// assert!(held.is_held());
+/// held.release().await?;
+/// # Ok::<(), quorate::client::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     /// The client that stands in it.

@@ -122,6 +122,14 @@ pub fn contender(name: &str) -> Option<(Access, Sequence)> {
 ///
 /// `held_write` names the write nodes that the same owner holds; they never block it, neither a
 /// downgrade nor a re-entrant read.
+///
+/// ```
+/// use quorate::recipes::layout::{Position, read_write::{Access, position}};
+///
+/// let children = ["a__READ__0000000001", "b__WRIT__0000000002"];
+/// let writer = position(&children, Access::Write, &["b__WRIT__0000000002"], &[]);
+/// assert_eq!(writer, Position::Wait("a__READ__0000000001"));
+/// ```
 pub fn position<'a, S: AsRef<str>>(
     children: &'a [S],
     access: Access,
