@@ -286,7 +286,7 @@ impl State {
 
 /// Events taken in one round.
 const EVENTS: usize = 1024;
-/// Connections whose notifications are sent in one round: about a tenth of a millisecond.
+/// Connections whose notifications are sent in one round: everybody else's requests wait for so long.
 const EVENT_SLICE: usize = 16;
 /// Watches of closed connections removed in one round: about a tenth of a millisecond.
 const WATCH_SLICE: usize = 256;
