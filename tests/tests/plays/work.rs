@@ -60,7 +60,10 @@ impl<const LAYOUT: usize> Play for Working<LAYOUT> {
 /// An item of which nobody knows yet whether it was put.
 pub(crate) fn new_item(part: &Part, items: &Mutex<BTreeMap<String, bool>>) -> (String, String) {
     let mut items = items.lock().unwrap();
-    let item = format!("{}-{}", part.number, items.len());
+    // Not merely the length: an item that found no room is struck out again.
+    let named = |number| format!("{}-{number}", part.number);
+    let free = (items.len()..).map(named).find(|name| !items.contains_key(name));
+    let item = free.unwrap();
     items.insert(item.clone(), false);
     let data = format!("#{item}#");
     (item, data)
