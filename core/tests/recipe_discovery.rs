@@ -151,10 +151,15 @@ fn what_somebody_deletes_is_registered_again() -> Outcome {
         registrations.push(wait(discovery.register(instance))?);
     }
     let list = provider(&other, Strategy::RoundRobin);
+    let last = registrations.last().unwrap().path().unwrap();
+    let made = || wait(other.exists(&last)).ok().flatten().map_or(0, |stat| stat.czxid);
+    let first = made();
     for registration in &mut registrations {
         wait(registration.update(|instance| instance.port = instance.port.map(|port| port + 10)))?;
         wait(other.delete(&registration.path().unwrap(), None))?;
     }
+    // The list alone may still be that of before.
+    eventually("made again", || made() > first);
     eventually("again", || ports(&list) == [11, 12, 13]);
     // What others write stays until the owner has something to say.
     let third = registrations.last_mut().unwrap();
