@@ -1,9 +1,8 @@
-"""Hosts a server, lets contestants in all languages take turns as leader, and looks at what they do: see README.md.
+"""Hosts a server, lets contestants in all languages take turns as leader, and looks at what they do: see README.md."""
 
-driver.py [--all]
-"""
-
+import argparse
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -74,7 +73,9 @@ class Contestant:
     async def end(self) -> None:
         """Ends it, if it has not."""
         if self.process.returncode is None:
-            self.process.kill()
+            # Not `process.kill`: it may take the exit code away from the loop, which then complains.
+            with contextlib.suppress(ProcessLookupError):
+                self.send(signal.SIGKILL)
         await self.process.wait()
 
 
@@ -116,7 +117,7 @@ class History:
                 await asyncio.sleep(0.01)
 
 
-async def main(everyone: bool) -> None:
+async def main(first: str, everyone: bool) -> None:
     settings = {"tickTime": "500"}
     async with quorate.Server(port=0, settings=settings) as server, quorate.connect(server) as zk:
         await zk.create("/demo")
@@ -128,7 +129,7 @@ async def main(everyone: bool) -> None:
             follows = group.create_task(history.follow(zk))
             contestants: list[Contestant] = []
             try:
-                await play(zk, server.address, history, contestants, everyone)
+                await play(zk, server.address, history, contestants, in_turn(first), everyone)
             finally:
                 for contestant in contestants:
                     await contestant.end()
@@ -136,6 +137,13 @@ async def main(everyone: bool) -> None:
         names, _ = await zk.children("/demo/latch")
         assert names == [], f"left behind: {names}"
     say(f"{history.version} guarded writes, each by the leader of its time.")
+
+
+def in_turn(first: str) -> list[str]:
+    """The languages in their order, from this one on."""
+    names = list(LANGUAGES)
+    at = names.index(first)
+    return names[at:] + names[:at]
 
 
 def missing(command: list[str]) -> list[str]:
@@ -148,9 +156,11 @@ async def play(
     address: str,
     history: History,
     contestants: list[Contestant],
+    languages: list[str],
     everyone: bool,
 ) -> None:
-    for name, command in LANGUAGES.items():
+    for name in languages:
+        command = LANGUAGES[name]
         lacking = missing(command)
         if lacking:
             assert not everyone, f"{name} is missing: {lacking[0]}"
@@ -211,5 +221,15 @@ async def follows_with(leader: Contestant, before: int) -> int:
     return token
 
 
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", action="store_true", help="fail if a language is missing")
+    parser.add_argument(
+        "--first", choices=LANGUAGES, default="Python", help="which leads first, is paused, and is the last to be left"
+    )
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    asyncio.run(main("--all" in sys.argv[1:]))
+    options = arguments()
+    asyncio.run(main(options.first, options.all))
