@@ -189,6 +189,17 @@ async def play(
     queue.append(paused)
     await history.grows()
     say(f"Its write was refused. {leader.name} leads.")
+
+    # This one's session lives, so that only the guard keeps its next write away.
+    say(f"{leader.name}'s place in line is deleted behind its back.")
+    robbed, leader = leader, queue.pop(0)
+    await zk.delete(f"/demo/latch/{await first_in_line(zk)}")
+    await robbed.says("lost")
+    await robbed.says("waiting")
+    queue.append(robbed)
+    token = await follows_with(leader, token)
+    await history.grows()
+
     while queue:
         say(f"{leader.name} is killed.")
         leader.send(signal.SIGKILL)
@@ -212,6 +223,12 @@ async def in_line(zk: quorate.Client, count: int) -> None:
             if stat is not None and stat.num_children == count:
                 return
             await asyncio.sleep(0.02)
+
+
+async def first_in_line(zk: quorate.Client) -> str:
+    """The node of the leader."""
+    names, _ = await zk.children("/demo/latch")
+    return min(names, key=lambda name: name[-10:])
 
 
 async def follows_with(leader: Contestant, before: int) -> int:
