@@ -26,6 +26,10 @@ export enum Kind {
   More = 18,
 }
 
+/** Why something is not held any more: `over` where that is not known. */
+export type Loss = (typeof LOSSES)[number];
+const LOSSES = ["session", "deleted", "over"] as const;
+
 const EVENT_KINDS = ["created", "deleted", "changed", "children"] as const;
 
 /** Steps through a batch. After `next()`, the record is in `kind`, `token` and `value`. */
@@ -79,7 +83,7 @@ export class Reader {
       case Kind.State:
         return SESSION_STATES[this.#u8()];
       case Kind.Lost:
-        return this.#u8() === 1 ? "deleted" : "session";
+        return LOSSES[this.#u8()];
       case Kind.Failed:
       case Kind.Ended:
         return this.#error();

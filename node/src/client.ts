@@ -19,17 +19,25 @@ import {
   type VersionOptions,
   type WatchOptions,
 } from "./types.js";
-import { bytes, numberOf } from "./values.js";
+import { bytes, LONGEST_LIMIT, numberOf, versionOf, whole } from "./values.js";
 import { Watch, Watcher } from "./watch.js";
 
 /**
  * Connects to the servers of a connection string (`h1:2181,h2:2181/app`, `zookeeper://h1?backup=h2`, `dns+srv://name/app`), or to a
  * server in this process, and waits for the session.
  */
-export function connect(servers: string | Server, options: ConnectOptions = {}): Promise<Client> {
-  const { signal, resume, auth, tls, ...rest } = options;
+export async function connect(
+  servers: string | Server,
+  options: ConnectOptions = {},
+): Promise<Client> {
+  const { signal, resume, auth, tls, timeoutMs, sessionTimeoutMs, maxInFlight, ...rest } = options;
+  const number = (name: string, value: number | undefined) =>
+    value !== undefined && { [name]: whole(name, value, 0, LONGEST_LIMIT) };
   const options_ = {
     ...rest,
+    ...number("timeoutMs", timeoutMs === Infinity ? LONGEST_LIMIT : timeoutMs),
+    ...number("sessionTimeoutMs", sessionTimeoutMs),
+    ...number("maxInFlight", maxInFlight),
     ...(typeof servers === "string" ? { servers } : {}),
     ...(auth && { auth: auth.map(({ scheme, secret }) => ({ scheme, secret: bytes(secret) })) }),
     ...(resume && { resumeId: resume.id, resumePassword: bytes(resume.password) }),
@@ -105,7 +113,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     data: Data = "",
     options?: CreateOptions,
   ): Promise<{ path: string; stat: Stat }> {
-    return this.#operation({ operation: "create", path, writes: true }, options, (token) =>
+    return this.#operation({ operation: "create2", path, writes: true }, options, (token) =>
       this.#native.create(
         token,
         path,
@@ -127,14 +135,14 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Writes data. */
   set(path: string, data: Data, options?: VersionOptions): Promise<Stat> {
     return this.#operation({ operation: "setData", path, writes: true }, options, (token) =>
-      this.#native.set(token, path, bytes(data), options?.version ?? -1),
+      this.#native.set(token, path, bytes(data), versionOf(options)),
     );
   }
 
   /** Deletes a node without children. */
   delete(path: string, options?: VersionOptions): Promise<void> {
     return this.#operation({ operation: "delete", path, writes: true }, options, (token) =>
-      this.#native.delete(token, path, options?.version ?? -1),
+      this.#native.delete(token, path, versionOf(options)),
     );
   }
 

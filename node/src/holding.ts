@@ -1,9 +1,17 @@
-import { Kind } from "./batch.js";
+import { Kind, type Loss } from "./batch.js";
 import type { Client } from "./client.js";
-import { QuorateError } from "./errors.js";
+import { type ErrorCode, QuorateError } from "./errors.js";
 import { hub } from "./hub.js";
 import { Multi } from "./multi.js";
 import type { NativeHeld } from "./native.js";
+
+/** What the reason of a lost signal says. */
+const LOSSES: Readonly<Record<Loss | "closed", readonly [string, ErrorCode, number]>> = {
+  session: ["its session is over", "SessionExpired", -112],
+  deleted: ["its node was deleted", "NoNode", -101],
+  over: ["the term is over", "InvalidState", -9],
+  closed: ["its client was closed", "Closing", -116],
+};
 
 /**
  * What is held until it is given back or lost: a lock, a leadership. It keeps the process alive, as an open socket does, unless `unref` was
@@ -32,11 +40,12 @@ export abstract class Holding implements AsyncDisposable {
     this.token = native.token;
     this.path = native.path;
     hub.hold();
-    this.#watch = hub.token((kind) => {
+    this.#watch = hub.token((kind, value) => {
       hub.forget(this.#watch);
-      // When the whole client is closed, its calls are cancelled, this one with them.
-      if (kind === Kind.Lost || (kind === Kind.Cancelled && this.#released === undefined)) {
-        this.#onLost();
+      // Who has given it back does not lose it.
+      if (this.#released === undefined) {
+        // When the whole client is closed, its calls are cancelled, this one with them.
+        this.#onLost(kind === Kind.Lost ? (value as Loss) : "closed");
       }
     });
     native.lost(this.#watch);
@@ -83,17 +92,12 @@ export abstract class Holding implements AsyncDisposable {
     );
   }
 
-  #onLost(): void {
+  #onLost(why: Loss | "closed"): void {
     this.#letGo();
-    const message = `${this.#what} ${this.path} is lost`;
-    this.#lost.abort(
-      new QuorateError(message, {
-        code: "SessionExpired",
-        errno: -112,
-        operation: this.#what,
-        path: this.path,
-      }),
-    );
+    const { path } = this;
+    const [text, code, errno] = LOSSES[why];
+    const message = `${this.#what} ${path} is lost: ${text}`;
+    this.#lost.abort(new QuorateError(message, { code, errno, operation: this.#what, path }));
     // Nothing of it is left to stand in the way, should its node still be there.
     this.giveBack().catch(() => undefined);
   }

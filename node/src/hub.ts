@@ -6,7 +6,9 @@
 import { Kind, Reader } from "./batch.js";
 import { ended, timedOut } from "./errors.js";
 import { type Early, type NativeHub, native } from "./native.js";
+import { onAbort } from "./signal.js";
 import type { CallOptions } from "./types.js";
+import { limitOf } from "./values.js";
 
 /** Who is told what comes under a token. */
 export type Receiver = (kind: Kind, value: unknown, token: number) => void;
@@ -91,6 +93,7 @@ class Hub {
         reject(signal.reason);
         return;
       }
+      const ms = limitOf(options);
       let release: (() => void) | undefined;
       const token = this.token((kind, value, token) => {
         this.#receivers.delete(token);
@@ -109,9 +112,7 @@ class Hub {
         release?.();
         reject(reason);
       };
-      if (options !== undefined) {
-        release = limit(options, about, giveUp);
-      }
+      release = limit(signal, ms, about, giveUp);
       try {
         this.early(start(token));
       } catch (error) {
@@ -128,6 +129,7 @@ class Hub {
         reject(signal.reason);
         return;
       }
+      const ms = limitOf(options);
       let gaveUp: { reason: unknown } | undefined;
       let release: (() => void) | undefined;
       const token = this.token((kind, value, token) => {
@@ -146,7 +148,7 @@ class Hub {
         }
       });
       this.hold();
-      release = limit(options, call, (reason) => {
+      release = limit(signal, ms, call, (reason) => {
         gaveUp ??= { reason };
         this.native.cancel(token);
       });
@@ -202,26 +204,19 @@ function outcome<T>(call: Spawn<T>, kind: Kind, value: unknown, token: number): 
 
 /** Calls `giveUp` when a signal or a time limit says so, until the result is called. */
 function limit(
-  options: CallOptions | undefined,
+  signal: AbortSignal | undefined,
+  ms: number | null,
   about: About,
   giveUp: (reason: unknown) => void,
 ): (() => void) | undefined {
-  const signal = options?.signal;
-  const timeoutMs = options?.timeoutMs;
-  if (signal === undefined && timeoutMs === undefined) {
+  if (signal === undefined && ms === null) {
     return undefined;
   }
-  const onAbort = () => giveUp(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(
-          () => giveUp(timedOut(about.operation, about.path, about.writes ?? false)),
-          timeoutMs,
-        );
+  const forget = signal && onAbort(signal, giveUp);
+  const late = () => giveUp(timedOut(about.operation, about.path, about.writes ?? false));
+  const timer = ms === null ? undefined : setTimeout(late, ms);
   return () => {
-    signal?.removeEventListener("abort", onAbort);
+    forget?.();
     clearTimeout(timer);
   };
 }

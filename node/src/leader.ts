@@ -2,10 +2,9 @@ import type { Client } from "./client.js";
 import { timedOut } from "./errors.js";
 import { Holding } from "./holding.js";
 import { hub } from "./hub.js";
-import { limitOf } from "./lock.js";
 import type { NativeClient, NativeHeld } from "./native.js";
 import type { CallOptions, Data } from "./types.js";
-import { bytes } from "./values.js";
+import { bytes, limitOf } from "./values.js";
 
 export interface ElectionOptions {
   /** Stands in the node, for others to see who leads. */
@@ -37,12 +36,14 @@ export class Election {
   /** Stands for leadership, and waits until it leads. Who gives up takes part no more: no node stays behind. */
   lead(options?: CallOptions): Promise<Term> {
     const { path } = this;
-    const ms = limitOf(options);
     return hub.spawn<Term>(
       {
         operation: "lead",
         path,
-        start: (token) => this.#native.lead(token, path, this.#id, this.#session, ms),
+        start: (token) => {
+          const ms = limitOf(options);
+          this.#native.lead(token, path, this.#id, this.#session, ms);
+        },
         finish: (token) => new Term(this.#client, hub.native.takeTerm(token) as NativeHeld),
         late: () => {
           throw timedOut("lead", path, false);

@@ -4,7 +4,7 @@ import { Holding } from "./holding.js";
 import { hub } from "./hub.js";
 import type { NativeClient, NativeHeld } from "./native.js";
 import { type CallOptions, type Data, LOCK_MODES, type LockMode } from "./types.js";
-import { bytes, numberOf } from "./values.js";
+import { bytes, limitOf, numberOf } from "./values.js";
 
 export interface LockOptions {
   /** Whose layout; `curator` unless told otherwise. */
@@ -47,12 +47,14 @@ export class Lock {
   /** `late` says what a lock is that could not be had in time. */
   #acquire<L>(options: CallOptions | undefined, atOnce: boolean, late: () => L): Promise<Held | L> {
     const { path } = this;
-    const ms = limitOf(options);
     return hub.spawn<Held | L>(
       {
         operation: "lock",
         path,
-        start: (token) => this.#native.acquire(token, path, this.#mode, this.#data, atOnce, ms),
+        start: (token) => {
+          const ms = limitOf(options);
+          this.#native.acquire(token, path, this.#mode, this.#data, atOnce, ms);
+        },
         finish: (token) => new Held(this.#client, hub.native.takeHeld(token) as NativeHeld),
         late,
         discard: (held) => {
@@ -77,9 +79,4 @@ export class Held extends Holding {
   release(): Promise<void> {
     return this.giveBack();
   }
-}
-
-/** @internal */
-export function limitOf(options: CallOptions | undefined): number | null {
-  return options?.timeoutMs === undefined ? null : Math.max(0, Math.ceil(options.timeoutMs));
 }

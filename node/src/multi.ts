@@ -7,7 +7,7 @@ import {
   type NodeOptions,
   type PartResult,
 } from "./types.js";
-import { bytes, numberOf } from "./values.js";
+import { bytes, numberOf, versionOf } from "./values.js";
 
 /** Demands a version of the node; any if absent. */
 export interface VersionDemand {
@@ -39,19 +39,19 @@ export class Multi {
 
   /** Writes data. */
   set(path: string, data: Data, options?: VersionDemand): this {
-    this.#parts.push({ kind: "set", path, data: bytes(data), ...version(options) });
+    this.#parts.push({ kind: "set", path, data: bytes(data), version: versionOf(options) });
     return this;
   }
 
   /** Deletes a node without children. */
   delete(path: string, options?: VersionDemand): this {
-    this.#parts.push({ kind: "delete", path, ...version(options) });
+    this.#parts.push({ kind: "delete", path, version: versionOf(options) });
     return this;
   }
 
   /** Demands that a node exists, at this version if one is given. */
   check(path: string, options?: VersionDemand): this {
-    this.#parts.push({ kind: "check", path, ...version(options) });
+    this.#parts.push({ kind: "check", path, version: versionOf(options) });
     return this;
   }
 
@@ -68,8 +68,4 @@ export class Multi {
       (token) => this.#submit(token, this.#parts),
     );
   }
-}
-
-function version(options: VersionDemand | undefined): { version?: number } {
-  return options?.version === undefined ? {} : { version: options.version };
 }

@@ -2,6 +2,7 @@ import { type Client, connect } from "./client.js";
 import { hub } from "./hub.js";
 import type { NativeServer } from "./native.js";
 import type { ConnectOptions, ServerOptions } from "./types.js";
+import { whole } from "./values.js";
 
 /**
  * A server in this process. While it listens on a port it keeps the process alive, as a server of `node:net` does, unless `unref` was
@@ -26,14 +27,15 @@ export class Server implements AsyncDisposable {
   }
 
   /** Starts a server. When it is there, its port is open and its data is loaded. */
-  static start(options: ServerOptions): Promise<Server> {
-    const { volatile, dataDir, settings, ...rest } = options;
+  static async start(options: ServerOptions): Promise<Server> {
+    const { volatile, dataDir, settings, port, host } = options;
     if ((dataDir === undefined) !== (volatile === true)) {
-      return Promise.reject(new TypeError("a server needs either dataDir or volatile: true"));
+      throw new TypeError("a server needs either dataDir or volatile: true");
     }
     const keys = Object.entries(settings ?? {}).map(([key, value]) => [key, String(value)]);
     const options_ = {
-      ...rest,
+      ...(port !== undefined && { port: whole("port", port, 0, 65_535) }),
+      ...(host !== undefined && { host }),
       ...(dataDir !== undefined && { dataDir }),
       ...(keys.length > 0 && { settings: Object.fromEntries(keys) }),
     };

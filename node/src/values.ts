@@ -1,4 +1,4 @@
-import type { Data } from "./types.js";
+import type { CallOptions, Data } from "./types.js";
 
 /** The bytes of what a user calls data. */
 export function bytes(data: Data): Buffer {
@@ -22,3 +22,29 @@ export function numberOf(table: readonly string[], word: string): number {
   }
   return number;
 }
+
+/** A whole number, as the native half has it: it would quietly take another one for what does not fit. */
+export function whole(name: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
+  }
+  return value;
+}
+
+/** The expected version of a node; -1 for any. */
+export function versionOf(options: { version?: number | undefined } | undefined): number {
+  const version = options?.version;
+  return version === undefined ? -1 : whole("version", version, -(2 ** 31), 2 ** 31 - 1);
+}
+
+/** A time limit, ms; `null` if there is none, or one that is longer than any timer runs. */
+export function limitOf(options: CallOptions | undefined): number | null {
+  const ms = options?.timeoutMs;
+  if (ms === undefined || ms > LONGEST_LIMIT) {
+    return null;
+  }
+  return whole("timeoutMs", Math.max(0, Math.ceil(ms)), 0, LONGEST_LIMIT);
+}
+
+/** What a timer can wait for, ms: 24 days. */
+export const LONGEST_LIMIT = 2 ** 31 - 1;

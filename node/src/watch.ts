@@ -5,6 +5,7 @@ import type { Client } from "./client.js";
 import { cancelled, QuorateError } from "./errors.js";
 import { hub } from "./hub.js";
 import type { NativeClient } from "./native.js";
+import { onAbort } from "./signal.js";
 import type { NodeEvent, WatchEvent, WatchOptions } from "./types.js";
 
 type Ending = { readonly event: NodeEvent } | { readonly error: unknown };
@@ -21,8 +22,7 @@ export class Watch implements PromiseLike<NodeEvent>, Disposable {
   /** The client that watches. It is not collected while this is open. */
   readonly client: Client;
   readonly #native: NativeClient;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = () => this.#cancel(this.#signal?.reason);
+  readonly #forgetSignal: (() => void) | undefined;
   #ending: Ending | undefined;
   #promise: Promise<NodeEvent> | undefined;
   #settle: ((ending: Ending) => void) | undefined;
@@ -32,8 +32,7 @@ export class Watch implements PromiseLike<NodeEvent>, Disposable {
     this.client = client;
     this.#native = native;
     this.path = path;
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#forgetSignal = signal && onAbort(signal, (reason) => this.#end({ error: reason }));
     this.token = hub.token((kind, value) => {
       if (kind === Kind.Event) {
         this.#end({ event: value as NodeEvent });
@@ -72,15 +71,11 @@ export class Watch implements PromiseLike<NodeEvent>, Disposable {
 
   /** Removes it, on the server too. Who awaits it gets an `AbortError`. */
   cancel(): void {
-    this.#cancel(cancelled());
+    this.#end({ error: cancelled() });
   }
 
   [Symbol.dispose](): void {
     this.cancel();
-  }
-
-  #cancel(reason: unknown): void {
-    this.#end({ error: reason });
   }
 
   #end(ending: Ending): void {
@@ -88,7 +83,7 @@ export class Watch implements PromiseLike<NodeEvent>, Disposable {
       this.#ending = ending;
       hub.forget(this.token);
       this.#native.unwatch(this.token);
-      this.#signal?.removeEventListener("abort", this.#onAbort);
+      this.#forgetSignal?.();
       this.#settle?.(ending);
       this.#settle = undefined;
     }
@@ -111,8 +106,7 @@ export class Watcher implements AsyncIterableIterator<WatchEvent, undefined>, As
   readonly client: Client;
   readonly #native: NativeClient;
   readonly #token: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = () => this.#end(this.#signal?.reason);
+  readonly #forgetSignal: (() => void) | undefined;
   readonly #most: number;
   readonly #registered: Promise<void>;
   #events: WatchEvent[] = [];
@@ -126,7 +120,6 @@ export class Watcher implements AsyncIterableIterator<WatchEvent, undefined>, As
     this.client = client;
     this.#native = native;
     this.path = path;
-    this.#signal = options.signal;
     this.#most = Math.max(1, options.maxEvents ?? 1024);
     this.#token = hub.token((kind, value) => {
       switch (kind) {
@@ -141,10 +134,11 @@ export class Watcher implements AsyncIterableIterator<WatchEvent, undefined>, As
           break;
       }
     });
-    if (this.#signal?.aborted) {
-      this.#registered = Promise.reject(this.#signal.reason);
+    const { signal } = options;
+    if (signal?.aborted) {
+      this.#registered = Promise.reject(signal.reason);
     } else {
-      this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+      this.#forgetSignal = signal && onAbort(signal, (reason) => this.#end(reason));
       const recursive = options.recursive ?? false;
       this.#registered = hub.operation<void>({ operation: "addWatch", path }, undefined, (token) =>
         native.watch(token, this.#token, path, recursive),
@@ -215,7 +209,7 @@ export class Watcher implements AsyncIterableIterator<WatchEvent, undefined>, As
     this.#over = true;
     hub.forget(this.#token);
     this.#native.unwatch(this.#token);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#forgetSignal?.();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve, reject } of waiting) {

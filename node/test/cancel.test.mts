@@ -4,13 +4,16 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Client, connect, QuorateError, Server } from "quorate";
 import { until } from "./support/child.mjs";
+import { ask } from "./support/words.mjs";
 
 describe("giving up", { timeout: 240_000 }, () => {
   let server: Server;
   let zk: Client;
   let other: Client;
   before(async () => {
-    server = await Server.start({ volatile: true, port: 0 });
+    // Sessions that nobody closes live longer than a test waits.
+    const settings = { "4lw.commands.whitelist": "*", tickTime: 6000 };
+    server = await Server.start({ volatile: true, port: 0, settings });
     zk = await connect(server.address ?? "");
     other = await server.connect();
   });
@@ -88,6 +91,30 @@ describe("giving up", { timeout: 240_000 }, () => {
     }
   }
 
+  it("a connection", async () => {
+    const address = server.address ?? "";
+    const sessionTimeoutMs = 60_000;
+    const sessions = async () =>
+      Number(/^zk_global_sessions\t(\d+)$/m.exec(await ask(server.port ?? 0, "mntr"))?.[1]);
+    const before = await sessions();
+    assert(before >= 2);
+    for (const [moment, at] of moments) {
+      const control = new AbortController();
+      const reason = new Error(moment);
+      const connecting = connect(address, { signal: control.signal, sessionTimeoutMs });
+      at(() => control.abort(reason));
+      const outcome = await connecting.catch((error: unknown) => error);
+      if (outcome instanceof Error) {
+        assert.equal(outcome, reason);
+      } else {
+        const client = outcome as Client;
+        assert.equal(client.state, "connected");
+        await client.close();
+      }
+    }
+    await until(async () => (await sessions()) === before, "nothing is left");
+  });
+
   it("a lock in time", async () => {
     await using _held = await other.lock("/timed").acquire();
     for (const timeoutMs of [0, 1, 20]) {
@@ -109,6 +136,8 @@ describe("giving up", { timeout: 240_000 }, () => {
     const aborted = AbortSignal.abort(new Error("before"));
     await assert.rejects(zk.get("/", { signal: aborted }), /before/);
     await assert.rejects(zk.getAndWatch("/", { signal: aborted }), /before/);
+    const warnings: Error[] = [];
+    process.on("warning", (warning) => warnings.push(warning));
     const control = new AbortController();
     const reads = Array.from({ length: 100 }, () => zk.get("/", { signal: control.signal }));
     control.abort();
@@ -117,6 +146,7 @@ describe("giving up", { timeout: 240_000 }, () => {
     const given = results.filter((result) => result.status === "rejected");
     assert(given.length > 0);
     assert(given.every((result) => result.reason.name === "AbortError"));
+    assert.deepEqual(warnings, []);
     // A write that was submitted is carried out, as the error says.
     const late = zk.create("/late", "", { timeoutMs: 0 });
     // The event loop is busy when the answer comes, and then looks at its timers first.

@@ -55,8 +55,32 @@ describe("the life of a process", { timeout: 240_000 }, () => {
     );
     await until(async () => (await zk.exists("/collected")) !== null, "it has connected");
     await until(async () => (await zk.exists("/collected")) === null, "the session is closed");
+    assert.equal(program.child.exitCode, null);
     program.child.kill("SIGKILL");
     await program.end;
+  });
+
+  it("a forgotten client whose session is lost does not end it", async () => {
+    const ended = await run(`
+      import { connect, Server } from "quorate";
+      const server = await Server.start({ volatile: true, port: 0, settings: { tickTime: 100 } });
+      const options = { sessionTimeoutMs: 200 };
+      async function forget() {
+        const zk = await connect(server.address, options);
+        zk.on("state", () => {});
+        zk.watch("/", { recursive: true });
+        await zk.getAndWatch("/");
+        (await zk.lock("/lock").acquire()).unref();
+        (await zk.leader("/leader").lead()).unref();
+      }
+      await forget();
+      const zk = await connect(server.address, options);
+      const lost = new Promise((resolve) => zk.on("state", (state) => state === "lost" && resolve()));
+      const held = await zk.lock("/other").acquire();
+      await server.stop();
+      await Promise.all([lost, new Promise((resolve) => held.signal.addEventListener("abort", resolve))]);
+      console.log("it goes on");`);
+    assert.deepEqual(ended, { code: 0, signal: null, output: "it goes on\n" });
   });
 
   it("process.exit with everything open closes the session", async () => {

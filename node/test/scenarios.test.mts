@@ -1,5 +1,5 @@
-// The scenarios of `tests/scenarios`, which every front runs: in the process, through a socket, and, if QUORATE_TEST_SERVERS says
-// `host:port`, at a server elsewhere.
+// The scenarios of `tests/scenarios`, which every front runs: in the process and through a socket, or, if QUORATE_TEST_SERVERS says
+// `host:port`, at that server.
 
 import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
@@ -23,13 +23,13 @@ before(async () => {
 after(() => server.stop());
 
 const elsewhere = process.env.QUORATE_TEST_SERVERS;
-const places: Record<string, (options: ConnectOptions) => Promise<Client>> = {
-  "in the process": (options) => server.connect(options),
-  "through a socket": (options) => connect(server.address ?? "", options),
-  ...(elsewhere !== undefined && {
-    [`at ${elsewhere}`]: (options: ConnectOptions) => connect(elsewhere, options),
-  }),
-};
+const places: Record<string, (options: ConnectOptions) => Promise<Client>> =
+  elsewhere === undefined
+    ? {
+        "in the process": (options) => server.connect(options),
+        "through a socket": (options) => connect(server.address ?? "", options),
+      }
+    : { [`at ${elsewhere}`]: (options) => connect(elsewhere, options) };
 
 for (const [place, open] of Object.entries(places)) {
   describe(`scenarios ${place}`, () => {

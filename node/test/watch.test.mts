@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Client, connect, Server, type WatchEvent } from "quorate";
 import { until } from "./support/child.mjs";
+import { ask } from "./support/words.mjs";
 
 describe("watches", { timeout: 240_000 }, () => {
   let server: Server;
@@ -23,14 +24,7 @@ describe("watches", { timeout: 240_000 }, () => {
 
   /** How many watches for data the server has for all its clients. */
   async function registered(): Promise<number> {
-    const { connect } = await import("node:net");
-    const socket = connect(server.port ?? 0, "127.0.0.1");
-    socket.write("wchs");
-    let answer = "";
-    for await (const chunk of socket) {
-      answer += chunk;
-    }
-    return Number(/Total watches:(\d+)/.exec(answer)?.[1]);
+    return Number(/Total watches:(\d+)/.exec(await ask(server.port ?? 0, "wchs"))?.[1]);
   }
 
   it("a loop sees every change, and leaving it removes the watch", async () => {

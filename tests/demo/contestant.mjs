@@ -4,11 +4,12 @@
 
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect } from "../../node/index.mjs";
+import { connect, QuorateError } from "../../node/index.mjs";
 
 const [address, name] = process.argv.slice(2);
 const told = new AbortController();
-createInterface({ input: process.stdin }).on("line", () => told.abort());
+const lines = createInterface({ input: process.stdin });
+lines.on("line", (line) => line.trim() === "step down" && told.abort());
 
 const zk = await connect(address, { sessionTimeoutMs: 2000 });
 while (!(await lead())) {
@@ -16,7 +17,7 @@ while (!(await lead())) {
 }
 await zk.close();
 console.log(`left ${name}`);
-process.exit(0);
+lines.close();
 
 /** One term. True if it ended because this was told to step down. */
 async function lead() {
@@ -24,18 +25,19 @@ async function lead() {
   const term = await zk.leader("/demo/latch", { id: name }).lead();
   console.log(`leading ${name} ${term.token}`);
   const value = `${name} ${term.token}`;
-  const over = AbortSignal.any([told.signal, term.signal]);
-  for (let count = 0; !over.aborted; count += 1) {
+  // Whether the term goes on is not looked at: that it does is what the guard is for.
+  for (let count = 0; !told.signal.aborted; count += 1) {
     const text = count === 0 ? value : `${value} ${count}`;
     try {
       await term.guarded().set("/demo/leader", text).commit();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
       break;
     }
     if (count === 0) {
       console.log(`wrote ${value}`);
     }
-    await sleep(50, undefined, { signal: over }).catch(() => undefined);
+    await sleep(50, undefined, { signal: told.signal }).catch(() => undefined);
   }
   await term.resign();
   return told.signal.aborted;

@@ -67,7 +67,11 @@ impl Batch {
             }
             Answer::Lost(loss) => {
                 self.begin(kind::LOST, token);
-                self.bytes.push(u8::from(loss == Loss::Deleted));
+                self.bytes.push(match loss {
+                    Some(Loss::Session) => 0,
+                    Some(Loss::Deleted) => 1,
+                    None => 2,
+                });
             }
             Answer::Late => self.begin(kind::LATE, token),
             Answer::Cancelled => self.begin(kind::CANCELLED, token),

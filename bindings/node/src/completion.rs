@@ -22,7 +22,8 @@ pub(crate) enum Answer {
     Parts(Vec<PartResult>),
     /// A state of a session: of these there are many.
     State(State),
-    Lost(Loss),
+    /// What was held is lost; why, where that is known.
+    Lost(Option<Loss>),
     /// The time limit came first.
     Late,
     Cancelled,

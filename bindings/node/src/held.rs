@@ -56,7 +56,8 @@ impl NativeHeld {
     #[napi(catch_unwind)]
     pub fn lost(&self, call: u32) {
         if let Some(held) = &self.held {
-            self.shared.spawn(call, &**held.client().environment(), held.lost(), Answer::Lost);
+            let answer = |loss| Answer::Lost(Some(loss));
+            self.shared.spawn(call, &**held.client().environment(), held.lost(), answer);
         }
     }
 

@@ -7,7 +7,6 @@ use crate::hub::Shared;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, BufferSlice};
 use napi_derive::napi;
-use quorate::recipes::kit::Loss;
 use quorate::recipes::leader::{Candidate, Leadership};
 use std::sync::Arc;
 
@@ -54,7 +53,7 @@ impl NativeTerm {
     #[napi(catch_unwind)]
     pub fn lost(&self, call: u32) {
         let environment = Arc::clone(self.leadership.client().environment());
-        let answer = |()| Answer::Lost(Loss::Session);
+        let answer = |()| Answer::Lost(None);
         self.shared.spawn(call, &*environment, self.leadership.lost(), answer);
     }
 

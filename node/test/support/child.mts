@@ -63,3 +63,13 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** The same without giving the event loop a turn. */
+export function spin(condition: () => boolean, what: string): void {
+  const deadline = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > deadline) {
+      throw new Error(`${what}: not within half a minute`);
+    }
+  }
+}
