@@ -11,8 +11,9 @@ const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(here, "test", "out");
 
 function run(program, args) {
-  const { status } = spawnSync(program, args, { cwd: here, stdio: "inherit" });
+  const { status, signal, error } = spawnSync(program, args, { cwd: here, stdio: "inherit" });
   if (status !== 0) {
+    console.error(`${program} ${args[0]} ended with ${error ?? signal ?? status}`);
     process.exit(status ?? 1);
   }
 }

@@ -26,6 +26,11 @@ describe("the life of a process", { timeout: 240_000 }, () => {
     await server.stop();
   });
 
+  it("the package alone does not keep it alive", async () => {
+    const ended = await run(`import "quorate"; console.log("imported");`);
+    assert.deepEqual(ended, { code: 0, signal: null, output: "imported\n" });
+  });
+
   it("a forgotten client does not keep it alive, and its session is closed", async () => {
     const ended = await run(
       `${CONNECT}
