@@ -105,6 +105,20 @@ impl Original {
         })
     }
 
+    /// The error says in which file and record the damage at `at` is, and what to do about it.
+    fn is_named(&self, error: &StorageError, name: &str, at: usize) {
+        let at = u64::try_from(at).unwrap();
+        let mut scan = LogScan::new(&self.files[name], 1 << 20);
+        let mut begins: Vec<u64> = scan.by_ref().map(|record| record.offset).collect();
+        begins.push(scan.finish().offset());
+        let begin = begins.into_iter().take_while(|&offset| offset <= at).last().unwrap_or(0);
+        let StorageError::Damaged { file, offset, .. } = error else { panic!("{error}") };
+        assert_eq!((file, *offset), (&path(name), begin), "{name} at {at}: {error}");
+        let (file, text) = (file.display(), error.to_string());
+        assert!(text.starts_with(&format!("{file} is damaged at offset {begin} (")), "{text}");
+        assert!(text.contains(": restore the file from a backup; to accept the loss, "), "{text}");
+    }
+
     /// Where the data of a file end and its padding begins.
     fn end(&self, name: &str) -> usize {
         self.files[name].iter().rposition(|&b| b != 0).map_or(0, |at| at + 1)
@@ -125,7 +139,9 @@ fn a_flipped_byte_in_a_log_with_sums_is_refused_or_harmless() {
                     let unchecked = (4..16).contains(&at) || at >= original.end(name);
                     assert!(unchecked, "{what} was not noticed");
                 }
-                Err(StorageError::Damaged { file, .. }) => assert!(file.ends_with(name), "{what}"),
+                Err(error @ StorageError::Damaged { .. }) => {
+                    original.is_named(&error, name, at);
+                }
                 Err(other) => panic!("{what}: {other}"),
             }
         }

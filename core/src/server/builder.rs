@@ -13,7 +13,7 @@ use super::sharded::{self, Sharded};
 use super::snapshotter::Snapshotter;
 use super::words::{Facts, Words};
 use crate::config::{IoMode, ListenAddress, ServerConfig, SnapshotCompression};
-use crate::storage::{GroupCommit, Report, Storage, StorageConfig};
+use crate::storage::{GroupCommit, Loading, Report, Storage, StorageConfig};
 use mio::{Poll, Waker};
 use quorate_engine::replica::Replica;
 use quorate_engine::shard::Shard;
@@ -47,6 +47,7 @@ use std::time::Duration;
 pub struct Builder {
     config: ServerConfig,
     volatile: bool,
+    loading: Arc<Loading>,
 }
 
 impl Builder {
@@ -107,6 +108,13 @@ impl Builder {
         self
     }
 
+    /// Lets this follow the loading of the data, and give it up.
+    #[must_use]
+    pub fn loading(mut self, loading: Arc<Loading>) -> Self {
+        self.loading = loading;
+        self
+    }
+
     /// Starts the server. When this returns, its port is open and its data is loaded.
     ///
     /// # Errors
@@ -146,7 +154,10 @@ impl Start {
         let (storage, tree) = if builder.volatile {
             (None, Tree::new(settings.tree))
         } else {
-            let (storage, tree, report) = Storage::open(storage_config(&config, settings.tree))?;
+            let (storage, tree, report) = Storage::open(StorageConfig {
+                loading: builder.loading,
+                ..storage_config(&config, settings.tree)
+            })?;
             (Some((Arc::new(storage), report)), tree)
         };
         Ok(Self { config, clock, settings, poll, waker, listener, address, storage, tree })

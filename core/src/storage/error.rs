@@ -3,6 +3,7 @@
 //! Each message says what happened, where (file and offset) and what to do about it; the texts are what
 //! an operator reads when a server does not start.
 
+use super::disk::is_full;
 use quorate_wire::Zxid;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
+    /// Whoever opened it does not want it any more ([`Loading::give_up`](super::Loading::give_up)).
+    #[error("loading was given up; nothing was changed")]
+    GivenUp,
     /// A file operation failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {source}; {}", advice(.source))]
     Io {
         /// What was tried: `read`, `create`, ….
         action: &'static str,
@@ -211,6 +215,26 @@ impl LogFailure {
     /// Wraps an error of the file system.
     pub(crate) fn new(action: &'static str, path: &Path, error: &io::Error) -> Self {
         Self { action, path: path.to_owned(), reason: error.to_string() }
+    }
+}
+
+/// What to do about an error of the file system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "give this user access to it, or start the server as the user that owns the data"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "mount its file system for writing, or correct dataDir or dataLogDir"
+        }
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::IsADirectory => {
+            "something else is in its place: move that away, or correct dataDir or dataLogDir"
+        }
+        io::ErrorKind::NotFound => "restore it, or correct dataDir or dataLogDir",
+        _ if is_full(error) => "make room on its device, or raise the limit",
+        _ => "check its device (the system's log may say more), or restore it from a backup",
     }
 }
 

@@ -10,6 +10,7 @@ mod epochs;
 mod error;
 mod group_writer;
 mod layout;
+mod loading;
 mod log_thread;
 mod log_writer;
 mod purge;
@@ -24,6 +25,7 @@ mod sums;
 pub use epochs::Epochs;
 pub use error::{AppendError, LogFailure, StorageError};
 pub use group_writer::{GroupWriter, LogItem};
+pub use loading::Loading;
 pub use log_thread::{GroupCommit, LogReport, LogThread};
 pub use log_writer::{LogConfig, LogWriter};
 pub use purge::Purged;
@@ -77,6 +79,8 @@ pub struct StorageConfig {
     pub max_payload: usize,
     /// For the tree.
     pub tree: TreeConfig,
+    /// Follows the opening, and can give it up.
+    pub loading: Arc<Loading>,
 }
 
 impl StorageConfig {
@@ -99,6 +103,7 @@ impl StorageConfig {
             retain: 3,
             max_payload: DEFAULT_MAX_PAYLOAD,
             tree,
+            loading: Arc::default(),
         }
     }
 }
@@ -126,7 +131,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the directory is in use, missing or damaged, or its files cannot be read: the message says which
-    /// file, where in it, and what to do. Nothing has been changed then.
+    /// file, where in it, and what to do. Or when [`StorageConfig::loading`] was given up. Nothing has been changed then.
     pub fn open(config: StorageConfig) -> Result<(Self, Tree, Report), StorageError> {
         let disk = Arc::clone(&config.disk);
         let layout = Layout::new(disk, &config.data_dir, config.log_dir.as_deref());
@@ -139,7 +144,7 @@ impl Storage {
             last_processed: config.last_processed,
             tree: config.tree,
         };
-        let (tree, report) = recovery::open(&layout, &rules)?;
+        let (tree, report) = recovery::open(&layout, &rules, &config.loading)?;
         for warning in &report.warnings {
             tracing::warn!("{warning}");
         }

@@ -7,6 +7,7 @@
 use super::epochs::Epochs;
 use super::error::StorageError;
 use super::layout::{Files, Layout};
+use super::loading::Loading;
 use super::replay::{Replay, ReplaySettings, Tail};
 use super::snapshot_load::{self, Rejected};
 use super::snapshot_writer::SnapshotWriter;
@@ -63,20 +64,25 @@ struct Found {
 }
 
 /// Builds the tree from what is in the directories, which must be locked.
-pub(crate) fn open(layout: &Layout, rules: &Rules) -> Result<(Tree, Report), StorageError> {
+pub(crate) fn open(
+    layout: &Layout,
+    rules: &Rules,
+    loading: &Loading,
+) -> Result<(Tree, Report), StorageError> {
     let started = Instant::now();
     let files = layout.list()?;
     let initialize = layout.log_root.join(INITIALIZE);
     let may_begin = rules.autocreate || layout.disk.read(&initialize).is_ok();
     let mut report = Report::default();
     let (mut tree, found) = if files.snapshots.is_empty() {
-        without_snapshot(layout, rules, &files, may_begin, &mut report)?
+        without_snapshot(layout, rules, loading, &files, may_begin, &mut report)?
     } else {
-        with_snapshot(layout, rules, &files, &mut report)?
+        with_snapshot(layout, rules, loading, &files, &mut report)?
     };
     report.last = tree.last_zxid();
     check_lost_logs(layout, &files, report.last)?;
     read_epochs(layout, &mut report);
+    loading.go_on()?;
     for tail in &found.tails {
         clean_end(layout, tail)?;
     }
@@ -128,17 +134,18 @@ pub(crate) fn trailer(head: &FrozenHead, rules: &Rules) -> Trailer {
 fn with_snapshot(
     layout: &Layout,
     rules: &Rules,
+    loading: &Loading,
     files: &Files,
     report: &mut Report,
 ) -> Result<(Tree, Found), StorageError> {
-    let (loaded, rejected) = snapshot_load::newest(layout, &files.snapshots, rules.tree)?;
+    let (loaded, rejected) = snapshot_load::newest(layout, &files.snapshots, rules.tree, loading)?;
     for Rejected { file, reason } in &rejected {
         let path = layout.snapshot_path(file);
         report.warnings.push(format!("{} is passed over: {reason}", path.display()));
     }
     report.snapshot = Some((layout.snapshot_path(&loaded.file), loaded.file.zxid));
     let mut tree = loaded.tree;
-    let found = replay(layout, rules, files, &mut tree, loaded.digest, report)?;
+    let found = replay(layout, rules, loading, files, &mut tree, loaded.digest, report)?;
     let last = tree.last_zxid();
     if let Some(Rejected { file, reason }) = rejected.into_iter().find(|r| r.file.zxid > last) {
         // A snapshot is begun after its last transaction is in the log.
@@ -152,12 +159,14 @@ fn with_snapshot(
 fn without_snapshot(
     layout: &Layout,
     rules: &Rules,
+    loading: &Loading,
     files: &Files,
     may_begin: bool,
     report: &mut Report,
 ) -> Result<(Tree, Found), StorageError> {
     let mut tree = Tree::new(rules.tree);
-    let found = replay(layout, rules, files, &mut tree, None, report);
+    let found = replay(layout, rules, loading, files, &mut tree, None, report);
+    loading.go_on()?;
     // Without trust, logs that hold anything are a reason to refuse, whatever is in them.
     let has_records = match &found {
         Ok(_) => report.records > 0,
@@ -176,13 +185,14 @@ fn without_snapshot(
 fn replay(
     layout: &Layout,
     rules: &Rules,
+    loading: &Loading,
     files: &Files,
     tree: &mut Tree,
     digest: Option<SnapshotDigest>,
     report: &mut Report,
 ) -> Result<Found, StorageError> {
     let settings = ReplaySettings { max_payload: rules.max_payload, digest: rules.tree.digest };
-    let mut replay = Replay::new(tree, digest, &settings);
+    let mut replay = Replay::new(tree, digest, &settings, loading);
     let tails = replay.run(layout, &files.logs);
     report.records = replay.records;
     report.mismatches = replay.mismatches;

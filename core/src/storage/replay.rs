@@ -6,6 +6,7 @@
 
 use super::error::StorageError;
 use super::layout::{Layout, LogFile};
+use super::loading::{self, Loading};
 use super::log_writer::GROUP_LIMIT;
 use super::read_ahead::{self, Read};
 use super::sums::Completion;
@@ -37,6 +38,7 @@ pub(crate) struct Replay<'t> {
     /// What the sidecars lack of the records that were read, by log, oldest first.
     pub(crate) completions: Vec<Completion>,
     settings: ReplaySettings,
+    loading: &'t Loading,
 }
 
 /// What a replay needs to know beforehand.
@@ -79,6 +81,7 @@ impl<'t> Replay<'t> {
         tree: &'t mut Tree,
         digest: Option<SnapshotDigest>,
         settings: &ReplaySettings,
+        loading: &'t Loading,
     ) -> Self {
         let last = tree.last_zxid();
         let mut this = Self {
@@ -86,6 +89,7 @@ impl<'t> Replay<'t> {
             last,
             awaited: digest.filter(|digest| digest.version == DIGEST_VERSION),
             settings: *settings,
+            loading,
             torn: None,
             agreed: last == Zxid::ZERO,
             jump: None,
@@ -134,9 +138,11 @@ impl<'t> Replay<'t> {
         let present = if sums.is_some() { sums_bytes.as_slice() } else { &[] };
         let mut completion = Completion::new(log.zxid, present);
         let mut scan = LogScan::new(&bytes, self.settings.max_payload);
+        self.loading.begin(bytes.len());
         let mut previous = self.last;
         read_ahead::for_each(&path, &mut scan, self.last, |read| {
             let offset = read.raw.offset;
+            self.loading.reach(offset)?;
             while entries.next_if(|entry| entry.offset < offset).is_some() {}
             let entry = entries.next_if(|entry| entry.offset == offset);
             let found;
@@ -144,6 +150,7 @@ impl<'t> Replay<'t> {
             completion.add(&found, present);
             Ok(())
         })?;
+        self.loading.reach(loading::bytes(bytes.len()))?;
         let mut end = scan.finish();
         if let Some(sums) = &sums {
             // The exception for files that end with a record is not for the newest one: nothing follows it that would

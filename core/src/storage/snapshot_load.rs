@@ -6,6 +6,7 @@
 
 use super::error::StorageError;
 use super::layout::{Layout, SnapshotFile};
+use super::loading::{self, Loading};
 use super::purge::looks_complete;
 use flate2::read::MultiGzDecoder;
 use quorate_engine::session::SessionNumber;
@@ -42,6 +43,7 @@ pub(crate) fn newest(
     layout: &Layout,
     files: &[SnapshotFile],
     config: TreeConfig,
+    loading: &Loading,
 ) -> Result<(Loaded, Vec<Rejected>), StorageError> {
     let mut rejected = Vec::new();
     let mut tried = 0;
@@ -51,13 +53,14 @@ pub(crate) fn newest(
         }
         let result = if looks_complete(layout, &file) {
             tried += 1;
-            load(layout, file, config).map_err(|e| e.to_string())
+            load(layout, file, config, loading)
         } else {
-            Err("the file is incomplete".to_owned())
+            Err(Unusable::Incomplete)
         };
         match result {
             Ok(loaded) => return Ok((loaded, rejected)),
-            Err(reason) => rejected.push(Rejected { file, reason }),
+            Err(Unusable::Unwanted(given_up)) => return Err(given_up),
+            Err(unusable) => rejected.push(Rejected { file, reason: unusable.to_string() }),
         }
     }
     let (newest, reason) = rejected.first().map_or_else(Default::default, |r| {
@@ -67,12 +70,22 @@ pub(crate) fn newest(
     Err(StorageError::NoValidSnapshot { dir, tried: rejected.len(), newest, reason })
 }
 
-fn load(layout: &Layout, file: SnapshotFile, config: TreeConfig) -> Result<Loaded, Unusable> {
+fn load(
+    layout: &Layout,
+    file: SnapshotFile,
+    config: TreeConfig,
+    loading: &Loading,
+) -> Result<Loaded, Unusable> {
     let raw = layout.disk.read(&layout.snapshot_path(&file))?;
-    parse(&decompress(&raw, file.compression)?, file, config)
+    parse(&decompress(&raw, file.compression)?, file, config, loading)
 }
 
-fn parse(bytes: &[u8], file: SnapshotFile, config: TreeConfig) -> Result<Loaded, Unusable> {
+fn parse(
+    bytes: &[u8],
+    file: SnapshotFile,
+    config: TreeConfig,
+    loading: &Loading,
+) -> Result<Loaded, Unusable> {
     let mut reader = SnapshotReader::new(bytes)?;
     let mut loader = TreeLoader::new(config);
     let newest = snapshot::newest_session(reader.dbid());
@@ -83,7 +96,7 @@ fn parse(bytes: &[u8], file: SnapshotFile, config: TreeConfig) -> Result<Loaded,
     for entry in reader.acls() {
         loader.acl(entry.id, &entry.acl);
     }
-    add_nodes(&mut reader, bytes.len(), &mut loader)?;
+    add_nodes(&mut reader, bytes.len(), &mut loader, loading)?;
     // Apache writes zeros before the first transaction.
     let known = |digest: &SnapshotDigest| digest.zxid >= file.zxid && digest.zxid > Zxid::ZERO;
     let digest = reader.finish()?.digest.filter(known);
@@ -107,9 +120,11 @@ fn add_nodes(
     reader: &mut SnapshotReader<'_>,
     len: usize,
     loader: &mut TreeLoader,
+    loading: &Loading,
 ) -> Result<(), Unusable> {
+    loading.begin(len);
     let preparation = loader.preparation();
-    let mut builder = Builder { loader, len, added: 0, expects: false };
+    let mut builder = Builder { loader, loading, len, added: 0, expects: false };
     let first = read_batch(reader, &preparation)?;
     let mut goes_on = first.nodes.len() == BATCH;
     builder.add(first)?;
@@ -176,6 +191,7 @@ fn read_batch<'a>(
 /// Puts batches into the tree.
 struct Builder<'l> {
     loader: &'l mut TreeLoader,
+    loading: &'l Loading,
     /// Bytes of the snapshot.
     len: usize,
     added: usize,
@@ -185,6 +201,7 @@ struct Builder<'l> {
 
 impl Builder<'_> {
     fn add(&mut self, batch: Batch<'_>) -> Result<(), Unusable> {
+        self.loading.reach(loading::bytes(batch.end))?;
         self.added = self.added.saturating_add(batch.nodes.len());
         for (node, prepared) in batch.nodes {
             self.loader.prepared_node(&node.path, node.data, node.acl, &node.stat, prepared)?;
@@ -224,6 +241,10 @@ fn decompress(raw: &[u8], compression: Compression) -> Result<Cow<'_, [u8]>, Unu
 
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
+    #[error("the file is incomplete")]
+    Incomplete,
+    #[error(transparent)]
+    Unwanted(#[from] StorageError),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("not a snappy stream: {0}")]
@@ -275,7 +296,7 @@ mod tests {
     fn build(bytes: &[u8]) -> Result<Tree, Unusable> {
         let mut reader = SnapshotReader::new(bytes)?;
         let mut loader = TreeLoader::new(CONFIG);
-        add_nodes(&mut reader, bytes.len(), &mut loader)?;
+        add_nodes(&mut reader, bytes.len(), &mut loader, &Loading::default())?;
         reader.finish()?;
         Ok(loader.finish(Zxid(1))?)
     }
@@ -308,7 +329,7 @@ mod tests {
             let mut sealer = Sealer::new();
             sealer.absorb(&out);
             sealer.finish(&Trailer::default(), &mut out);
-            let tree = parse(&out, file, CONFIG).unwrap().tree;
+            let tree = parse(&out, file, CONFIG, &Loading::default()).unwrap().tree;
             assert_eq!(tree.newest_session(), SessionNumber::of(newest));
         }
     }
@@ -336,7 +357,7 @@ mod tests {
             sealer.absorb(&out);
             let digest = Some(SnapshotDigest { zxid: file.zxid, version: 2, tree: 0 });
             sealer.finish(&Trailer { digest, ..Trailer::default() }, &mut out);
-            let tree = parse(&out, file, CONFIG).unwrap().tree;
+            let tree = parse(&out, file, CONFIG, &Loading::default()).unwrap().tree;
             let data = tree.data(tree.find(stats).unwrap()).unwrap();
             assert_eq!(String::from_utf8_lossy(data), totals);
         }
