@@ -3,8 +3,10 @@
 //! Only the command line is here; each command has a module of its own.
 
 mod bench;
+mod progress;
 mod serve;
 mod shell;
+mod stop;
 
 use clap::{Parser, Subcommand};
 use std::io::Write as _;

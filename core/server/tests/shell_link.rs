@@ -2,23 +2,20 @@
 //!
 //! The peer is a thread of the test that speaks just enough of the protocol for its case.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the helpers of a test fail as the test does"
-)]
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
 
-use quorate_wire::frame::{ReplyHeader, RequestHeader, write_frame};
+#[path = "support/peer.rs"]
+mod peer;
+
+use peer::{DEADLINE, Peer, drain, read_frame, reply, request, respond, send};
 use quorate_wire::op::auth::AuthPacket;
-use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
+use quorate_wire::op::connect::ConnectRequest;
 use quorate_wire::op::get_data::GetDataResponse;
 use quorate_wire::op::set_watches::SetWatches2Request;
-use quorate_wire::{Jute, OpCode, Reader, Stat, event};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use quorate_wire::{Jute, OpCode, Stat, event};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -196,24 +193,6 @@ fn after_a_break_the_session_is_resumed_with_its_identities_and_watches() {
     peer.join();
 }
 
-/// A scripted server and where it listens.
-struct Peer {
-    address: String,
-    thread: JoinHandle<()>,
-}
-
-impl Peer {
-    fn start(script: impl FnOnce(&TcpListener) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        Self { address, thread: std::thread::spawn(move || script(&listener)) }
-    }
-
-    fn join(self) {
-        self.thread.join().expect("the script went to its end");
-    }
-}
-
 fn command(address: &str, timeout: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command.args(["shell", "-s", address, "-t", timeout]);
@@ -222,51 +201,6 @@ fn command(address: &str, timeout: &str) -> Command {
 
 fn get(address: &str, timeout: &str) -> Output {
     command(address, timeout).args(["get", "/x"]).stdin(Stdio::null()).output().unwrap()
-}
-
-fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
-    stream.read_exact(&mut frame).unwrap();
-    frame
-}
-
-fn request(stream: &mut TcpStream) -> (RequestHeader, Vec<u8>) {
-    let frame = read_frame(stream);
-    let mut reader = Reader::new(&frame);
-    (reader.get().unwrap(), reader.rest().to_vec())
-}
-
-fn respond(stream: &mut TcpStream, timeout: i32, session_id: i64) {
-    let password = [9; 16];
-    let response = ConnectResponse {
-        protocol_version: 0,
-        timeout,
-        session_id,
-        password: Some(&password),
-        read_only: Some(false),
-    };
-    send(stream, &response.to_bytes());
-}
-
-fn reply(stream: &mut TcpStream, xid: i32, zxid: i64, body: impl FnOnce(&mut Vec<u8>)) {
-    let mut payload = ReplyHeader { xid, zxid, err: 0 }.to_bytes();
-    body(&mut payload);
-    send(stream, &payload);
-}
-
-fn send(stream: &mut TcpStream, payload: &[u8]) {
-    let mut bytes = Vec::new();
-    write_frame(&mut bytes, |out| out.extend_from_slice(payload));
-    stream.write_all(&bytes).unwrap();
-}
-
-/// Reads until the shell hangs up, so that what was sent is not cut off by a reset.
-fn drain(stream: &mut TcpStream) {
-    let mut rest = Vec::new();
-    let _ = stream.read_to_end(&mut rest);
 }
 
 /// The lines that a process prints, as they come.
@@ -283,6 +217,3 @@ fn lines_of(output: ChildStdout) -> Receiver<String> {
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
-
-/// How long a test waits for what must come.
-const DEADLINE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@
 
 use super::clock::Clock;
 use super::conn::{Conn, Received};
-use super::stop::Stop;
+use crate::stop::Stop;
 use anyhow::{Context as _, Result};
 use quorate_wire::frame::{ReplyHeader, write_frame};
 use quorate_wire::op::connect::ConnectResponse;

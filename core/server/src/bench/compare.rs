@@ -6,8 +6,8 @@
 use super::metric::{Better, Outcome, readable};
 use super::options::{Context, resolve};
 use super::process::Process;
-use super::stop::Stop;
 use super::work::Workload;
+use crate::stop::Stop;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use serde_json::{Value, json};

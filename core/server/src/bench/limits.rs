@@ -9,7 +9,7 @@ use super::load::{Extent, Job, Next, drive};
 use super::metric::{Better, Outcome, histogram};
 use super::options::{Context, Load, duration};
 use super::request::{self, Template};
-use super::stop::Stop;
+use crate::stop::Stop;
 use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
 use std::fs::{self, File, OpenOptions};

@@ -15,16 +15,15 @@ mod load;
 mod metric;
 mod options;
 mod process;
-mod progress;
 mod random;
 mod request;
 mod stage;
-mod stop;
 mod syncs;
 #[cfg(test)]
 mod tests;
 mod work;
 
+use crate::stop::Stop;
 use anyhow::Result;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -67,7 +66,7 @@ struct CannedArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let stop = stop::Stop::on_signals()?;
+    let stop = Stop::on_signals()?;
     match *args.command {
         Command::Workload(workload) => {
             let outcome = workload.run(&args.target.context(stop.clone())?)?;
@@ -91,8 +90,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             server.serve(&stop, canned.size)?;
         }
     }
-    let code = if stop.requested() { stop::INTERRUPTED } else { 0 };
-    Ok(ExitCode::from(u8::try_from(code)?))
+    Ok(if stop.requested() { ExitCode::from(stop.exit_code()) } else { ExitCode::SUCCESS })
 }
 
 fn print(json: bool, table: &str, value: &Value) -> Result<()> {

@@ -4,7 +4,7 @@
 //! process to watch, and the wish to stop.
 
 use super::process::Process;
-use super::stop::Stop;
+use crate::stop::Stop;
 use anyhow::{Context as _, Result};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;

@@ -9,7 +9,7 @@ use super::load::Schedule;
 use super::metric::{Better, Outcome, histogram};
 use super::options::{duration, positive};
 use super::request;
-use super::stop::Stop;
+use crate::stop::Stop;
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 use std::fs::{self, File, OpenOptions};

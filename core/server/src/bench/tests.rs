@@ -6,8 +6,8 @@ use super::canned::Canned;
 use super::load::{Extent, Job, Next, drive};
 use super::metric::Outcome;
 use super::options::{Context, Load};
-use super::stop::Stop;
 use super::work::Workload;
+use crate::stop::Stop;
 use clap::Parser;
 use quorate_wire::Jute;
 use quorate_wire::frame::write_frame;
@@ -51,17 +51,32 @@ fn value(outcome: &Outcome, name: &str) -> f64 {
 fn a_closed_loop_counts_every_reply_and_no_error() {
     let line = "mix --reads 50 --clients 3 --outstanding 4 --keys 10 --seconds 0.2 --warmup 0.05";
     let outcome = run(line, &Stop::default()).unwrap();
-    assert!(value(&outcome, "rate") > 100.0, "{outcome:?}");
+    assert!(value(&outcome, "rate") > 0.0, "{outcome:?}");
     assert!(value(&outcome, "read_p50") > 0.0 && value(&outcome, "write_p50") > 0.0);
     assert!(outcome.get("errors").is_none() && outcome.get("unanswered").is_none(), "{outcome:?}");
     assert!(!outcome.partial);
 }
 
+/// However fast the machine is: what was meant to be sent within the window is sent and counted, however late, and nothing more.
 #[test]
-fn an_open_loop_keeps_to_its_rate() {
-    let line = "mix --clients 2 --threads 2 --rate 500 --keys 10 --seconds 1 --warmup 0.1";
-    let outcome = run(line, &Stop::default()).unwrap();
-    assert!((value(&outcome, "rate") - 500.0).abs() <= 4.0, "{outcome:?}");
+fn an_open_loop_sends_what_its_rate_intends() {
+    let server = Canned::bind(0).unwrap();
+    let stop = Stop::default();
+    let context = Context { server: server.address(), process: None, keep: false, stop };
+    let load = Load { clients: 2, outstanding: Some(100), rate: Some(500.0), threads: 2 };
+    let (warmup, measured) = (Duration::from_millis(100), Duration::from_secs(1));
+    let over = Stop::default();
+    let run = std::thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve(&over, 100));
+        let extent = Extent::Time { warmup, measured };
+        let run = drive(&context, "open", &load, extent, 1, |_, _| Pings);
+        over.request();
+        serving.join().expect("the canned server panicked").unwrap();
+        run.unwrap()
+    });
+    assert_eq!(run.tally.unanswered, 0, "{run:?}");
+    // Each of the two schedules begins at a time of its own, so it may have one more or less.
+    assert!((498..=502).contains(&run.tally.done), "{run:?}");
 }
 
 /// Answers requests of one connection, the first one only after a long stall.
@@ -151,15 +166,40 @@ fn the_other_workloads_run() {
 
 #[test]
 fn ctrl_c_ends_a_long_run_with_partial_results() {
+    let server = Canned::bind(0).unwrap();
     let stop = Stop::default();
-    let outcome = std::thread::scope(|scope| {
-        let running = scope.spawn(|| run("mix --keys 5 --seconds 600 --warmup 0", &stop));
-        std::thread::sleep(Duration::from_millis(200));
-        stop.request();
-        running.join().unwrap().unwrap()
+    let address = server.address();
+    let context = Context { server: address, process: None, keep: false, stop: stop.clone() };
+    let load = Load { clients: 1, outstanding: Some(1), rate: None, threads: 1 };
+    let (warmup, measured) = (Duration::ZERO, Duration::from_secs(600));
+    let over = Stop::default();
+    let run = std::thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve(&over, 100));
+        let extent = Extent::Time { warmup, measured };
+        let run =
+            drive(&context, "long", &load, extent, 1, |_, _| Impatient { stop: &stop, left: 20 });
+        over.request();
+        serving.join().expect("the canned server panicked").unwrap();
+        run.unwrap()
     });
-    assert!(outcome.partial, "{outcome:?}");
-    assert!(value(&outcome, "rate") > 0.0, "{outcome:?}");
+    assert!(run.partial, "{run:?}");
+    assert!((1..=20).contains(&run.tally.done), "{run:?}");
+}
+
+/// Pings, until the user has enough of them.
+struct Impatient<'a> {
+    stop: &'a Stop,
+    left: u32,
+}
+
+impl Job for Impatient<'_> {
+    fn next(&mut self, xid: i32, out: &mut Vec<u8>) -> Next {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            self.stop.request();
+        }
+        Pings.next(xid, out)
+    }
 }
 
 #[test]

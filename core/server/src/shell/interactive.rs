@@ -5,13 +5,17 @@
 use super::args::Opt;
 use super::session::{Link, Shell};
 use super::verbs;
+use crate::stop::Stop;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter as _, Helper};
 use rustyline::{highlight::Highlighter, hint::Hinter, validate::Validator};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Reads and carries out lines until `quit` or the end of input.
@@ -38,14 +42,28 @@ pub(super) fn run(shell: &mut Shell) -> anyhow::Result<u8> {
     );
     // A prompt that says CONNECTED is friendlier; without a server the prompt comes as well.
     let _ = shell.connect(None)?.settle(FIRST_PATIENCE);
+    let stop = shell.settings.stop.clone();
+    let at_prompt = Arc::new(AtomicBool::new(false));
+    leave_prompt_on_signal(&stop, &at_prompt)?;
     let mut code = 0;
     loop {
-        match editor.readline(&shell.prompt()) {
+        stop.begin_anew();
+        at_prompt.store(true, Ordering::SeqCst);
+        if stop.is_final() {
+            return Ok(stop.exit_code());
+        }
+        let line = editor.readline(&shell.prompt());
+        at_prompt.store(false, Ordering::SeqCst);
+        match line {
             Ok(line) => {
                 if line.trim().is_empty() {
                     continue;
                 }
                 let _ = editor.add_history_entry(line.as_str());
+                // Now and not at the end: whatever ends the shell, the line is kept.
+                if let Some(file) = &history {
+                    let _ = editor.append_history(file);
+                }
                 let outcome = shell.line(&line);
                 if shell.quitting {
                     break;
@@ -57,10 +75,32 @@ pub(super) fn run(shell: &mut Shell) -> anyhow::Result<u8> {
             Err(error) => return Err(error.into()),
         }
     }
-    if let Some(file) = &history {
-        let _ = editor.append_history(file);
-    }
     Ok(code)
+}
+
+/// Ends the waiting for a line when SIGTERM comes: the editor itself returns only for Ctrl-C.
+fn leave_prompt_on_signal(stop: &Stop, at_prompt: &Arc<AtomicBool>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGTERM])?;
+    let (stop, at_prompt) = (stop.clone(), Arc::clone(at_prompt));
+    let wait = move || {
+        if signals.forever().next().is_none() {
+            return;
+        }
+        // Again and again: the editor may be just about to wait.
+        loop {
+            if at_prompt.load(Ordering::SeqCst) {
+                // Where the editor does not listen yet this counts as a Ctrl-C, and two of those would end the process.
+                stop.begin_anew();
+                let _ = rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::INT,
+                );
+            }
+            std::thread::sleep(NUDGE);
+        }
+    };
+    std::thread::Builder::new().name("quorate-shell-signals".to_owned()).spawn(wait)?;
+    Ok(())
 }
 
 /// `$XDG_STATE_HOME/quorate/history`, or below `~/.local/state`; its folder is made if need be.
@@ -158,6 +198,8 @@ impl Hinter for Completions {
     type Hint = String;
 }
 
+/// How often the editor is asked to return.
+const NUDGE: Duration = Duration::from_millis(50);
 /// How long the first prompt waits for a connection.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 const HISTORY_LINES: usize = 1000;

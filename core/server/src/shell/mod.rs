@@ -13,11 +13,14 @@ mod reply;
 mod session;
 mod verbs;
 
+use crate::stop::Stop;
 use client::{Options, Target};
 use session::{Settings, Shell};
 use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 /// Arguments of `quorate shell`.
 #[derive(Debug, clap::Args)]
@@ -49,23 +52,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         crate::complain(&format!("quorate shell: {error}"));
         return Ok(ExitCode::from(reply::USAGE));
     }
+    let stop = Stop::on_signals()?;
     let one_shot = !args.command.is_empty();
     let settings = Settings {
         server: args.server,
         options: Options { timeout_ms: args.timeout, read_only: args.readonly },
         json: args.json,
         events: !one_shot,
+        stop,
     };
     let mut shell = Shell::new(settings);
     let code = if one_shot {
-        shell.command(&args.command)
+        Ok(shell.command(&args.command))
     } else if std::io::stdin().is_terminal() && !args.json {
-        interactive::run(&mut shell)?
+        interactive::run(&mut shell)
     } else {
-        piped(&mut shell)?
+        piped(&mut shell)
     };
     shell.close();
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(code?))
 }
 
 /// Accepts the options as zkCli spells them (`-server`, `-timeout`), up to the command.
@@ -97,16 +102,40 @@ fn piped(shell: &mut Shell) -> anyhow::Result<u8> {
         let _ = writeln!(std::io::stdout().lock(), "Connecting to {}", shell.settings.server);
     }
     shell.connect(None)?;
+    let stop = shell.settings.stop.clone();
+    let lines = lines_of_input()?;
     let mut code = 0;
-    for line in std::io::stdin().lock().lines() {
-        let outcome = shell.line(&line?);
+    while !stop.requested() {
+        let line = match lines.recv_timeout(GLANCE) {
+            Ok(line) => line?,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return Ok(code),
+        };
+        let outcome = shell.line(&line);
         if shell.quitting {
-            break;
+            return Ok(code);
         }
         code = outcome.unwrap_or(code);
     }
-    Ok(code)
+    Ok(stop.exit_code())
 }
+
+/// Reads standard input on a thread of its own, a line ahead, because a signal does not end the waiting for a line.
+fn lines_of_input() -> std::io::Result<Receiver<std::io::Result<String>>> {
+    let (sender, receiver) = sync_channel(1);
+    let read = move || {
+        for line in std::io::stdin().lock().lines() {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("quorate-shell-input".to_owned()).spawn(read)?;
+    Ok(receiver)
+}
+
+/// How often whoever waits for a line looks for Ctrl-C.
+const GLANCE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

@@ -72,6 +72,16 @@ impl Failure {
         }
     }
 
+    /// Adds to an interruption what had been done before.
+    pub(crate) fn after(self, done: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Client(interrupted @ ClientError::Interrupted { .. }) => {
+                Self::Failed(format!("{interrupted}; {}", done()))
+            }
+            other => other,
+        }
+    }
+
     /// The error for programs.
     pub(crate) fn to_json(&self) -> Value {
         let (code, path) = match self {

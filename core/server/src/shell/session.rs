@@ -8,10 +8,13 @@ use super::client::{Connection, Event, Options, Target};
 use super::line;
 use super::reply::{Failure, Reply};
 use super::verbs::{self, Call};
+use crate::progress::Progress;
+use crate::stop::Stop;
 use serde_json::json;
 use std::io::{ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What is wanted of a shell from outside.
 pub(crate) struct Settings {
@@ -23,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) json: bool,
     /// Whether events are shown at all: a one-shot command is over before they mean anything.
     pub(crate) events: bool,
+    /// Ctrl-C, for what is being done.
+    pub(crate) stop: Stop,
 }
 
 /// Shows text that comes unasked, while the user may be typing.
@@ -87,8 +92,13 @@ impl Shell {
         let target = Target::parse(&server)?;
         self.close();
         self.settings.server = server;
-        let connection = Connection::open(target, self.settings.options, self.watcher())
-            .map_err(|e| Failure::Failed(format!("no thread for the connection: {e}")))?;
+        let connection = Connection::open(
+            target,
+            self.settings.options,
+            self.settings.stop.clone(),
+            self.watcher(),
+        )
+        .map_err(|e| Failure::Failed(format!("no thread for the connection: {e}")))?;
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
         Ok(connection)
     }
@@ -125,7 +135,11 @@ impl Shell {
     pub(crate) fn command(&mut self, words: &[String]) -> u8 {
         let outcome = self.carry_out(words);
         let shown = self.show(&outcome);
-        outcome.and(shown).map_or_else(|failure| failure.exit_code(), |()| 0)
+        match outcome.and(shown) {
+            Ok(()) => 0,
+            Err(_) if self.settings.stop.requested() => self.settings.stop.exit_code(),
+            Err(failure) => failure.exit_code(),
+        }
     }
 
     /// Carries out a command.
@@ -151,6 +165,11 @@ impl Shell {
                 crate::complain(line);
             }
         }
+    }
+
+    /// Shows how far a command is, at a terminal, when it takes its time.
+    pub(crate) fn progress(title: &str, total: Option<u64>) -> Progress {
+        Progress::with(title, total, PATIENCE)
     }
 
     /// Fails when an answer cannot be written. A reader that wants no more is no failure.
@@ -205,6 +224,9 @@ fn event_json(event: &Event) -> String {
     let event = json!({ "state": event.state, "type": event.kind, "path": event.path });
     format!("{}\n", json!({ "event": event }))
 }
+
+/// What is over sooner shows no progress.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

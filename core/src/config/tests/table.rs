@@ -181,8 +181,8 @@ not here is warned about too, with the nearest one that is. The page is generate
   interface, as in Apache. Without a file the server listens on 127.0.0.1:2181.
 - Numbers may be hexadecimal (`0xfffff`). As in Java, a number with a leading 0 is octal where
   Apache takes a system property.
-- \"Warned: concerns ensembles\" means no effect on a standalone server, as in Apache; it is said only with
-  `RUST_LOG=info`.
+- \"Warned: concerns ensembles\" means no effect on a standalone server, as in Apache. All such keys of a file are named
+  in one line when the server starts.
 ";
 
 const COLUMNS: &str = "\

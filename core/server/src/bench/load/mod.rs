@@ -13,7 +13,7 @@ use super::client::{SESSION_TIMEOUT, open_many};
 use super::clock::{Clock, count, float, nanos, seconds};
 use super::metric::{Better, Outcome, cpu_between, cpu_now};
 use super::options::{Context, Load};
-use super::progress::Progress;
+use crate::progress::Progress;
 use anyhow::{Result, bail};
 pub(super) use schedule::Schedule;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -12,7 +12,7 @@ use crate::bench::client::next_xid;
 use crate::bench::clock::{Clock, thread_cpu};
 use crate::bench::conn::{Conn, Received};
 use crate::bench::request;
-use crate::bench::stop::Stop;
+use crate::stop::Stop;
 use anyhow::{Context, Result};
 use quorate_wire::frame::{NOTIFICATION_XID, PING_XID, ReplyHeader};
 use std::collections::VecDeque;

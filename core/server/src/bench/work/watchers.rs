@@ -7,7 +7,7 @@ use crate::bench::client::next_xid;
 use crate::bench::clock::Clock;
 use crate::bench::conn::{Conn, Received};
 use crate::bench::request::Template;
-use crate::bench::stop::Stop;
+use crate::stop::Stop;
 use anyhow::{Context, Result, ensure};
 use quorate_wire::Reader;
 use quorate_wire::frame::{NOTIFICATION_XID, ReplyHeader};

@@ -33,6 +33,12 @@ pub(crate) enum ClientError {
     /// The session was closed, has expired or failed to authenticate.
     #[error("Not connected ({0}); `connect` starts a new session")]
     NotConnected(&'static str),
+    /// The user did not want to wait any longer.
+    #[error("interrupted{}", if *sent { "; the server may have carried it out nevertheless" } else { "" })]
+    Interrupted {
+        /// Whether the request had been sent.
+        sent: bool,
+    },
     /// The answer is not what the operation's answer looks like.
     #[error("the server's answer cannot be read: {0}")]
     Answer(#[from] DecodeError),
@@ -43,7 +49,7 @@ impl ClientError {
     pub(crate) const fn code(&self) -> ErrorCode {
         match self {
             Self::Refused { code, .. } => *code,
-            Self::UnknownCode(_) => ErrorCode::SystemError,
+            Self::UnknownCode(_) | Self::Interrupted { .. } => ErrorCode::SystemError,
             Self::BadPath(_) => ErrorCode::BadArguments,
             Self::ConnectionLoss { .. } => ErrorCode::ConnectionLoss,
             Self::NotConnected(_) => ErrorCode::SessionExpired,

@@ -15,10 +15,11 @@ pub(crate) use ops::is_multi_done;
 pub(crate) use target::{Target, TargetError};
 pub(crate) use watches::{Event, WatchKind};
 
+use crate::stop::Stop;
 use link::{Inner, Pending, Shared, lock};
 use quorate_wire::{ErrorCode, OpCode};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a session is asked to be like.
@@ -79,6 +80,7 @@ impl State {
 #[derive(Clone)]
 pub(crate) struct Connection {
     shared: Arc<Shared>,
+    stop: Stop,
 }
 
 /// An answer on its way.
@@ -86,18 +88,29 @@ pub(crate) struct Answer {
     receiver: Receiver<Result<Vec<u8>, ClientError>>,
     patience: Duration,
     path: Option<String>,
+    /// What ends the waiting early.
+    stop: Stop,
 }
 
 impl Answer {
     /// Waits for the body of the reply.
     pub(crate) fn wait(self) -> Result<Vec<u8>, ClientError> {
-        match self.receiver.recv_timeout(self.patience) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => {
-                Err(ClientError::Refused { code: ErrorCode::OperationTimeout, path: self.path })
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(ClientError::NotConnected("the session ended"))
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.receiver.recv_timeout(left.min(GLANCE)) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Timeout) if self.stop.requested() => {
+                    return Err(ClientError::Interrupted { sent: true });
+                }
+                Err(RecvTimeoutError::Timeout) if left > GLANCE => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let code = ErrorCode::OperationTimeout;
+                    return Err(ClientError::Refused { code, path: self.path });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(ClientError::NotConnected("the session ended"));
+                }
             }
         }
     }
@@ -105,10 +118,11 @@ impl Answer {
 
 impl Connection {
     /// Begins to connect and returns at once. `on_event` is called on the session's own thread,
-    /// for each event before any later answer is handed out.
+    /// for each event before any later answer is handed out. Whoever waits for an answer waits no longer than until `stop`.
     pub(crate) fn open(
         target: Target,
         options: Options,
+        stop: Stop,
         on_event: impl Fn(&Event) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(target, options, Box::new(on_event)));
@@ -116,7 +130,7 @@ impl Connection {
         std::thread::Builder::new()
             .name("quorate-shell-link".to_owned())
             .spawn(move || link::run(&theirs))?;
-        Ok(Self { shared })
+        Ok(Self { shared, stop })
     }
 
     /// Where the session stands.
@@ -137,18 +151,19 @@ impl Connection {
 
     /// Ends the session: its ephemeral nodes go. Harmless when it has ended already.
     pub(crate) fn close(&self) {
-        let serving = {
-            let mut inner = lock(&self.shared.inner);
-            if inner.state.ended().is_some() {
-                return;
-            }
-            inner.closing = true;
-            inner.state.is_serving()
-        };
-        if serving && let Ok(mut answer) = self.submit(OpCode::CloseSession, None, None, |_| ()) {
-            // A server that has gone away must not keep the user from leaving.
+        let mut inner = lock(&self.shared.inner);
+        if inner.state.ended().is_some() {
+            return;
+        }
+        inner.closing = true;
+        if inner.state.is_serving() {
+            let mut answer = self.send(inner, OpCode::CloseSession, None, None, |_| ());
+            // A server that has gone away must not keep the user from leaving; and after a Ctrl-C this has to be done as well.
             answer.patience = answer.patience.min(CLOSE_PATIENCE);
+            answer.stop = Stop::default();
             let _ = answer.wait();
+        } else {
+            drop(inner);
         }
         self.shared.end(State::Closed, "Closed");
     }
@@ -184,15 +199,27 @@ impl Connection {
         watch: Option<WatchKind>,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Answer, ClientError> {
+        let inner = self.wait_until_serving(path, Duration::MAX)?;
+        Ok(self.send(inner, op, path, watch, write))
+    }
+
+    /// Sends a request on the connection that there is.
+    fn send(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        op: OpCode,
+        path: Option<&str>,
+        watch: Option<WatchKind>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Answer {
         let path = path.map(str::to_owned);
-        let mut inner = self.wait_until_serving(path.as_deref(), Duration::MAX)?;
         let (sender, receiver) = sync_channel(1);
         let watch =
             watch.zip(path.as_deref()).map(|(kind, p)| (kind, self.shared.target.to_server(p)));
         let pending = Pending { xid: inner.take_xid(), path: path.clone(), watch, answer: sender };
         inner.send(op, pending, write);
         let patience = inner.timeout.max(MIN_PATIENCE);
-        Ok(Answer { receiver, patience, path })
+        Answer { receiver, patience, path, stop: self.stop.clone() }
     }
 
     /// Waits through one round of all addresses at most, and not longer than the session timeout.
@@ -201,12 +228,15 @@ impl Connection {
         &self,
         path: Option<&str>,
         patience: Duration,
-    ) -> Result<std::sync::MutexGuard<'_, Inner>, ClientError> {
+    ) -> Result<MutexGuard<'_, Inner>, ClientError> {
         let mut inner = lock(&self.shared.inner);
         let deadline = Instant::now() + inner.timeout.min(patience);
         loop {
             if let Some(why) = inner.state.ended() {
                 return Err(ClientError::NotConnected(why));
+            }
+            if self.stop.requested() {
+                return Err(ClientError::Interrupted { sent: false });
             }
             if inner.state.is_serving() {
                 inner.reported_rounds = inner.failed_rounds;
@@ -224,13 +254,15 @@ impl Connection {
             inner = self
                 .shared
                 .changed
-                .wait_timeout(inner, left)
+                .wait_timeout(inner, left.min(GLANCE))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
     }
 }
 
+/// How often whoever waits looks for Ctrl-C.
+const GLANCE: Duration = Duration::from_millis(50);
 /// How long the answer to closeSession is waited for.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long any other answer is waited for at least.

@@ -244,7 +244,7 @@ impl Connection {
             inner.send_auth(scheme, auth);
             inner.timeout.max(Duration::from_secs(1))
         };
-        Answer { receiver, patience, path: None }.wait().map(|_| ())
+        Answer { receiver, patience, path: None, stop: self.stop.clone() }.wait().map(|_| ())
     }
 
     /// The identities of this connection, as scheme and user.

@@ -1,10 +1,12 @@
 //! `getAcl` and `setAcl`: who may do what to a node.
 
-use super::ls::walk;
+use super::ls::{show_count, walk};
 use super::{Call, Verb};
 use crate::shell::args::Opt;
+use crate::shell::client::ClientError;
 use crate::shell::format::{acl_json, acl_lines, parse_acl, stat_block, stat_json};
 use crate::shell::reply::{Failure, Reply};
+use crate::shell::session::Shell;
 use serde_json::json;
 
 pub(super) const VERBS: &[Verb] = &[
@@ -53,14 +55,19 @@ fn set_acl(call: &mut Call<'_>) -> Result<Reply, Failure> {
     if call.has("R") {
         let mut nodes = 0_usize;
         let mut refusals = Vec::new();
-        walk(&zk, &path, false, &mut |node| {
+        let progress = Shell::progress("setting the ACL", None);
+        let walked = walk(&zk, &path, false, &mut |node| {
             // One refusal does not keep the other nodes from their new ACL.
             match zk.set_acl(node, &acl, version) {
                 Ok(_) => nodes += 1,
+                Err(e @ ClientError::Interrupted { .. }) => return Err(e.into()),
                 Err(e) => refusals.push(e.to_string()),
             }
+            show_count(&progress, nodes);
             Ok(())
-        })?;
+        });
+        drop(progress);
+        walked.map_err(|failure| failure.after(|| format!("{nodes} nodes have the new ACL")))?;
         if !refusals.is_empty() {
             return Err(Failure::Failed(refusals.join("\n")));
         }

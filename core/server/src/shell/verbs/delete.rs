@@ -1,10 +1,12 @@
 //! `delete` and `deleteall`: a node, or a whole subtree.
 
-use super::ls::subtree;
+use super::ls::{show_count, subtree};
 use super::{Call, Verb, version};
+use crate::progress::Progress;
 use crate::shell::args::Opt;
-use crate::shell::client::{Connection, is_multi_done};
+use crate::shell::client::{Answer, Connection, is_multi_done};
 use crate::shell::reply::{Failure, Reply};
+use crate::shell::session::Shell;
 use serde_json::json;
 use std::collections::VecDeque;
 
@@ -55,30 +57,47 @@ fn delete_all(call: &mut Call<'_>) -> Result<Reply, Failure> {
     let mut nodes = subtree(&zk, &path)?;
     nodes.reverse();
     let count = nodes.len();
-    match usize::try_from(batch) {
-        Ok(batch) if batch > 0 => in_batches(&zk, &nodes, batch)?,
-        _ => nodes.iter().try_for_each(|node| zk.delete(node, -1))?,
-    }
+    let mut done = Deleted::new(count);
+    let deleted = match usize::try_from(batch) {
+        Ok(batch) if batch > 0 => in_batches(&zk, &nodes, batch, &mut done),
+        _ => one_by_one(&zk, &nodes, &mut done),
+    };
+    deleted.map_err(|failure| {
+        failure.after(|| format!("{} of {count} nodes are known to be deleted", done.nodes))
+    })?;
     Ok(Reply::silent(json!({ "deleted": path, "nodes": count })))
 }
 
+fn one_by_one(zk: &Connection, nodes: &[String], done: &mut Deleted) -> Result<(), Failure> {
+    for node in nodes {
+        zk.delete(node, -1)?;
+        done.add(1);
+    }
+    Ok(())
+}
+
 /// Deletes with a few transactions in flight; stops at the first that is refused.
-fn in_batches(zk: &Connection, nodes: &[String], batch: usize) -> Result<(), Failure> {
+fn in_batches(
+    zk: &Connection,
+    nodes: &[String],
+    batch: usize,
+    done: &mut Deleted,
+) -> Result<(), Failure> {
     let mut in_flight = VecDeque::new();
     let mut refused = false;
     for nodes in nodes.chunks(batch) {
         if in_flight.len() >= MAX_IN_FLIGHT
             && let Some(oldest) = in_flight.pop_front()
         {
-            refused |= !settled(oldest)?;
+            refused |= !settled(oldest, done)?;
         }
         if refused {
             break;
         }
-        in_flight.push_back(zk.delete_batch(nodes)?);
+        in_flight.push_back((zk.delete_batch(nodes)?, nodes.len()));
     }
-    for answer in in_flight {
-        refused |= !settled(answer)?;
+    for batch in in_flight {
+        refused |= !settled(batch, done)?;
     }
     if refused {
         return Err(Failure::Failed("Failed to delete some node(s) in the subtree!".to_owned()));
@@ -86,8 +105,29 @@ fn in_batches(zk: &Connection, nodes: &[String], batch: usize) -> Result<(), Fai
     Ok(())
 }
 
-fn settled(answer: crate::shell::client::Answer) -> Result<bool, Failure> {
-    Ok(is_multi_done(&answer.wait()?)?)
+fn settled((answer, nodes): (Answer, usize), done: &mut Deleted) -> Result<bool, Failure> {
+    let settled = is_multi_done(&answer.wait()?)?;
+    if settled {
+        done.add(nodes);
+    }
+    Ok(settled)
+}
+
+/// How far a deletion is.
+struct Deleted {
+    nodes: usize,
+    progress: Progress,
+}
+
+impl Deleted {
+    fn new(all: usize) -> Self {
+        Self { nodes: 0, progress: Shell::progress("deleting", u64::try_from(all).ok()) }
+    }
+
+    fn add(&mut self, nodes: usize) {
+        self.nodes = self.nodes.saturating_add(nodes);
+        show_count(&self.progress, self.nodes);
+    }
 }
 
 const DEFAULT_BATCH: i64 = 1000;

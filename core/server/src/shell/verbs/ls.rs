@@ -1,10 +1,12 @@
 //! `ls`: children of a node, or everything below it.
 
 use super::{Call, Verb};
+use crate::progress::Progress;
 use crate::shell::args::Opt;
 use crate::shell::client::{ClientError, Connection};
 use crate::shell::format::{list, stat_block, stat_json};
 use crate::shell::reply::{Failure, Reply};
+use crate::shell::session::Shell;
 use quorate_wire::ErrorCode;
 use serde_json::json;
 
@@ -29,10 +31,15 @@ fn run(call: &mut Call<'_>) -> Result<Reply, Failure> {
     let zk = call.zk()?;
     let reply = if call.has("R") {
         let mut paths = Vec::new();
+        let progress = Shell::progress("listing", None);
         walk(&zk, &path, watch, &mut |path| {
             paths.push(path.to_owned());
+            if paths.len().is_multiple_of(COUNTED) {
+                show_count(&progress, paths.len());
+            }
             Ok(())
         })?;
+        drop(progress);
         let text = paths.iter().map(|path| format!("{path}\n")).collect::<String>();
         Reply::new(text, json!({ "path": path, "paths": paths }))
     } else {
@@ -77,15 +84,25 @@ pub(super) fn walk(
 /// A node and all below it, every node after its parent.
 pub(super) fn subtree(zk: &Connection, path: &str) -> Result<Vec<String>, ClientError> {
     let mut all = vec![path.to_owned()];
+    let progress = Shell::progress("listing", None);
     let mut next = 0;
     while let Some(parent) = all.get(next).cloned() {
         let (children, _) = zk.children(&parent, false)?;
         all.extend(children.iter().map(|name| join(&parent, name)));
+        show_count(&progress, all.len());
         next += 1;
     }
     Ok(all)
 }
 
+/// Shows that so many nodes have been met.
+pub(super) fn show_count(progress: &Progress, nodes: usize) {
+    progress.set(u64::try_from(nodes).unwrap_or(u64::MAX), format!("{nodes} nodes"));
+}
+
 fn join(parent: &str, name: &str) -> String {
     if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }
 }
+
+/// Showing each name of a long list would take longer than asking for it.
+const COUNTED: usize = 64;

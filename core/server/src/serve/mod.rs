@@ -1,16 +1,21 @@
 //! `quorate server`: a server as a process of its own.
 //!
-//! Reads the configuration, says in a few lines what it does, and runs until a signal. The log goes to
-//! standard error; `RUST_LOG` chooses how much of it.
+//! Reads the configuration, says in a few lines what it does, and runs until a signal, which may come while it still loads
+//! its data. The log goes to standard error; `RUST_LOG` chooses how much of it.
+
+mod ending;
+mod loading;
+mod warnings;
 
 use anyhow::Context;
-use quorate::config::{self, ConfigBuilder, IoMode, ServerConfig, Warning, WarningKind};
-use quorate::server::Server;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use ending::Ending;
+use quorate::config::{self, ConfigBuilder, IoMode, ServerConfig, Warning};
+use quorate::server::{Server, ServerError};
+use quorate::storage::{Loading, StorageError};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing_subscriber::EnvFilter;
 
@@ -49,13 +54,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .init();
     let began = Instant::now();
     let (mut config, warnings) = configuration(args)?;
-    for warning in &warnings {
-        // Apache's own sample file has such keys; who runs one server need not hear of them at every start.
-        if warning.kind == WarningKind::EnsembleOnly {
-            tracing::info!("{warning}");
-        } else {
-            crate::complain(&format!("warning: {warning}"));
-        }
+    for line in warnings::lines(&warnings) {
+        crate::complain(&line);
     }
     match args.io {
         Some(Io::Auto) => config.io = IoMode::Auto,
@@ -63,27 +63,24 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(Io::Sharded) => config.io = IoMode::Sharded,
         None => {}
     }
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
-    let data = config.data_dir.clone();
-    let mut builder = Server::builder().config(config);
+    let data = place(&config, args.volatile);
+    let loading = Arc::new(Loading::default());
+    let ending = Ending::on_signals(Arc::clone(&loading)).context("cannot listen for signals")?;
+    let mut builder = Server::builder().config(config).loading(Arc::clone(&loading));
     if args.volatile {
         builder = builder.volatile();
     }
-    let server = builder.start()?;
-    announce(&server, args, &data, began);
-    let stopper = server.stopper();
-    let handle = signals.handle();
-    let waiter = std::thread::Builder::new().name("quorate-signals".into()).spawn(move || {
-        if signals.forever().next().is_some() {
-            stopper.stop();
+    let server = match loading::shown(&loading, || builder.start()) {
+        Err(ServerError::Storage(StorageError::GivenUp)) => {
+            say("stopped while loading; the data is as it was");
+            return Ok(ExitCode::SUCCESS);
         }
-    })?;
+        started => started?,
+    };
+    announce(&server, &data, began);
+    ending.applies_to(server.stopper());
     server.wait();
-    let result = server.stop();
-    handle.close();
-    // The thread has nothing left to do than to end.
-    let _ = waiter.join();
-    result?;
+    server.stop()?;
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -103,19 +100,27 @@ fn configuration(args: &Args) -> anyhow::Result<(ServerConfig, Vec<Warning>)> {
     Ok(builder.build()?)
 }
 
+/// Where the data is, and what a client may rely on when a write is acknowledged.
+fn place(config: &ServerConfig, volatile: bool) -> String {
+    if volatile {
+        return String::from("in memory only; nothing survives this process");
+    }
+    let promise = if config.force_sync {
+        "synced before every acknowledgement"
+    } else {
+        "NOT synced before acknowledgements: forceSync is off"
+    };
+    format!("{} ({promise})", config.data_dir.display())
+}
+
 /// Says what the server does. Nobody has to listen: a closed standard output is no reason to stop.
-fn announce(server: &Server, args: &Args, data: &std::path::Path, began: Instant) {
+fn announce(server: &Server, data: &str, began: Instant) {
     let version = env!("CARGO_PKG_VERSION");
     let took = began.elapsed().as_millis();
     let place = server.address().map_or_else(
         || String::from("runs without a client port"),
         |address| format!("serves ZooKeeper clients on {address}"),
     );
-    let data = if args.volatile {
-        String::from("in memory only; nothing survives this process")
-    } else {
-        format!("{} (synced before every acknowledgement)", data.display())
-    };
     say(&format!(
         "quorate {version} {place}\n  data: {data}\n  ready after {took} ms; Ctrl-C stops it"
     ));
