@@ -1,8 +1,6 @@
 //! Bad input on a running server, in both I/O modes: the connection in question ends or gets ZooKeeper's error, others are
 //! served all the while, and afterwards nothing is left of it: no connection, no session but those begun
 //! properly, no memory.
-//!
-//! `QUORATE_LONG=1` makes ten thousand connects per mode of five.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -322,8 +320,8 @@ fn a_reader_that_never_reads_is_not_read_either() {
 }
 
 #[test]
-fn thousands_of_connects() {
-    let count = if std::env::var_os("QUORATE_LONG").is_some() { 10_000 } else { 5_000 };
+fn ten_thousand_connects() {
+    let count = 10_000;
     attack(|address| {
         let before = memory();
         for n in 0..count {
