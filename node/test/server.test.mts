@@ -64,6 +64,20 @@ describe("a server in this process", { timeout: 240_000 }, () => {
     await assert.rejects(write, { code: "OperationTimeout", outcomeUnknown: true });
   });
 
+  it("a client that does not renew its session ends with it", async () => {
+    const settings = { tickTime: 100 };
+    const server = await Server.start({ volatile: true, port: 0, settings });
+    const options = { sessionTimeoutMs: 200, renew: false };
+    const zk = await connect(server.address ?? "", options);
+    const states: string[] = [];
+    zk.on("state", (state) => states.push(state));
+    await server.stop();
+    await until(() => states.includes("lost"), "its session is lost");
+    assert.deepEqual(states, ["suspended", "lost"]);
+    await assert.rejects(zk.get("/"), { code: "SessionExpired" });
+    assert.deepEqual([zk.state, states.length], ["lost", 2]);
+  });
+
   it("a session can be handed on", async () => {
     await using server = await Server.start({ volatile: true, port: 0 });
     await using zk = await connect(server.address ?? "");
