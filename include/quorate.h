@@ -17,6 +17,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Read the data, list the children.
+#define QUORATE_PERMISSION_READ 1
+
+// Set the data.
+#define QUORATE_PERMISSION_WRITE 2
+
+// Create children.
+#define QUORATE_PERMISSION_CREATE 4
+
+// Delete children.
+#define QUORATE_PERMISSION_DELETE 8
+
+// Set the ACL.
+#define QUORATE_PERMISSION_ADMIN 16
+
+// All of them.
+#define QUORATE_PERMISSION_ALL 31
+
 // There is no session yet.
 #define QUORATE_STATE_CONNECTING 1
 
@@ -364,6 +382,34 @@ typedef void (*quorate_state_fn)(void *user, int32_t state);
 // for; on any thread, but never on one that serves connections.
 typedef void (*quorate_destroy_fn)(void *user);
 
+// An identity of a client.
+typedef struct {
+  // `digest`, for example.
+  const char *scheme;
+  // What proves it: for `digest`, `user:password`.
+  const uint8_t *secret;
+  // Bytes of it.
+  size_t secret_length;
+} quorate_identity;
+
+// How a client connects with TLS. Files are PEM, and are read again for each connection.
+typedef struct {
+  // sizeof(quorate_tls_options).
+  size_t size;
+  // The certificates that are trusted, and what they have signed. Must be given: those of the system are not trusted.
+  const char *ca_file;
+  // The client's certificate, followed by those between it and the root. NULL for none.
+  const char *certificate_file;
+  // Its key, unencrypted; it may be in the same file. NULL for none.
+  const char *key_file;
+  // The name or address in the certificates of all servers. NULL for the host that the connection string names.
+  const char *server_name;
+  // 1: any name will do, as with `ssl.hostnameVerification=false`.
+  int32_t any_name;
+  // Zero.
+  int32_t reserved;
+} quorate_tls_options;
+
 // How a client connects. Zeros are defaults.
 typedef struct {
   // sizeof(quorate_client_options).
@@ -400,8 +446,15 @@ typedef struct {
   quorate_state_fn state;
   // What completion and state are given.
   void *user;
-  // Destroys user, once, when the client is over; also when it cannot be made, unless it is size that is wrong. May be NULL.
+  // Destroys user, once, when the client is over; also when it cannot be made, unless it is size that is wrong: then before the call
+  // returns, or when a callback that runs at that moment has. May be NULL.
   quorate_destroy_fn destroy;
+  // Who the client is, for ACLs. NULL for nobody.
+  const quorate_identity *identities;
+  // How many identities.
+  size_t identities_count;
+  // TLS. NULL for none.
+  const quorate_tls_options *tls;
 } quorate_client_options;
 
 // What proves that a session is one's own. Set its size before use.
@@ -460,6 +513,18 @@ typedef struct {
 // A lock that is held. Closed by quorate_held_release.
 typedef uint64_t quorate_held_t;
 
+// An entry of an ACL: who may do what with a node.
+typedef struct {
+  // `QUORATE_PERMISSION_…`, added up.
+  int32_t permissions;
+  // Zero.
+  int32_t reserved;
+  // `world`, `auth`, `digest`, `ip`, …
+  const char *scheme;
+  // `anyone` for `world`; empty or NULL for `auth`, which stands for the client's own identities.
+  const char *id;
+} quorate_acl_entry;
+
 // What a node is created with. Zeros are defaults: a persistent node, open to everybody.
 typedef struct {
   // sizeof(quorate_create_options).
@@ -470,6 +535,10 @@ typedef struct {
   int32_t reserved;
   // Time to live, ms; for the modes that have one.
   int64_t ttl_ms;
+  // Who may do what. NULL for everybody, everything.
+  const quorate_acl_entry *acl;
+  // How many entries; 0 for everybody, everything.
+  size_t acl_count;
 } quorate_create_options;
 
 // How a server starts. Zeros are defaults: everything in memory, on a free port of the loopback address.
@@ -1053,6 +1122,69 @@ const char *quorate_version(void);
 // From any thread, also in a callback; does not block.
 int32_t quorate_abi_version(void);
 
+// Ends a watch, on the server too. Its user pointer is destroyed when no callback runs any more: at once, or, when one is running
+// on another thread or this is called in it, when that has returned. A one-shot watch that has fired is closed already.
+//
+// From any thread, also in a callback; does not block.
+int32_t quorate_watch_close(quorate_watch_t watch);
+
+// As quorate_get, leaving a one-shot watch: it fires once, for the node's change or deletion, and is over. The result has it as its
+// `handle`, too.
+//
+// From any thread, also in a callback; blocks up to `timeout_ms` milliseconds, without limit for a negative number. The function
+// may be called before this returns. When it fails there is no watch, and user has been destroyed.
+int32_t quorate_get_and_watch(quorate_client_t client,
+                              const char *path,
+                              const quorate_watcher *watcher,
+                              int64_t timeout_ms,
+                              quorate_result *result);
+
+// As quorate_get_and_watch, without waiting. See quorate_create_async.
+//
+// From any thread, also in a callback; does not block.
+int32_t quorate_get_and_watch_async(quorate_client_t client,
+                                    const char *path,
+                                    const quorate_watcher *watcher,
+                                    uint64_t token);
+
+// As quorate_exists, leaving a one-shot watch: it fires once, for the node's creation, change or deletion, and is over. The result has
+// it as its `handle`, too.
+//
+// From any thread, also in a callback; blocks up to `timeout_ms` milliseconds, without limit for a negative number. The function
+// may be called before this returns. When it fails there is no watch, and user has been destroyed.
+int32_t quorate_exists_and_watch(quorate_client_t client,
+                                 const char *path,
+                                 const quorate_watcher *watcher,
+                                 int64_t timeout_ms,
+                                 quorate_result *result);
+
+// As quorate_exists_and_watch, without waiting. See quorate_create_async.
+//
+// From any thread, also in a callback; does not block.
+int32_t quorate_exists_and_watch_async(quorate_client_t client,
+                                       const char *path,
+                                       const quorate_watcher *watcher,
+                                       uint64_t token);
+
+// As quorate_children, leaving a one-shot watch: it fires once, for a child that comes or goes, or the node's deletion, and is over. The
+// result has it as its `handle`, too.
+//
+// From any thread, also in a callback; blocks up to `timeout_ms` milliseconds, without limit for a negative number. The function
+// may be called before this returns. When it fails there is no watch, and user has been destroyed.
+int32_t quorate_children_and_watch(quorate_client_t client,
+                                   const char *path,
+                                   const quorate_watcher *watcher,
+                                   int64_t timeout_ms,
+                                   quorate_result *result);
+
+// As quorate_children_and_watch, without waiting. See quorate_create_async.
+//
+// From any thread, also in a callback; does not block.
+int32_t quorate_children_and_watch_async(quorate_client_t client,
+                                         const char *path,
+                                         const quorate_watcher *watcher,
+                                         uint64_t token);
+
 // Watches a node or a subtree until the watch is closed: `mode` is QUORATE_WATCH_NODE or QUORATE_WATCH_RECURSIVE. Over a reconnect it is
 // kept, and QUORATE_EVENT_MISSED says that events may be missing. The node need not exist.
 //
@@ -1074,69 +1206,6 @@ int32_t quorate_watch_async(quorate_client_t client,
                             int32_t mode,
                             const quorate_watcher *watcher,
                             uint64_t token);
-
-// As quorate_get, leaving a one-shot watch: it fires once, for the node's change or deletion, and is over. The result has it as its
-// `handle`, too.
-//
-// From any thread, also in a callback; blocks up to `timeout_ms` milliseconds, without limit for a negative number. The function
-// may be called before this returns. When it fails there is no watch, and user has been destroyed.
-int32_t quorate_get_and_watch(quorate_client_t client,
-                              const char *path,
-                              const quorate_watcher *watcher,
-                              int64_t timeout_ms,
-                              quorate_result *result);
-
-// As quorate_get_and_watch, without waiting. See quorate_create_async.
-//
-// From any thread, also in a callback; does not block.
-int32_t quorate_get_and_watch_async(quorate_client_t client,
-                                    const char *path,
-                                    const quorate_watcher *watcher,
-                                    uint64_t token);
-
-// As quorate_exists, leaving a one-shot watch: it fires once, for the node's creation, change or deletion, and is over. The result has it as its
-// `handle`, too.
-//
-// From any thread, also in a callback; blocks up to `timeout_ms` milliseconds, without limit for a negative number. The function
-// may be called before this returns. When it fails there is no watch, and user has been destroyed.
-int32_t quorate_exists_and_watch(quorate_client_t client,
-                                 const char *path,
-                                 const quorate_watcher *watcher,
-                                 int64_t timeout_ms,
-                                 quorate_result *result);
-
-// As quorate_exists_and_watch, without waiting. See quorate_create_async.
-//
-// From any thread, also in a callback; does not block.
-int32_t quorate_exists_and_watch_async(quorate_client_t client,
-                                       const char *path,
-                                       const quorate_watcher *watcher,
-                                       uint64_t token);
-
-// As quorate_children, leaving a one-shot watch: it fires once, for a child that comes or goes, or the node's deletion, and is over. The result has it as its
-// `handle`, too.
-//
-// From any thread, also in a callback; blocks up to `timeout_ms` milliseconds, without limit for a negative number. The function
-// may be called before this returns. When it fails there is no watch, and user has been destroyed.
-int32_t quorate_children_and_watch(quorate_client_t client,
-                                   const char *path,
-                                   const quorate_watcher *watcher,
-                                   int64_t timeout_ms,
-                                   quorate_result *result);
-
-// As quorate_children_and_watch, without waiting. See quorate_create_async.
-//
-// From any thread, also in a callback; does not block.
-int32_t quorate_children_and_watch_async(quorate_client_t client,
-                                         const char *path,
-                                         const quorate_watcher *watcher,
-                                         uint64_t token);
-
-// Ends a watch, on the server too. Its user pointer is destroyed when no callback runs any more: at once, or, when one is running
-// on another thread or this is called in it, when that has returned. A one-shot watch that has fired is closed already.
-//
-// From any thread, also in a callback; does not block.
-int32_t quorate_watch_close(quorate_watch_t watch);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -245,6 +245,57 @@ struct part {
 /// A session's id and password.
 using session = quorate_session;
 
+/// Who a client is: `digest` and `user:password`, for example.
+struct identity {
+    std::string scheme, secret;
+};
+
+/// Who may do what with a node: QUORATE_PERMISSION_…, added up.
+struct acl_entry {
+    int32_t permissions;
+    std::string scheme, id{};
+};
+
+/// Empty: everybody, everything.
+using acl = std::vector<acl_entry>;
+
+/// Files in PEM, and names.
+struct tls {
+    /// The certificates that are trusted.
+    std::string ca_file;
+    /// The client's own; empty for none.
+    std::string certificate_file{}, key_file{};
+    /// The name in the servers' certificates; empty for the host of the connection string.
+    std::string server_name{};
+    bool any_name = false;
+};
+
+namespace detail {
+
+inline const char *given(const std::string &text) {
+    return text.empty() ? nullptr : text.c_str();
+}
+
+/// quorate_create_options, with what they point to.
+struct creation {
+    quorate_create_options raw{};
+    std::vector<quorate_acl_entry> entries{};
+
+    creation(mode as, limit ttl, const acl &allowed) {
+        for (const acl_entry &entry : allowed)
+            entries.push_back({entry.permissions, 0, entry.scheme.c_str(), entry.id.c_str()});
+        raw.size = sizeof raw;
+        raw.mode = static_cast<int32_t>(as);
+        raw.ttl_ms = ttl.count();
+        raw.acl = entries.data();
+        raw.acl_count = entries.size();
+    }
+    creation(const creation &) = delete;
+    creation &operator=(const creation &) = delete;
+};
+
+} // namespace detail
+
 /// A server in this process; stopped when it goes.
 class server {
   public:
@@ -264,7 +315,7 @@ class server {
     static result<server> try_start(const options &with) {
         quorate_server_options raw{};
         raw.size = sizeof raw;
-        raw.data_dir = with.data_dir.empty() ? nullptr : with.data_dir.c_str();
+        raw.data_dir = detail::given(with.data_dir);
         raw.host = with.host.c_str();
         raw.port = with.port;
         raw.settings = with.settings.c_str();
@@ -293,13 +344,11 @@ class multi {
     explicit multi(quorate_multi_t id) : handle_(id) {}
 
     multi &create(const std::string &path, std::string_view data = {},
-                  quorate::mode as = quorate::mode::persistent, limit ttl = limit::zero()) {
-        quorate_create_options options{};
-        options.size = sizeof options;
-        options.mode = static_cast<int32_t>(as);
-        options.ttl_ms = ttl.count();
+                  quorate::mode as = quorate::mode::persistent, limit ttl = limit::zero(),
+                  const acl &allowed = {}) {
+        detail::creation options(as, ttl, allowed);
         return added(quorate_multi_create(handle_.get(), path.c_str(), detail::bytes(data),
-                                          data.size(), &options));
+                                          data.size(), &options.raw));
     }
     multi &set(const std::string &path, std::string_view data, int32_t version = any_version) {
         return added(quorate_multi_set(handle_.get(), path.c_str(), detail::bytes(data),
@@ -474,6 +523,8 @@ class client {
         std::optional<quorate::session> resume{};
         bool read_only = false;
         bool renew = true;
+        std::vector<identity> identities{};
+        std::optional<quorate::tls> tls{};
         std::function<void(quorate::state)> on_state{};
     };
 
@@ -490,9 +541,9 @@ class client {
         using F = std::function<void(quorate::state)>;
         quorate_client_options raw{};
         raw.size = sizeof raw;
-        raw.servers = with.servers.empty() ? nullptr : with.servers.c_str();
+        raw.servers = detail::given(with.servers);
         raw.server = with.server ? with.server->id() : 0;
-        raw.root = with.root.empty() ? nullptr : with.root.c_str();
+        raw.root = detail::given(with.root);
         raw.session_timeout_ms = with.session_timeout.count();
         if (with.resume) {
             raw.session_id = with.resume->id;
@@ -501,6 +552,22 @@ class client {
         }
         raw.read_only = with.read_only;
         raw.no_renewal = !with.renew;
+        std::vector<quorate_identity> identities;
+        for (const identity &own : with.identities)
+            identities.push_back(
+                {own.scheme.c_str(), detail::bytes(own.secret), own.secret.size()});
+        raw.identities = identities.data();
+        raw.identities_count = identities.size();
+        quorate_tls_options tls{};
+        if (with.tls) {
+            tls.size = sizeof tls;
+            tls.ca_file = detail::given(with.tls->ca_file);
+            tls.certificate_file = detail::given(with.tls->certificate_file);
+            tls.key_file = detail::given(with.tls->key_file);
+            tls.server_name = detail::given(with.tls->server_name);
+            tls.any_name = with.tls->any_name;
+            raw.tls = &tls;
+        }
         if (with.on_state) {
             raw.state = [](void *user, int32_t state) {
                 detail::contained(
@@ -535,22 +602,20 @@ class client {
 
     result<created> try_create(const std::string &path, std::string_view data = {},
                                quorate::mode as = quorate::mode::persistent,
-                               limit within = forever, limit ttl = limit::zero()) {
-        quorate_create_options options{};
-        options.size = sizeof options;
-        options.mode = static_cast<int32_t>(as);
-        options.ttl_ms = ttl.count();
+                               limit within = forever, limit ttl = limit::zero(),
+                               const acl &allowed = {}) {
+        detail::creation options(as, ttl, allowed);
         detail::answer answer;
         auto status = quorate_create(id(), path.c_str(), detail::bytes(data), data.size(),
-                                     &options, within.count(), &answer.raw);
+                                     &options.raw, within.count(), &answer.raw);
         return detail::checked<created>(status, [&] {
             return created{answer.raw.path, answer.raw.stat};
         });
     }
     created create(const std::string &path, std::string_view data = {},
                    quorate::mode as = quorate::mode::persistent, limit within = forever,
-                   limit ttl = limit::zero()) {
-        return try_create(path, data, as, within, ttl).value();
+                   limit ttl = limit::zero(), const acl &allowed = {}) {
+        return try_create(path, data, as, within, ttl, allowed).value();
     }
 
     result<node> try_get(const std::string &path, limit within = forever) {

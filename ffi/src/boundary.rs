@@ -19,20 +19,30 @@ pub(crate) fn call(work: impl FnOnce() -> Result<(), Fault>) -> i32 {
 
 /// A call that works on a handle.
 pub(crate) fn on<H: Handled>(handle: u64, work: impl FnOnce(&Arc<H>) -> Result<(), Fault>) -> i32 {
-    let work = || objects::get::<H>(handle).and_then(|object| work(&object));
-    finish(guarded(work), || objects::poison::<H>(handle))
+    on_given(handle, || Ok(()), |object, ()| work(object))
 }
 
 /// A call that works on a node by way of a client. One that is closed answers as every client does: `QUORATE_CLOSING`.
 pub(crate) fn on_node(
     client: u64,
-    (operation, path): (&str, *const c_char),
+    node: (&str, *const c_char),
     work: impl FnOnce(&Arc<Client>, &str) -> Result<(), Fault>,
 ) -> i32 {
+    on_node_given(client, node, || Ok(()), |client, path, ()| work(client, path))
+}
+
+/// The same, with something that was handed over and must be taken care of whatever the rest is.
+pub(crate) fn on_node_given<G>(
+    client: u64,
+    (operation, path): (&str, *const c_char),
+    given: impl FnOnce() -> Result<G, Fault>,
+    work: impl FnOnce(&Arc<Client>, &str, G) -> Result<(), Fault>,
+) -> i32 {
     let work = || {
+        let given = given()?;
         let path = input::text(path, "the path")?;
         match objects::get::<Client>(client) {
-            Ok(client) => work(&client, path),
+            Ok(client) => work(&client, path, given),
             Err(fault) if fault.status == QUORATE_CLOSED => {
                 let text = "the client is closed";
                 Err(Error::during(QUORATE_CLOSING, operation, path, text))

@@ -102,6 +102,7 @@ pub extern "C" fn quorate_election_join(
     boundary::on_node(client, ("lead", path), |client, path| {
         let place = Out::new(election, 0, "the place for the election")?;
         let options = input::options(options, "the options")?;
+        input::zero(options.reserved)?;
         let policy = match options.policy {
             QUORATE_LEAD_WHILE_CONNECTED => Policy::Connection,
             QUORATE_LEAD_UNTIL_LOST => Policy::Session,

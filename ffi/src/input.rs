@@ -42,14 +42,30 @@ pub(crate) fn optional_text<'a>(
 
 /// Bytes; NULL will do for none.
 pub(crate) fn bytes<'a>(pointer: *const u8, length: usize, what: &str) -> Result<&'a [u8], Fault> {
-    if length == 0 {
+    list(pointer, length, what)
+}
+
+/// So many things; NULL will do for none.
+pub(crate) fn list<'a, T>(pointer: *const T, count: usize, what: &str) -> Result<&'a [T], Fault> {
+    if count == 0 {
         return Ok(&[]);
     }
-    if pointer.is_null() || isize::try_from(length).is_err() {
-        return Err(Error::argument(format!("{what} is NULL, but not its length")));
+    let bytes = count.checked_mul(size_of::<T>());
+    if pointer.is_null() || bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+        return Err(Error::argument(format!(
+            "{what} is NULL or too long, but there should be some"
+        )));
     }
-    // SAFETY: the caller vouches for so many bytes.
-    Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
+    // SAFETY: the caller vouches for so many of them.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
+}
+
+/// A member without a meaning yet, which it can get only if nobody has anything in it.
+pub(crate) fn zero(reserved: i32) -> Result<(), Fault> {
+    match reserved {
+        0 => Ok(()),
+        _ => Err(Error::argument("a reserved member is not zero")),
+    }
 }
 
 /// Options. What the caller's struct does not have yet is zero, which means the default; of what it has and we do not know,
@@ -69,19 +85,15 @@ pub(crate) fn options<T: WithSize>(pointer: *const T, what: &str) -> Result<T, F
     if size > MAX_STRUCT {
         return wrong("too large to be true");
     }
-    let (ours, shared) = (size_of::<T>(), size.min(size_of::<T>()));
-    // SAFETY: the caller vouches for `size` bytes; `known` has at least the shared part of them.
-    unsafe {
-        let to = (&raw mut known).cast::<u8>();
-        to.copy_from_nonoverlapping(pointer.cast::<u8>(), shared);
+    // SAFETY: the caller vouches for `size` bytes.
+    let given = unsafe { std::slice::from_raw_parts(pointer.cast::<u8>(), size) };
+    let (shared, news) = given.split_at(size.min(size_of::<T>()));
+    if news.iter().any(|byte| *byte != 0) {
+        return wrong("that of a newer version, and it uses what this one does not know");
     }
-    if size > ours {
-        // SAFETY: as above.
-        let tail =
-            unsafe { std::slice::from_raw_parts(pointer.cast::<u8>().add(ours), size - ours) };
-        if tail.iter().any(|byte| *byte != 0) {
-            return wrong("that of a newer version, and it uses what this one does not know");
-        }
+    // SAFETY: `known` has at least the shared part of the bytes.
+    unsafe {
+        (&raw mut known).cast::<u8>().copy_from_nonoverlapping(shared.as_ptr(), shared.len());
     }
     Ok(known)
 }

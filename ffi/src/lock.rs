@@ -101,6 +101,7 @@ impl Drop for Held {
 
 fn lock(client: &Client, path: &str, options: *const LockOptions) -> Result<Lock, Fault> {
     let options = input::options(options, "the options")?;
+    input::zero(options.reserved)?;
     let mode = match options.layout {
         QUORATE_LOCK_CURATOR => Mode::Curator,
         QUORATE_LOCK_KAZOO => Mode::Kazoo { yields_to_curator: false },
@@ -250,7 +251,12 @@ pub extern "C" fn quorate_held_on_lost(
         |held, hook| {
             let loss = held.with(kit::Held::lost)?;
             let hook = tell_loss(&held.client, hook, async move { reason(loss.await) })?;
-            held.state().hooks.push(hook);
+            let mut state = held.state();
+            match state.held {
+                Some(_) => state.hooks.push(hook),
+                // Released meanwhile.
+                None => hook.silence(),
+            }
             Ok(())
         },
     )

@@ -4,6 +4,7 @@
 
 use crate::answer::{Answer, Outcome, Place};
 use crate::boundary;
+use crate::client::access::{Entry, acl};
 use crate::client::wait_for;
 use crate::fault::{Error, Fault};
 use crate::handles::ClientHandle;
@@ -45,6 +46,10 @@ pub struct NodeOptions {
     pub reserved: i32,
     /// Time to live, ms; for the modes that have one.
     pub ttl_ms: i64,
+    /// Who may do what. NULL for everybody, everything.
+    pub acl: *const Entry,
+    /// How many entries; 0 for everybody, everything.
+    pub acl_count: usize,
 }
 
 // SAFETY: `repr(C)`, begins with its size, zeros are valid.
@@ -53,6 +58,7 @@ unsafe impl WithSize for NodeOptions {}
 /// What the options say.
 pub(crate) fn create_options(options: *const NodeOptions) -> Result<CreateOptions, Fault> {
     let options = input::options(options, "the options")?;
+    input::zero(options.reserved)?;
     let mode = match options.mode {
         QUORATE_PERSISTENT => CreateMode::Persistent,
         QUORATE_EPHEMERAL => CreateMode::Ephemeral,
@@ -65,7 +71,11 @@ pub(crate) fn create_options(options: *const NodeOptions) -> Result<CreateOption
     };
     let ttl = u64::try_from(options.ttl_ms)
         .map_err(|_| Error::argument("the time to live is negative"))?;
-    Ok(CreateOptions::new(mode).ttl(Duration::from_millis(ttl)))
+    let made = CreateOptions::new(mode).ttl(Duration::from_millis(ttl));
+    Ok(match acl(options.acl, options.acl_count)? {
+        Some(acl) => made.acl(acl),
+        None => made,
+    })
 }
 
 /// An expected version; `None` for any.

@@ -82,6 +82,7 @@ pub extern "C" fn quorate_server_start(
 }
 
 fn builder(options: &ServerOptions) -> Result<Builder, Fault> {
+    input::zero(options.reserved)?;
     let mut settings = Ok(());
     let lines = input::optional_text(options.settings, "the settings")?.unwrap_or_default();
     let mut builder = server::Server::builder().configure(|config| {

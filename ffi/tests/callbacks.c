@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
 
 /* What the callbacks of one client have seen. */
 typedef struct {
@@ -15,6 +17,8 @@ typedef struct {
     /* Closed within the callback, if it is set. */
     quorate_client_t close;
     atomic_int closed_with;
+    /* The same for the watch that calls. */
+    atomic_int unwatch;
     pthread_t thread;
 } seen_t;
 
@@ -63,6 +67,8 @@ static void on_event(void *user, const quorate_event *event) {
     if (event->kind == QUORATE_EVENT_ENDED)
         seen->ended++;
     seen->events++;
+    if (seen->unwatch)
+        OK(quorate_watch_close(event->watch));
     if (seen->close) {
         quorate_client_t client = seen->close;
         seen->close = 0;
@@ -101,7 +107,7 @@ void test_callbacks(void) {
     CHECK(seen.last_status == QUORATE_NO_NODE && seen.last_token == 8);
     CHECK_STATUS(quorate_get_async(client, "bad", 9), QUORATE_BAD_ARGUMENTS);
 
-    /* Many in flight come in batches; signals are not for the library's threads. */
+    /* Many in flight come in batches. */
     for (int i = 0; i < 1000; i++)
         OK(quorate_get_async(client, "/c-callbacks", (uint64_t)i));
     AWAIT(seen.results == 1008);
@@ -121,6 +127,13 @@ void test_callbacks(void) {
     seen.blocked = 0;
     AWAIT(seen.destroyed == 1);
     CHECK(seen.results == 1009 && seen.last_state == QUORATE_STATE_CLOSED);
+
+    /* Signals are not for the library's threads: this one waits for the only thread of ours. */
+    sigset_t usr1;
+    CHECK(sigemptyset(&usr1) == 0 && sigaddset(&usr1, SIGUSR1) == 0);
+    CHECK(pthread_sigmask(SIG_BLOCK, &usr1, NULL) == 0 && kill(getpid(), SIGUSR1) == 0);
+    OK(quorate_get(second, "/c-callbacks", LIMIT, NULL));
+    CHECK(sigtimedwait(&usr1, NULL, &(struct timespec){LIMIT / 1000, 0}) == SIGUSR1);
 
     /* A multi, a lock and a leadership without waiting. */
     quorate_multi_t multi;
@@ -188,7 +201,9 @@ void test_polling(void) {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     CHECK(poll(&readable, 1, LIMIT) == 1);
     poll_until(client, &seen, 1);
-    CHECK(seen.last_status == QUORATE_OK && seen.last_state == QUORATE_STATE_CONNECTED);
+    CHECK(seen.last_status == QUORATE_OK);
+    while (seen.last_state != QUORATE_STATE_CONNECTED)
+        OK(quorate_client_poll(client, LIMIT, taken, 4, &count));
     OK(quorate_client_poll(client, 0, taken, 4, &count));
     CHECK(count == 0 && poll(&readable, 1, 0) == 0);
 
@@ -216,11 +231,24 @@ void test_polling(void) {
     poll_until(client, &seen, 1011);
     CHECK(watched.events == 1 && watched.last_kind == QUORATE_EVENT_CREATED);
 
+    /* One that is closed in its callback is told nothing more, though more was there. */
+    seen_t unwatched = {.unwatch = 1};
+    watcher.user = &unwatched;
+    OK(quorate_watch(client, "/c-polling", QUORATE_WATCH_RECURSIVE, &watcher, LIMIT, &watch));
+    for (int i = 0; i < 3; i++)
+        OK(quorate_set(client, "/c-polling/a", BYTES("x"), -1, LIMIT, NULL));
+    OK(quorate_client_poll(client, LIMIT, taken, 4, &count));
+    CHECK(unwatched.events == 1 && unwatched.destroyed == 1 && watched.events == 4);
+
     /* What is under way when it is closed is there to be polled; then it is over. */
     for (int i = 0; i < 1000; i++)
         OK(quorate_set_async(client, "/c-polling/a", BYTES("x"), -1, 1));
     OK(quorate_client_close(client, LIMIT));
     CHECK(seen.destroyed == 0);
+    CHECK_STATUS(quorate_get_async(client, "/c-polling", 1), QUORATE_CLOSING);
+    CHECK_STATUS(
+        quorate_watch(client, "/c-polling", QUORATE_WATCH_NODE, &watcher, LIMIT, &watch),
+        QUORATE_CLOSING);
     for (int32_t status = QUORATE_OK; status != QUORATE_CLOSED;) {
         status = quorate_client_poll(client, LIMIT, taken, 4, &count);
         CHECK(status == QUORATE_OK || (status == QUORATE_CLOSED && count == 0));

@@ -53,8 +53,11 @@ void pause_ms(int ms);
 
 void test_nodes(void);
 void test_options(void);
+void test_access(void);
+void test_deadlines(void);
 void test_servers(void);
 void test_misuse(void);
+void test_panic(void);
 void test_fork(void);
 void test_callbacks(void);
 void test_polling(void);

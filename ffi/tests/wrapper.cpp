@@ -66,6 +66,22 @@ static void nodes(quorate::client &client) {
     client.remove("/cpp/b");
 }
 
+static void access(const quorate::server &server, quorate::client &plain) {
+    quorate::client::options options;
+    options.server = &server;
+    options.identities = {{"digest", "own:er"}};
+    quorate::client owner(options);
+    const quorate::acl own{{QUORATE_PERMISSION_ALL, "auth"}};
+    owner.create("/cpp/own", "x", quorate::mode::ephemeral, 10s, 0s, own);
+    owner.multi().create("/cpp/too", "", quorate::mode::ephemeral, 0s, own).commit();
+    CHECK(owner.get("/cpp/own").data == "x");
+    CHECK(plain.try_get("/cpp/own").code() == QUORATE_NO_AUTH);
+    CHECK(plain.try_get("/cpp/too").code() == QUORATE_NO_AUTH);
+    options.server = nullptr;
+    options.tls = quorate::tls{"/dev/null/ca.pem"};
+    CHECK(quorate::client::try_connect(options).code() == QUORATE_BAD_ARGUMENTS);
+}
+
 static void watches(quorate::client &client) {
     std::atomic<int> events{0}, caught{0};
     quorate::on_exception() = [&](std::exception_ptr) { caught++; };
@@ -149,6 +165,7 @@ int main() {
         CHECK(client.state() == quorate::state::connected && client.session().id != 0);
         client.create("/cpp");
         nodes(client);
+        access(server, client);
         watches(client);
         recipes(server, client);
         quorate::client moved(std::move(client));

@@ -32,11 +32,11 @@ impl Client {
         Ok(())
     }
 
-    /// Closes a client that nobody has seen.
+    /// Closes a client that nobody has seen, in the background: nobody is told of anything any more.
     pub(super) fn give_up(self: &Arc<Self>) {
-        if self.begin_close(true).is_ok() && self.flag().is_none() {
-            self.ensure_dispatcher();
-        }
+        drop(self.take_completion());
+        // There is nobody else who could have closed it.
+        let _begun = self.begin_close(true);
     }
 
     /// Sees to it that somebody lets go of what is the host's when the time has come.

@@ -5,7 +5,6 @@
 use super::Client;
 use crate::answer::{Answer, Laid, Outcome};
 use crate::boundary;
-use crate::callback::StateFn;
 use crate::fault::{Error, Fault};
 use crate::handles::ClientHandle;
 use crate::input::{self, Out};
@@ -16,9 +15,10 @@ use crate::status::{
 use crate::system::{Flag, without_signals};
 use crate::watch::Watch;
 use quorate::client::{Completion, Notice};
-use quorate_bridge::Outcome as Ended;
+use quorate_bridge::{Outcome as Ended, guarded};
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::ffi::c_void;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::ThreadId;
 
 /// How the host is woken.
@@ -96,21 +96,40 @@ impl Client {
         let client = Arc::clone(self);
         let dispatch = move || {
             let mut items = VecDeque::new();
+            // A panic costs what it was about; the rest is told, and the client can only be closed any more.
             loop {
-                let is_over = client.is_over();
-                client.gather(&mut items);
-                if !items.is_empty() {
-                    client.call_back(&mut items);
-                } else if is_over {
-                    return client.clear();
-                } else {
-                    client.bell.wait();
+                match guarded(|| client.dispatch(&mut items)) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(_panic) => client.poison(),
                 }
             }
         };
         let builder = std::thread::Builder::new().name("quorate-callback".to_owned());
         let thread = without_signals(|| builder.spawn(dispatch))?;
         Ok(thread.thread().id())
+    }
+
+    /// Tells what there is, or waits for more. False when there will be no more, and everything was let go of.
+    fn dispatch(&self, items: &mut VecDeque<Item>) -> bool {
+        let is_over = self.is_over();
+        self.gather(items);
+        if !items.is_empty() {
+            self.call_back(items);
+        } else if is_over {
+            self.clear();
+            return false;
+        } else {
+            self.bell.wait();
+        }
+        true
+    }
+
+    /// Leaves nothing to be done with this client but to close it.
+    fn poison(&self) {
+        if let Some(handle) = self.handle.get() {
+            objects::poison::<Self>(*handle);
+        }
     }
 
     /// Takes everything that is to be told.
@@ -130,7 +149,12 @@ impl Client {
                 self.lock().calls -= 1;
             }
             items.push_back(match what {
-                What::Result(token, result) => Item::Result(Laid::new(result, token)),
+                What::Result(token, result) => {
+                    if result.as_ref().is_err_and(|fault| fault.status == QUORATE_PANICKED) {
+                        self.poison();
+                    }
+                    Item::Result(Laid::new(result, token))
+                }
                 What::Callback(callback) => Item::Callback(callback),
             });
         }
@@ -156,7 +180,7 @@ impl Client {
 
     /// Calls back for everything that was taken.
     fn call_back(&self, items: &mut VecDeque<Item>) {
-        let completion = self.completion.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let completion = self.completion();
         let mut batch = Vec::new();
         let tell = |batch: &mut Vec<Laid>| {
             if let Some(completion) = &completion
@@ -186,14 +210,19 @@ impl Client {
     }
 
     /// Tells the states of the session from now on.
-    pub(super) fn tell_states(self: &Arc<Self>, function: StateFn) -> Result<(), Fault> {
-        let completion = self.completion.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (Some(function), Some(completion)) = (function, completion) else { return Ok(()) };
+    pub(super) fn tell_states(
+        self: &Arc<Self>,
+        function: unsafe extern "C" fn(*mut c_void, i32),
+    ) -> Result<(), Fault> {
         let (mut states, teller) = (self.core.states(), self.teller());
-        let told = Arc::clone(&completion);
+        let client = Arc::downgrade(self);
         let tell = move |state| {
-            let (told, state) = (Arc::clone(&told), super::session::state_number(state));
-            let callback = Box::new(move || told.user.tell(function, state));
+            let (client, state) = (Weak::clone(&client), super::session::state_number(state));
+            let callback = Box::new(move || {
+                if let Some(completion) = client.upgrade().and_then(|client| client.completion()) {
+                    completion.user.tell(function, state);
+                }
+            });
             teller.queue().push(Told { counted: false, what: What::Callback(callback) });
         };
         let watch = async move {
@@ -204,8 +233,8 @@ impl Client {
                 tell(state);
             }
         };
-        // The user pointer goes with the last callback, and not with the task.
-        self.run_told(watch, move |_| What::Callback(Box::new(move || drop(completion))))?;
+        // The client is not over until its last state has been told.
+        self.run_told(watch, |_| What::Callback(Box::new(|| {})))?;
         Ok(())
     }
 
@@ -213,7 +242,7 @@ impl Client {
         let Some(flag) = self.flag() else {
             return Err(Error::argument("the client was not opened as a polled one"));
         };
-        let Ok(mut backlog) = self.backlog.try_lock() else {
+        let Some(mut backlog) = self.backlog_of_who_polls() else {
             return Err(Error::new(QUORATE_BUSY, "the client is being polled"));
         };
         let poller = Some(std::thread::current().id());
@@ -282,7 +311,12 @@ pub extern "C" fn quorate_client_poll(
     capacity: usize,
     count: *mut usize,
 ) -> i32 {
-    boundary::on::<Client>(client, |client| {
+    let handle = client;
+    boundary::closing::<Client>(handle, |client| {
+        // After a panic, only who closes a client may still poll it.
+        if !client.is_closing() {
+            objects::get::<Client>(handle)?;
+        }
         let count = Out::new(count, 0, "the place for the count")?;
         let results = input::places(results, capacity, "the place for results")?;
         if results.is_empty() {
@@ -302,9 +336,23 @@ impl Client {
 
     /// Whether no result of a call and nothing taken before waits for who polls.
     pub(super) fn queues_are_empty(&self) -> bool {
-        let nothing_taken = |backlog: &Backlog| backlog.items.is_empty();
         self.calls.queue().is_empty()
-            && self.backlog.try_lock().is_ok_and(|backlog| nothing_taken(&backlog))
+            && self.backlog_of_who_polls().is_some_and(|backlog| backlog.items.is_empty())
+    }
+
+    /// The backlog, unless somebody else has it.
+    fn backlog_of_who_polls(&self) -> Option<MutexGuard<'_, Backlog>> {
+        match self.backlog.try_lock() {
+            Ok(backlog) => Some(backlog),
+            // Whatever has panicked there, items are taken out one by one.
+            Err(TryLockError::Poisoned(backlog)) => Some(backlog.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Whether its owner has closed it.
+    fn is_closing(&self) -> bool {
+        self.lock().closing
     }
 
     /// Lets go of everything, when everything has been told.
@@ -319,7 +367,7 @@ impl Client {
 
     /// Lets go of everything that was the host's.
     fn let_go(&self) {
-        drop(self.completion.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.take_completion());
         let children =
             std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
         for child in children {

@@ -1,9 +1,12 @@
 //! [`Client`]: a client with what C needs beside it: who is called, and what is still to be told.
 
+pub mod access;
 pub mod close;
 pub mod delivery;
 pub mod open;
 pub mod session;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use delivery::{Told, What};
 
@@ -12,7 +15,7 @@ use crate::callback::{CompletionFn, User};
 use crate::fault::{Error, Fault};
 use crate::objects::{self, Handled};
 use crate::registrar::Registrar;
-use crate::status::{QUORATE_CLOSED, QUORATE_TIMED_OUT};
+use crate::status::{QUORATE_CLOSING, QUORATE_TIMED_OUT};
 use crate::system::Flag;
 use crate::watch::Watch;
 use delivery::{Backlog, Bell};
@@ -99,7 +102,7 @@ impl Client {
     fn desk(self: &Arc<Self>) -> Result<MutexGuard<'_, Desk>, Fault> {
         let mut desk = self.lock();
         if desk.closing {
-            return Err(Error::new(QUORATE_CLOSED, "the client is closed"));
+            return Err(Error::new(QUORATE_CLOSING, "the client is closed"));
         }
         if desk.dispatcher.is_none() && self.flag().is_none() {
             desk.dispatcher = Some(self.start_dispatcher()?);
@@ -112,10 +115,18 @@ impl Client {
         self.desk().map(drop)
     }
 
+    /// Who is told of results, as long as somebody is.
+    fn completion(&self) -> Option<Arc<Completion>> {
+        self.completion.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn take_completion(&self) -> Option<Arc<Completion>> {
+        self.completion.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Refuses results that nobody would take.
     fn expects_results(&self) -> Result<(), Fault> {
-        let completion = self.completion.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = completion.as_ref().is_some_and(|it| it.function.is_some());
+        let is_told = self.completion().is_some_and(|it| it.function.is_some());
         if is_told || self.flag().is_some() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "structs from C, and exported symbols")]
 
+use super::access::{Identity, TlsSettings, identify, tls};
 use super::delivery::{Backlog, Bell};
 use super::{Client, Completion, Desk, timed_out, wait};
 use crate::boundary;
@@ -13,7 +14,7 @@ use crate::objects;
 use crate::registrar::Registrar;
 use crate::server::Server;
 use crate::system::{Flag, without_signals};
-use quorate::client::{self, Builder, Identity, Inbox};
+use quorate::client::{self, Builder, Inbox};
 use quorate_bridge::Calls;
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -57,8 +58,15 @@ pub struct ClientOptions {
     pub state: StateFn,
     /// What completion and state are given.
     pub user: *mut c_void,
-    /// Destroys user, once, when the client is over; also when it cannot be made, unless it is size that is wrong. May be NULL.
+    /// Destroys user, once, when the client is over; also when it cannot be made, unless it is size that is wrong: then before the call
+    /// returns, or when a callback that runs at that moment has. May be NULL.
     pub destroy: DestroyFn,
+    /// Who the client is, for ACLs. NULL for nobody.
+    pub identities: *const Identity,
+    /// How many identities.
+    pub identities_count: usize,
+    /// TLS. NULL for none.
+    pub tls: *const TlsSettings,
 }
 
 // SAFETY: `repr(C)`, begins with its size, zeros are valid.
@@ -75,7 +83,7 @@ pub extern "C" fn quorate_client_open(
 ) -> i32 {
     boundary::call(|| {
         let (opened, handle) = open(options, client)?;
-        handle.set(publish(&opened)?);
+        handle.set(opened.publish()?);
         Ok(())
     })
 }
@@ -92,25 +100,37 @@ pub extern "C" fn quorate_client_connect(
 ) -> i32 {
     boundary::call(|| {
         let (opened, handle) = open(options, client)?;
-        let connected = match wait(timeout_ms, opened.core.connected()) {
-            Some(Ok(())) => publish(&opened),
-            Some(Err(error)) => Err(error.into()),
-            None => Err(timed_out(timeout_ms, "connect", "")),
-        };
-        match connected {
-            Ok(client) => {
-                handle.set(client);
-                Ok(())
-            }
-            Err(fault) => {
-                opened.give_up();
-                Err(fault)
-            }
-        }
+        let connected = wait(timeout_ms, opened.client.core.connected());
+        connected.ok_or_else(|| timed_out(timeout_ms, "connect", ""))??;
+        handle.set(opened.publish()?);
+        Ok(())
     })
 }
 
-fn open(options: *const ClientOptions, client: *mut u64) -> Result<(Arc<Client>, Out<u64>), Fault> {
+/// A client that nobody has seen yet. It is given up unless it is published.
+struct Unseen {
+    client: Arc<Client>,
+    published: bool,
+}
+
+impl Unseen {
+    /// Gives it a handle.
+    fn publish(mut self) -> Result<u64, Fault> {
+        let handle = objects::insert(Arc::clone(&self.client))?;
+        self.published = true;
+        Ok(*self.client.handle.get_or_init(|| handle))
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if !self.published {
+            self.client.give_up();
+        }
+    }
+}
+
+fn open(options: *const ClientOptions, client: *mut u64) -> Result<(Unseen, Out<u64>), Fault> {
     let options = input::options(options, "the options")?;
     // First of all: it must be destroyed whatever follows.
     let user = User::new(options.user, options.destroy);
@@ -123,7 +143,7 @@ fn open(options: *const ClientOptions, client: *mut u64) -> Result<(Arc<Client>,
     let core = without_signals(|| builder.open())?;
     let bell = Arc::new(bell);
     let (for_inbox, for_calls) = (Arc::clone(&bell), Arc::clone(&bell));
-    let opened = Arc::new(Client {
+    let client = Arc::new(Client {
         core,
         inbox: Arc::new(Inbox::new(Some(Box::new(move || for_inbox.ring())))),
         calls: Calls::new(Some(Box::new(move || for_calls.ring()))),
@@ -137,21 +157,15 @@ fn open(options: *const ClientOptions, client: *mut u64) -> Result<(Arc<Client>,
         children: Mutex::default(),
         handle: OnceLock::new(),
     });
-    if options.state.is_some()
-        && let Err(fault) = opened.tell_states(options.state)
-    {
-        opened.give_up();
-        return Err(fault);
+    let opened = Unseen { client, published: false };
+    if let Some(function) = options.state {
+        opened.client.tell_states(function)?;
     }
     Ok((opened, handle))
 }
 
-fn publish(client: &Arc<Client>) -> Result<u64, Fault> {
-    let handle = objects::insert(Arc::clone(client)).inspect_err(|_| client.give_up())?;
-    Ok(*client.handle.get_or_init(|| handle))
-}
-
 fn builder(options: &ClientOptions) -> Result<Builder, Fault> {
+    input::zero(options.reserved)?;
     let mut builder = client::Client::builder();
     if let Some(servers) = input::optional_text(options.servers, "the connection string")? {
         if options.server != 0 {
@@ -179,11 +193,15 @@ fn builder(options: &ClientOptions) -> Result<Builder, Fault> {
         let password = password
             .try_into()
             .map_err(|_| Error::argument("the session's password does not have 16 bytes"))?;
-        builder = builder.resume(Identity { id: options.session_id, password });
+        builder = builder.resume(client::Identity { id: options.session_id, password });
     }
     if options.max_in_flight != 0 {
         let requests = usize::try_from(options.max_in_flight).unwrap_or(usize::MAX);
         builder = builder.max_in_flight(requests, MAX_BYTES);
+    }
+    builder = identify(builder, options.identities, options.identities_count)?;
+    if !options.tls.is_null() {
+        builder = builder.tls(tls(options.tls)?);
     }
     Ok(builder.read_only(options.read_only != 0).renew(options.no_renewal == 0))
 }
