@@ -2,7 +2,8 @@
 //!
 //! For longer: `cargo run --release -p quorate-tests --bin sim -- --forever`.
 
-use quorate_tests::sim::{self, Theme};
+use quorate_tests::sim::{self, Run, Summary, Theme};
+use std::process::Command;
 use std::thread;
 
 /// Seeds in a test run.
@@ -13,17 +14,18 @@ const STEPS: u64 = 4_000;
 #[test]
 fn every_property_holds_in_every_world() {
     let halves = [0, 1].map(|half| {
-        thread::spawn(move || {
-            (1..=SEEDS).filter(|seed| seed % 2 == half).map(run).collect::<Option<Vec<_>>>()
+        thread::spawn(move || -> Vec<Summary> {
+            (1..=SEEDS).filter(|seed| seed % 2 == half).map(|seed| summary(any(seed))).collect()
         })
     });
-    let runs = halves.map(|half| half.join().unwrap().expect("the failure is told above")).concat();
-    let sum = |of: fn(&sim::Summary) -> u64| runs.iter().map(of).sum::<u64>();
+    let runs = halves.map(|half| half.join().expect("the failure is told above")).concat();
+    let sum = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
     // Worlds in which nothing happens would pass as well.
     assert!(sum(|run| run.transactions) > 10_000, "{runs:?}");
     assert!(sum(|run| run.replies) > 10_000, "{runs:?}");
     assert!(sum(|run| run.notices) > 1_000, "{runs:?}");
     assert!(sum(|run| run.crashes) > 50, "{runs:?}");
+    assert!(sum(|run| run.cut) > 50, "{runs:?}");
     assert!(sum(|run| run.expired) > 20, "{runs:?}");
     assert!(sum(|run| run.full) > 5, "{runs:?}");
     assert!(sum(|run| run.ended) > 5_000, "{runs:?}");
@@ -39,9 +41,8 @@ fn every_property_holds_in_every_world() {
 
 #[test]
 fn an_owner_knows_the_end_of_its_session_before_the_server_ends_it() {
-    let run = |seed| sim::run_theme(Theme::Silence, seed, 2_000, false);
-    let runs: Result<Vec<_>, _> = (1..=60).map(run).collect();
-    let runs = runs.unwrap_or_else(|failure| panic!("{failure}"));
+    let run = |seed| summary(Run { seed, steps: 2_000, theme: Theme::Silence });
+    let runs: Vec<_> = (1..=60).map(run).collect();
     let (lost, expired) = runs.iter().fold((0, 0), |(l, e), run| (l + run.lost, e + run.expired));
     assert!(lost > 5 && expired > 100, "{lost} lost, {expired} expired");
 }
@@ -49,26 +50,39 @@ fn an_owner_knows_the_end_of_its_session_before_the_server_ends_it() {
 /// Whoever was given it before could resume the session of the next owner.
 #[test]
 fn no_session_id_is_given_out_twice_when_the_clock_goes_back() {
-    let run = |seed| sim::run_theme(Theme::Clocks, seed, STEPS, false);
-    let runs: Result<Vec<_>, _> = (1..=120).map(run).collect();
-    let runs = runs.unwrap_or_else(|failure| panic!("{failure}"));
-    let starts: u64 = runs.iter().map(|run| run.starts).sum();
+    let run = |seed| summary(Run { seed, steps: STEPS, theme: Theme::Clocks });
+    let starts: u64 = (1..=120).map(run).map(|run| run.starts).sum();
     assert!(starts > 500, "{starts} starts");
 }
 
 #[test]
 fn a_seed_is_a_run() {
-    for seed in [7, 8, 9] {
-        assert_eq!(
-            run(seed).expect("the failure is told above"),
-            run(seed).unwrap(),
-            "seed {seed}"
-        );
-    }
-    assert_ne!(run(7).unwrap().hash, run(8).unwrap().hash);
+    let twice = [7, 8, 9].map(|seed| {
+        let first = summary(any(seed));
+        assert_eq!(first, summary(any(seed)), "seed {seed}");
+        first.hash
+    });
+    assert_ne!(twice[0], twice[1]);
 }
 
-/// Tells a failure and returns nothing then.
-fn run(seed: u64) -> Option<sim::Summary> {
-    sim::run(seed, STEPS, false).inspect_err(|failure| eprintln!("{failure} --steps {STEPS}")).ok()
+#[test]
+fn the_program_does_the_run_that_its_options_stand_for() {
+    for theme in Theme::ALL {
+        let run = Run { seed: 11, steps: 300, theme };
+        let options = run.to_string();
+        let program = Command::new(env!("CARGO_BIN_EXE_sim")).args(options.split(' ')).output();
+        let told = String::from_utf8(program.unwrap().stdout).unwrap();
+        let expected = format!("seed 11: {:x?}", summary(run));
+        assert_eq!(told.lines().next(), Some(expected.as_str()), "{options}");
+    }
+}
+
+fn any(seed: u64) -> Run {
+    Run { seed, steps: STEPS, theme: Theme::Any }
+}
+
+/// What a run came to; fails if a property did not hold in it.
+#[expect(clippy::panic, reason = "the helper of a test fails as the test does")]
+fn summary(run: Run) -> Summary {
+    sim::run(run, false).unwrap_or_else(|failure| panic!("{failure}"))
 }

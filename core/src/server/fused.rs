@@ -17,7 +17,7 @@ use super::snapshotter::Snapshotter;
 use super::words::Words;
 use mio::{Events, Poll, Registry};
 use quorate_engine::replica::{Now, Replica};
-use quorate_engine::shard::{ConnKey, Shard, Submission, Submit};
+use quorate_engine::shard::{ConnKey, EVENT_SLICE, Shard, Submission, Submit, WATCH_SLICE};
 use quorate_engine::tree::Tree;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -286,9 +286,5 @@ impl State {
 
 /// Events taken in one round.
 const EVENTS: usize = 1024;
-/// Connections whose notifications are sent in one round: everybody else's requests wait for so long.
-const EVENT_SLICE: usize = 16;
-/// Watches of closed connections removed in one round: about a tenth of a millisecond.
-const WATCH_SLICE: usize = 256;
 /// The thread looks after itself at least this often, ms.
 const LONGEST_NAP: i64 = 1000;

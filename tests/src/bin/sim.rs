@@ -2,43 +2,42 @@
 //!
 //! `cargo run --release -p quorate-tests --bin sim -- --help` tells the options.
 
-use quorate_tests::sim::{self, Theme};
+use quorate_tests::sim::{self, Run, number};
 use std::process::ExitCode;
 use std::time::Instant;
 
 struct Options {
-    seed: u64,
+    /// The first.
+    run: Run,
     seeds: u64,
-    steps: u64,
     forever: bool,
     trace: bool,
-    theme: Theme,
 }
 
 fn main() -> ExitCode {
     let options = match parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(text) => {
-            eprintln!("{text}");
+            eprintln!("{text}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
     let began = Instant::now();
     let (mut runs, mut virtual_us) = (0u64, 0u64);
-    let mut seed = options.seed;
+    let mut run = options.run;
     while options.forever || runs < options.seeds {
-        match sim::run_theme(options.theme, seed, options.steps, options.trace) {
+        match sim::run(run, options.trace) {
             Ok(summary) => {
-                println!("seed {seed}: {summary:x?}");
+                println!("seed {}: {summary:x?}", run.seed);
                 virtual_us += summary.time;
             }
             Err(failure) => {
-                println!("{failure} --steps {}", options.steps);
+                println!("{failure}");
                 return ExitCode::FAILURE;
             }
         }
         runs += 1;
-        seed = seed.wrapping_add(1);
+        run.seed = run.seed.wrapping_add(1);
     }
     let seconds = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
@@ -47,25 +46,15 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let theme = Theme::Any;
-    let mut options =
-        Options { seed: 1, seeds: 1, steps: 20_000, forever: false, trace: false, theme };
-    let mut args = args;
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options { run: Run::default(), seeds: 1, forever: false, trace: false };
     while let Some(arg) = args.next() {
-        let mut number = || {
-            let text = args.next().unwrap_or_default();
-            text.parse::<u64>().map_err(|_| format!("{arg} wants a number, not '{text}'\n{USAGE}"))
-        };
         match arg.as_str() {
-            "--seed" => options.seed = number()?,
-            "--seeds" => options.seeds = number()?,
-            "--steps" => options.steps = number()?,
+            "--seeds" => options.seeds = number(&arg, &mut args)?,
             "--forever" => options.forever = true,
             "--trace" => options.trace = true,
-            "--silence" => options.theme = Theme::Silence,
-            "--clocks" => options.theme = Theme::Clocks,
-            _ => return Err(USAGE.into()),
+            _ if options.run.take(&arg, &mut args)? => {}
+            _ => return Err(format!("'{arg}' is not an option")),
         }
     }
     Ok(options)

@@ -49,6 +49,7 @@ pub fn strike(world: &mut World) -> Checked {
         12 => flip(world),
         13 => each_server(world, |server, env| server.purge(env)),
         14 => return world.servers.iter().try_for_each(|server| server.inspect(&world.env)),
+        15 => each_server(world, |server, env| server.cut_short(env)),
         _ => {}
     }
     Ok(())

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod disk;
 pub mod env;
+mod failure;
 pub mod faults;
 pub mod history;
 mod inode;
@@ -17,6 +18,7 @@ pub mod net;
 pub mod plan;
 pub mod random;
 mod reads;
+mod run;
 pub mod server;
 pub mod session;
 pub mod stage;
@@ -25,7 +27,9 @@ pub mod trace;
 mod watching;
 pub mod world;
 
-use plan::Plan;
+pub use failure::Failure;
+pub use run::{Run, Theme, number};
+
 use stage::Play;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -53,6 +57,8 @@ pub struct Summary {
     pub crashes: u64,
     /// See `starts`.
     pub refusals: u64,
+    /// Deaths in the middle of a round.
+    pub cut: u64,
     /// Sessions that expired.
     pub expired: u64,
     /// How often the log had no room.
@@ -71,73 +77,15 @@ pub struct Summary {
     pub volatile: u64,
 }
 
-/// A run in which a property did not hold.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Its seed.
-    pub seed: u64,
-    /// After how many events.
-    pub step: u64,
-    /// What did not hold.
-    pub what: String,
-    /// The last that happened.
-    pub trace: Vec<String>,
-    /// What the program `sim` has to be told besides the seed.
-    pub option: &'static str,
-    /// Whether a play was performed.
-    pub is_play: bool,
-}
-
-/// Runs the world of a seed for so many events, then to its end. With `echo` everything that happens is written to standard
-/// error.
+/// Performs a run: the world of its seed for so many events, then to its end. With `echo` everything that happens is written to
+/// standard error.
 ///
 /// # Errors
 /// When a property does not hold, or something panics.
-pub fn run(seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
+pub fn run(run: Run, echo: bool) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
-    finish(seed, steps, World::new(seed, &trace), &trace)
-}
-
-/// What worlds are made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// Everything.
-    #[default]
-    Any,
-    /// Connections that fall silent: what owners know of the end of their sessions.
-    Silence,
-    /// A wall clock that goes back while sessions come and go: their ids.
-    Clocks,
-}
-
-impl Theme {
-    const fn change(self) -> fn(&mut Plan) {
-        match self {
-            Self::Any => |_| (),
-            Self::Silence => Plan::fall_silent,
-            Self::Clocks => Plan::turn_back,
-        }
-    }
-
-    /// The option of the program `sim`.
-    const fn option(self) -> &'static str {
-        match self {
-            Self::Any => "",
-            Self::Silence => " --silence",
-            Self::Clocks => " --clocks",
-        }
-    }
-}
-
-/// Runs the world of a seed that is made for something, in the same way.
-///
-/// # Errors
-/// When a property does not hold, or something panics.
-pub fn run_theme(theme: Theme, seed: u64, steps: u64, echo: bool) -> Result<Summary, Box<Failure>> {
-    let trace = Trace::new(echo);
-    let world = World::with_plan(seed, &trace, None, theme.change());
-    finish(seed, steps, world, &trace)
-        .map_err(|failure| Box::new(Failure { option: theme.option(), ..*failure }))
+    let world = World::with_plan(run.seed, &trace, None, run.theme.change());
+    finish(run, world, &trace)
 }
 
 /// Performs a play in the world of a seed, in the same way.
@@ -151,11 +99,12 @@ pub fn perform(
     play: Rc<dyn Play>,
 ) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
-    finish(seed, steps, World::with_play(seed, &trace, play), &trace)
+    let run = Run { seed, steps, theme: Theme::Any };
+    finish(run, World::with_play(seed, &trace, play), &trace)
 }
 
-fn finish(seed: u64, steps: u64, mut world: World, trace: &Trace) -> Result<Summary, Box<Failure>> {
-    let result = catch_unwind(AssertUnwindSafe(|| world.run(steps)));
+fn finish(run: Run, mut world: World, trace: &Trace) -> Result<Summary, Box<Failure>> {
+    let result = catch_unwind(AssertUnwindSafe(|| world.run(run.steps)));
     let what = match result {
         Ok(Ok(())) => return Ok(summary(&world, trace)),
         Ok(Err(violation)) => violation.0,
@@ -166,22 +115,7 @@ fn finish(seed: u64, steps: u64, mut world: World, trace: &Trace) -> Result<Summ
         }
     };
     let (step, is_play) = (world.steps, !world.actors.is_empty());
-    Err(Box::new(Failure { seed, step, what, trace: trace.tail(), option: "", is_play }))
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for line in &self.trace {
-            writeln!(f, "{line}")?;
-        }
-        let Self { seed, step, what, option, is_play, .. } = self;
-        writeln!(f, "seed {seed}, event {step}: {what}")?;
-        if *is_play {
-            return write!(f, "again with QUORATE_SEED={seed} and the name of this test");
-        }
-        let sim = "cargo run --release -p quorate-tests --bin sim --";
-        write!(f, "again with: {sim} --seed {seed}{option}")
-    }
+    Err(Box::new(Failure { run, step, what, trace: trace.tail(), is_play }))
 }
 
 fn summary(world: &World, trace: &Trace) -> Summary {
@@ -211,6 +145,69 @@ fn summary(world: &World, trace: &Trace) -> Summary {
         summary.starts += server.counts.starts;
         summary.crashes += server.counts.crashes;
         summary.refusals += server.counts.refusals;
+        summary.cut += server.counts.cut;
     }
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use env::{Checked, ensure};
+
+    /// Every combination of options that a run can have.
+    fn runs() -> impl Iterator<Item = Run> {
+        let seeds = [(1, 20_000), (0, 0), (u64::MAX, 3), (297, u64::MAX)];
+        Theme::ALL
+            .into_iter()
+            .flat_map(move |theme| seeds.map(|(seed, steps)| Run { seed, steps, theme }))
+    }
+
+    /// The run that the command in a text stands for.
+    fn read(text: &str) -> Run {
+        let command = text.lines().last().and_then(|line| line.split_once(" --bin sim -- "));
+        let mut words = command.unwrap().1.split(' ').map(str::to_owned);
+        let mut run = Run::default();
+        while let Some(word) = words.next() {
+            assert!(run.take(&word, &mut words).unwrap(), "{word}");
+        }
+        run
+    }
+
+    #[test]
+    fn the_command_of_a_run_is_read_as_that_run() {
+        for run in runs() {
+            let (what, trace) = (String::new(), Vec::new());
+            let failure = Failure { run, step: 0, what, trace, is_play: false };
+            assert_eq!(read(&failure.to_string()), run);
+        }
+    }
+
+    /// A run with one more property, which does not hold.
+    fn failing(run: Run, property: fn(&World) -> Checked) -> Failure {
+        let trace = Trace::new(false);
+        let mut world = World::with_plan(run.seed, &trace, None, run.theme.change());
+        world.property = Some(property);
+        *finish(run, world, &trace).unwrap_err()
+    }
+
+    #[test]
+    fn the_command_of_a_failure_shows_it_again() {
+        let early: fn(&World) -> Checked = |world| {
+            ensure!(world.steps < 400, "planted among the faults");
+            Ok(())
+        };
+        let late: fn(&World) -> Checked = |world| {
+            ensure!(!world.is_calm || !world.steps.is_multiple_of(50), "planted in the calm");
+            Ok(())
+        };
+        for theme in Theme::ALL {
+            for (property, calm) in [(early, false), (late, true)] {
+                let run = Run { seed: 5, steps: 700, theme };
+                let failure = failing(run, property);
+                assert_eq!(failure.step >= run.steps, calm, "{failure}");
+                assert_eq!(failing(read(&failure.to_string()), property), failure);
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use quorate_engine::limits::blue::BlueConfig;
 use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
-use quorate_engine::shard::ShardConfig;
+use quorate_engine::shard::{EVENT_SLICE, ShardConfig};
 use quorate_engine::tree::TreeConfig;
 use quorate_wire::disk::names::Compression;
 
@@ -45,6 +45,8 @@ pub struct Plan {
     pub disk_delay: (u64, u64),
     /// us from the cause of a round to the round.
     pub round_delay: (u64, u64),
+    /// Connections whose notifications are sent in one round.
+    pub event_slice: usize,
     /// Bytes that a server reads at once.
     pub read_buffer: usize,
     /// Nodes looked at, bytes handed over in one step of a snapshot.
@@ -95,6 +97,7 @@ pub struct Weights {
     pub flip: u64,
     pub purge: u64,
     pub inspect: u64,
+    pub cut: u64,
 }
 
 impl Plan {
@@ -122,6 +125,7 @@ impl Plan {
             data: random.of(30, &[0, 2_000, 20_000]),
             disk_delay: random.of((50, 500), &[(1, 20), (1_000, 20_000)]),
             round_delay: random.of((1, 30), &[(1, 2_000)]),
+            event_slice: random.of(EVENT_SLICE, &[1, 2]),
             read_buffer: usize::try_from(random.of(65_536, &[512, 4_096])).unwrap_or(512),
             walk: random.of((2, 64), &[(128, 4096), (1, 1)]),
             pre_allocate: random.of(4 << 10, &[0, 0, 16 << 10, 128 << 10]),
@@ -152,6 +156,7 @@ impl Plan {
             &mut faults.stop,
             &mut faults.full,
             &mut faults.flip,
+            &mut faults.cut,
         ] {
             *weight = (*weight).min(2);
         }
@@ -184,8 +189,15 @@ impl Plan {
     /// be given out again.
     pub(super) fn turn_back(&mut self) {
         (self.clients, self.owners) = (6, 2);
-        self.faults =
-            Weights { kill: 10, power: 5, stop: 10, wall: 20, purge: 10, ..Weights::default() };
+        self.faults = Weights {
+            kill: 10,
+            power: 5,
+            stop: 10,
+            wall: 20,
+            purge: 10,
+            cut: 10,
+            ..Weights::default()
+        };
         self.fault_gap = (50_000, 2_000_000);
         self.client_gap = (50_000, 1_000_000);
         (self.burst, self.farewells) = (64, 200);
@@ -214,6 +226,7 @@ impl Weights {
             flip: weight(6),
             purge: weight(10),
             inspect: weight(10),
+            cut: weight(20),
         }
     }
 
@@ -231,7 +244,7 @@ impl Weights {
 
     /// All of them, in the order of the fields.
     #[must_use]
-    pub const fn all(&self) -> [u64; 15] {
+    pub const fn all(&self) -> [u64; 16] {
         [
             self.kill,
             self.power,
@@ -248,6 +261,7 @@ impl Weights {
             self.flip,
             self.purge,
             self.inspect,
+            self.cut,
         ]
     }
 }

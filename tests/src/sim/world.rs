@@ -30,15 +30,13 @@ pub struct World {
     pub usual_disk: (u64, u64),
     /// Events so far, arrivals not counted.
     pub steps: u64,
+    /// Nothing more goes wrong.
+    pub is_calm: bool,
+    /// One more property, to be held by every state.
+    pub(super) property: Option<fn(&Self) -> Checked>,
 }
 
 impl World {
-    /// The world of a seed.
-    #[must_use]
-    pub fn new(seed: u64, trace: &Trace) -> Self {
-        Self::with_plan(seed, trace, None, |_| ())
-    }
-
     /// The world of a seed, in which a play is performed. There is not much else in it then.
     #[must_use]
     pub fn with_play(seed: u64, trace: &Trace, play: Rc<dyn Play>) -> Self {
@@ -82,6 +80,8 @@ impl World {
             play,
             usual_disk,
             steps: 0,
+            is_calm: false,
+            property: None,
         }
     }
 
@@ -95,17 +95,17 @@ impl World {
         let (low, high) = self.env.plan.fault_gap;
         let delay = self.env.random.skewed(low, high);
         self.env.after(delay, Event::Fault);
-        while self.steps < steps && self.step(true)? {}
+        while self.steps < steps && self.step()? {}
         self.calm_down()
     }
 
     /// The next event. Returns whether there was one.
-    fn step(&mut self, faulty: bool) -> Checked<bool> {
+    fn step(&mut self) -> Checked<bool> {
         let Some(event) = self.env.pop() else { return Ok(false) };
         self.steps += u64::from(!matches!(event, Event::Arrive(_)));
         match event {
-            Event::Fault if faulty => faults::strike(self)?,
-            Event::Fault => {}
+            Event::Fault if self.is_calm => {}
+            Event::Fault => faults::strike(self)?,
             Event::Relief(relief) => faults::relieve(self, relief),
             Event::Start { server } => {
                 if let Some(server) = self.servers.get_mut(server) {
@@ -136,7 +136,7 @@ impl World {
             let tick = i64::from(self.env.plan.engine.shard.tick);
             self.env.history.check_overdue(self.env.now_ms(), tick)?;
         }
-        Ok(true)
+        self.property.map_or(Ok(true), |holds| holds(self).map(|()| true))
     }
 
     fn act(&mut self, number: usize) -> Checked {
@@ -218,7 +218,9 @@ impl World {
     /// No more faults: everything that was begun must come to its end, and every session with it.
     fn calm_down(&mut self) -> Checked {
         note!(self.env.trace, "world: calm");
+        self.is_calm = true;
         for server in &self.servers {
+            server.spare();
             server.disk.set_capacity(u64::MAX);
             server.disk.set_failing(false);
             server.disk.disarm();
@@ -241,7 +243,7 @@ impl World {
         while !self.has_ended() {
             ensure!(self.steps < most, "somebody spins: {SPINNING} events, and no end");
             ensure!(
-                self.env.now - began < patience && self.step(false)?,
+                self.env.now - began < patience && self.step()?,
                 "after {} s of calm something has not ended: clients left {:?}, owners {:?}, actors {:?}, sessions {:x?}",
                 (self.env.now - began) / 1_000_000,
                 self.clients.iter().map(Client::has_left).collect::<Vec<_>>(),
@@ -254,7 +256,7 @@ impl World {
             play.check(&self.env.history)?;
         }
         let settle = self.env.now + 1_000_000;
-        while (self.env.now < settle || !self.has_ended()) && self.step(false)? {}
+        while (self.env.now < settle || !self.has_ended()) && self.step()? {}
         for server in &mut self.servers {
             server.check_idle(&self.env)?;
             server.inspect(&self.env)?;
@@ -263,7 +265,7 @@ impl World {
             }
             server.stop(&mut self.env);
         }
-        while !self.has_ended() && self.step(false)? {}
+        while !self.has_ended() && self.step()? {}
         self.servers.iter().try_for_each(|server| server.check_idle(&self.env))
     }
 

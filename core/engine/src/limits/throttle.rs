@@ -116,6 +116,11 @@ impl Throttle {
         self.held.len()
     }
 
+    /// Who waits, for each request.
+    pub fn waiting(&self) -> impl Iterator<Item = ConnRef> {
+        self.held.iter().map(|held| held.conn)
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -470,6 +470,11 @@ impl Replica {
         self.pending.len().saturating_add(self.throttle.len())
     }
 
+    /// Whose requests have not been answered, one by one; `None` for what the server itself wants.
+    pub fn asking(&self) -> impl Iterator<Item = Option<ConnRef>> {
+        self.pending.iter().map(|pending| pending.conn).chain(self.throttle.waiting().map(Some))
+    }
+
     /// Whether it is time for a snapshot; the clock starts again when this says so.
     pub fn snapshot_due(&mut self, tree: &Tree) -> bool {
         self.snapshots.due(tree.last_zxid())

@@ -10,7 +10,7 @@ use crate::server::listener::{LISTENER, Listener};
 use crate::server::pipe::Calls;
 use mio::net::TcpStream;
 use mio::{Events, Poll};
-use quorate_engine::shard::{ConnKey, Shard, Submission, Submit};
+use quorate_engine::shard::{ConnKey, EVENT_SLICE, Shard, Submission, Submit, WATCH_SLICE};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -180,10 +180,6 @@ impl ShardThread {
 
 /// Events taken in one round.
 const EVENTS: usize = 1024;
-/// Connections whose notifications are sent in one round: everybody else's requests wait for so long.
-const EVENT_SLICE: usize = 16;
-/// Watches of closed connections removed in one round: about a tenth of a millisecond.
-const WATCH_SLICE: usize = 256;
 /// Between such rounds, if there is nothing else to do.
 const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 /// The thread looks after itself at least this often, ms.

@@ -97,6 +97,22 @@ impl Journal {
         }
     }
 
+    /// How much waits: records for the log that may become durable, changes of its file, and reports from it.
+    pub(super) fn backlog(&self) -> Backlog {
+        let mut backlog = Backlog { reports: self.reports.len(), ..Backlog::default() };
+        for item in &self.queue {
+            match item {
+                LogItem::Append(generation, segment) if *generation == self.generation => {
+                    backlog.records += segment.records().len();
+                }
+                // It has been refused already, and is dropped when its turn comes.
+                LogItem::Append(..) => {}
+                LogItem::Roll => backlog.rolls += 1,
+            }
+        }
+        backlog
+    }
+
     /// What the writer's thread has to do something about.
     pub(super) fn news(&mut self) -> Vec<LogReport> {
         let mut news = std::mem::take(&mut self.reports);
@@ -119,6 +135,25 @@ impl Journal {
             let _ = writer.finish();
         }
     }
+}
+
+/// What waits on either side of the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Backlog {
+    pub(super) records: usize,
+    pub(super) rolls: usize,
+    pub(super) reports: usize,
+}
+
+/// What the writing of a snapshot has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It goes on by itself.
+    Goes,
+    /// It waits for the walk.
+    WantsMore,
+    /// It has ended, well or not.
+    Done,
 }
 
 /// Takes one snapshot at a time.
@@ -194,9 +229,9 @@ impl Snapshots {
         env.after(delay, Event::Snapshot { server: self.server });
     }
 
-    /// The writer takes up a chunk, or the end. Returns whether the walking thread has to be woken.
-    pub(super) fn write(&mut self, env: &mut Env, tree: &mut Tree) -> bool {
-        let Some(job) = &mut self.job else { return false };
+    /// The writer takes up a chunk, or the end.
+    pub(super) fn write(&mut self, env: &mut Env, tree: &mut Tree) -> Progress {
+        let Some(job) = &mut self.job else { return Progress::Goes };
         let chunk = job.queue.pop_front();
         let was_full = std::mem::take(&mut job.full);
         let result = match (chunk, &job.trailer, &mut job.writer) {
@@ -210,18 +245,18 @@ impl Snapshots {
         match result {
             Ok(None) => {
                 self.write_later(env);
-                was_full
+                if was_full { Progress::WantsMore } else { Progress::Goes }
             }
             Ok(Some(path)) => {
                 note!(env.trace, "snapshot written: {}", path.display());
                 self.job = None;
-                true
+                Progress::Done
             }
             Err(error) => {
                 tree.abandon_walk();
                 note!(env.trace, "snapshot lost: {error}");
                 self.job = None;
-                true
+                Progress::Done
             }
         }
     }

@@ -20,6 +20,11 @@ impl Mail {
         replica.submit(self.shard, self.conn, self.letter.submission(), tree, now);
     }
 
+    /// Whose it is.
+    pub(super) const fn sender(&self) -> (usize, ConnKey) {
+        (self.shard, self.conn)
+    }
+
     /// What it adds to what is in flight.
     pub(super) const fn load(&self) -> Load {
         self.letter.load()

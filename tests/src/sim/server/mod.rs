@@ -6,6 +6,7 @@
 mod journal;
 mod mail;
 mod process;
+mod pulse;
 mod sockets;
 
 use super::disk::{End, SimDisk};
@@ -13,10 +14,13 @@ use super::env::{Checked, Env, Event, Violation, ensure};
 use super::net::{self, LinkId};
 use super::plan::Plan;
 use super::trace::{Trace, note};
+use journal::Progress;
 use process::{Fate, Process};
 use quorate::storage::{LogReport, Storage, StorageConfig};
 use quorate_engine::shard::ConnKey;
 use quorate_engine::tree::Tree;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A server.
@@ -39,6 +43,8 @@ pub struct Counts {
     pub refusals: u64,
     /// It or its machine died.
     pub crashes: u64,
+    /// Of these, in the middle of a round.
+    pub cut: u64,
 }
 
 impl Server {
@@ -131,17 +137,49 @@ impl Server {
                 process.journal.look_for_room(env);
                 process.wake(env, process.writer());
             }
-            Event::Snapshot { .. } if process.snapshots.write(env, &mut process.tree) => {
-                process.wake(env, process.writer());
-            }
+            Event::Snapshot { .. } => match process.snapshots.write(env, &mut process.tree) {
+                Progress::Goes => {}
+                Progress::WantsMore => process.wake(env, process.writer()),
+                Progress::Done => {
+                    process.wake(env, process.writer());
+                    self.inspect(env)?;
+                }
+            },
             _ => {}
         }
-        if self.disk.is_dead() {
-            self.crash(env, None);
-        } else if fate == Fate::Stops {
-            self.stop(env);
+        match fate {
+            _ if self.disk.is_dead() => self.crash(env, None),
+            Fate::Runs => {}
+            Fate::Stops => self.stop(env),
+            Fate::Dies => self.cut(env),
         }
         Ok(())
+    }
+
+    /// It dies within one of its next rounds.
+    pub fn cut_short(&self, env: &mut Env) {
+        if let Some(process) = &self.process {
+            process.pulse.stop_after(env.random.skewed(0, 60));
+        }
+    }
+
+    /// It does not die in a round, if it was to.
+    pub fn spare(&self) {
+        if let Some(process) = &self.process {
+            process.pulse.go_on();
+        }
+    }
+
+    /// It has died within a round. The log's thread may have got on with what it had.
+    fn cut(&mut self, env: &mut Env) {
+        self.counts.cut += 1;
+        if let Some(process) = &mut self.process
+            && env.random.chance(500)
+        {
+            // Nobody is left whom it could tell.
+            let _ = process.journal.work(env);
+        }
+        self.crash(env, None);
     }
 
     /// The log cannot go on. What it said before may or may not reach the process before it ends.
@@ -239,6 +277,9 @@ impl Server {
         }
         let copy = self.disk.copy(Trace::new(false));
         let newest = open_copy(&env.plan, &copy)?;
+        if newest.last_zxid().0 == env.history.durable() {
+            env.history.compare(&newest)?;
+        }
         ensure!(
             newest.last_zxid().0 >= env.history.durable() || !self.is_up(),
             "the disk has transactions up to {}, but {:#x} is durable",
@@ -251,12 +292,10 @@ impl Server {
         }
         let older = open_copy(&env.plan, &copy)?;
         ensure!(
-            (newest.last_zxid(), newest.digest()) == (older.last_zxid(), older.digest()),
-            "from the newest snapshot comes {} {:#x}, from the one before {} {:#x}",
-            newest.last_zxid(),
-            newest.digest(),
-            older.last_zxid(),
-            older.digest()
+            facts(&newest) == facts(&older),
+            "from the newest snapshot comes {:x?}, from the one before {:x?}",
+            facts(&newest),
+            facts(&older)
         );
         note!(env.trace, "server {}: the disk holds {}", self.number, newest.last_zxid());
         Ok(())
@@ -280,6 +319,12 @@ impl Server {
         ensure!(process.replica.sessions().is_empty(), "sessions are left at the end");
         env.history.compare(&process.tree)
     }
+}
+
+/// What two trees have to have in common to be the same.
+fn facts(tree: &Tree) -> impl PartialEq + Debug + use<> {
+    let sessions: BTreeMap<i64, i32> = tree.sessions().collect();
+    (tree.last_zxid(), tree.digest(), tree.node_count(), tree.newest_session(), sessions)
 }
 
 fn open_copy(plan: &Plan, disk: &SimDisk) -> Checked<Tree> {

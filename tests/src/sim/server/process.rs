@@ -6,6 +6,7 @@
 
 use super::journal::{Journal, Snapshots};
 use super::mail::{Direct, Mail, Outgoing};
+use super::pulse::Pulse;
 use super::sockets::Sockets;
 use crate::sim::env::{Checked, Env, Event, Violation, ensure};
 use crate::sim::net::LinkId;
@@ -15,6 +16,7 @@ use quorate_engine::limits::Load;
 use quorate_engine::replica::{Now, Replica};
 use quorate_engine::shard::{ConnKey, Shard};
 use quorate_engine::tree::Tree;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// A running server.
@@ -33,6 +35,8 @@ pub(super) struct Process {
     rounds: Vec<Option<u64>>,
     pub(super) journal: Journal,
     pub(super) snapshots: Snapshots,
+    /// Until it dies within a round.
+    pub(super) pulse: Pulse,
     commits: u64,
     dealt: usize,
     /// `None` when everything is in memory only.
@@ -52,6 +56,8 @@ pub(super) enum Fate {
     Runs,
     /// It has found that it cannot go on.
     Stops,
+    /// It has died before the end of the round.
+    Dies,
 }
 
 impl Process {
@@ -65,9 +71,10 @@ impl Process {
         let engine = &env.plan.engine;
         let config = engine.replica.clone();
         let now = Now { mono: 0, wall: env.wall() };
+        let pulse = Pulse::default();
         let thread = || Thread {
             shard: Shard::new(engine.shard.clone()),
-            sockets: Sockets::default(),
+            sockets: Sockets::new(pulse.clone()),
             arrivals: Vec::new(),
         };
         let threads: Vec<Thread> = (0..env.plan.shards).map(|_| thread()).collect();
@@ -87,6 +94,7 @@ impl Process {
                 server,
             ),
             snapshots: Snapshots::new(server),
+            pulse,
             commits: 0,
             dealt: 0,
             storage,
@@ -155,7 +163,7 @@ impl Process {
             Fate::Runs
         };
         self.check_limits(env)?;
-        Ok(fate)
+        Ok(if self.pulse.has_stopped() { Fate::Dies } else { fate })
     }
 
     fn fused(&mut self, env: &mut Env) -> Checked<Fate> {
@@ -165,8 +173,9 @@ impl Process {
             let mut core = Direct { replica: &mut self.replica, tree: &self.tree, now };
             sockets.read_all(env, shard, &self.tree, now.mono, &mut core);
         }
-        if self.take_reports(env, now)? == Fate::Stops {
-            return Ok(Fate::Stops);
+        let fate = self.take_reports(env, now)?;
+        if fate != Fate::Runs {
+            return Ok(fate);
         }
         self.settle(env, now)?;
         if self.deadline.is_some_and(|at| at <= now.mono) {
@@ -204,7 +213,10 @@ impl Process {
     }
 
     fn seal(&mut self, env: &mut Env) -> Checked {
-        if let Some(segment) = self.replica.seal() {
+        if self.replica.has_unsealed()
+            && self.pulse.beats()
+            && let Some(segment) = self.replica.seal()
+        {
             let tick = i64::from(env.plan.engine.shard.tick);
             let now = env.now_ms();
             env.history.propose(&segment, now, tick)?;
@@ -292,6 +304,9 @@ impl Process {
 
     fn take_reports(&mut self, env: &mut Env, now: Now) -> Checked<Fate> {
         for report in self.journal.news() {
+            if !self.pulse.beats() {
+                return Ok(Fate::Dies);
+            }
             let mut shards: Vec<&mut Shard> =
                 self.threads.iter_mut().map(|t| &mut t.shard).collect();
             match report {
@@ -329,7 +344,12 @@ impl Process {
     fn snapshot(&mut self, env: &mut Env) {
         let Some(storage) = &self.storage else { return };
         if !self.snapshots.is_busy() && self.replica.snapshot_due(&self.tree) {
-            self.journal.roll(env);
+            if self.pulse.beats() {
+                self.journal.roll(env);
+            }
+            if !self.pulse.beats() {
+                return;
+            }
             self.snapshots.begin(env, storage, &mut self.tree);
         }
         self.snapshots.step(env, storage, &mut self.tree);
@@ -337,7 +357,8 @@ impl Process {
 
     fn flush(&mut self, env: &mut Env, number: usize) {
         if let Some(Thread { shard, sockets, .. }) = self.threads.get_mut(number) {
-            sockets.flush(env, shard, EVENT_SLICE);
+            let events = env.plan.event_slice;
+            sockets.flush(env, shard, events);
             // In no hurry, so that the next tenants of the slots are there meanwhile.
             shard.end_round(usize::from(env.random.chance(20)));
         }
@@ -369,15 +390,46 @@ impl Process {
                 "a connection has {} requests in its queue",
                 conn.outstanding()
             );
-            let most = config.output_limit + config.output_pause + LONGEST_REPLY * batch;
+            let most = config.output_limit + LONGEST_REPLY;
             ensure!(conn.unsent() <= most, "a connection has {} bytes unsent", conn.unsent());
         }
-        // A connection without requests in flight may always send a batch, also when it is a new one in place of one
-        // that has gone.
+        self.check_flight(env, batch)?;
+        self.check_journal()
+    }
+
+    /// Beyond the limit there is at most one batch of each connection that has anything in flight, whether it is still
+    /// there or not, and what the server itself wants.
+    fn check_flight(&self, env: &Env, batch: usize) -> Checked {
         let limit = env.plan.engine.replica.outstanding_limit;
-        let most = limit + (self.dealt + 2) * (config.queue_limit + batch);
-        let outstanding = self.replica.outstanding();
-        ensure!(outstanding <= most, "{outstanding} requests are in flight, limit {limit}");
+        let (mailed, judged) = (self.inbox.len(), self.replica.outstanding());
+        if mailed + judged <= limit {
+            return Ok(());
+        }
+        let judged_for = || self.replica.asking();
+        let askers: BTreeSet<_> = judged_for()
+            .flatten()
+            .map(|conn| (conn.shard, conn.conn))
+            .chain(self.inbox.iter().map(Mail::sender))
+            .collect();
+        let own = judged_for().filter(Option::is_none).count();
+        let most = limit + askers.len() * batch + own;
+        ensure!(
+            mailed + judged <= most,
+            "{judged} requests are in flight and {mailed} on their way, of {} connections; limit {limit}",
+            askers.len()
+        );
+        Ok(())
+    }
+
+    /// What waits for the log is what is in flight, and what it has said is about that.
+    fn check_journal(&self) -> Checked {
+        let (backlog, outstanding) = (self.journal.backlog(), self.replica.outstanding());
+        ensure!(
+            backlog.records <= outstanding
+                && backlog.rolls <= 2
+                && backlog.reports <= outstanding + 2,
+            "{backlog:?} at the log, with {outstanding} requests in flight"
+        );
         Ok(())
     }
 
@@ -411,8 +463,6 @@ impl Process {
     }
 }
 
-/// Connections whose notifications are sent in one round.
-const EVENT_SLICE: usize = 64;
 /// A thread looks after itself at least this often, ms.
 const LONGEST_NAP: i64 = 1000;
 /// Bytes of a request without a body.

@@ -2,6 +2,7 @@
 //!
 //! The order of the calls to the shard is that of the product.
 
+use super::pulse::Pulse;
 use crate::sim::env::Env;
 use crate::sim::net::{End, LinkId, Taken};
 use quorate_engine::shard::{ConnKey, Flush, Shard, State, Submit};
@@ -14,8 +15,9 @@ pub(super) trait Core: Submit {
 }
 
 /// The connections of one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sockets {
+    pulse: Pulse,
     sockets: BTreeMap<ConnKey, Socket>,
     readable: Vec<ConnKey>,
     writable: Vec<ConnKey>,
@@ -29,6 +31,11 @@ struct Socket {
 }
 
 impl Sockets {
+    pub(super) const fn new(pulse: Pulse) -> Self {
+        let sockets = BTreeMap::new();
+        Self { pulse, sockets, readable: Vec::new(), writable: Vec::new() }
+    }
+
     pub(super) fn add(&mut self, key: ConnKey, link: LinkId) {
         self.sockets.insert(key, Socket { link, listed: false, blocked: false });
     }
@@ -79,6 +86,9 @@ impl Sockets {
             if !shard.wants_input(key, core.is_crowded()) {
                 return true;
             }
+            if !self.pulse.beats() {
+                return false;
+            }
             match env.links.take(socket.link, End::Server, env.plan.read_buffer) {
                 Taken::Nothing => return false,
                 Taken::End => {
@@ -121,6 +131,9 @@ impl Sockets {
                 Flush::Close => return self.close(env, key, shard),
                 Flush::Send(bytes) => bytes,
             };
+            if !self.pulse.beats() {
+                return;
+            }
             match env.send(socket.link, End::Server, bytes) {
                 Some(0) => {
                     socket.blocked = true;
@@ -139,6 +152,9 @@ impl Sockets {
     }
 
     fn close(&mut self, env: &mut Env, key: ConnKey, shard: &mut Shard) {
+        if !self.pulse.beats() {
+            return;
+        }
         if let Some(socket) = self.sockets.remove(&key) {
             env.close(socket.link, End::Server);
         }
