@@ -8,6 +8,13 @@ import statistics
 import subprocess
 
 
+# What the machine can do without any server, as `quorate bench limits` names it.
+LIMITS = [
+    ("loopback ping-pong, 64 B, p50", "us", "pingpong_64B_p50"),
+    ("write and fdatasync, 256 B, p50", "us", "fdatasync_256B_preallocated_p50"),
+]
+
+
 class Report:
     """Collects rows; a row is one figure of both servers."""
 
@@ -39,6 +46,9 @@ class Report:
             "| measure | limit here | Apache 3.8 | quorate | times better | goal | met |",
             "|---|---|---|---|---|---|---|",
         ]
+        for title, unit, name in LIMITS:
+            if name in self.limits:
+                lines.append(f"| {title} [{unit}] | {number(self.limits[name])} |  |  |  |  |  |")
         for row in self.rows:
             verdict = {None: "", True: "yes", False: "**no**"}[row["met"]]
             ratio = "" if row["times_better"] is None else f"{row['times_better']:.2f}"
