@@ -63,10 +63,12 @@ int main(int argc, char **argv) {
     quorate_server_t server;
     quorate_server_options hidden = {.size = sizeof hidden, .port = QUORATE_PORT_NONE};
     demand(quorate_server_start(&hidden, &server));
-    quorate_client_options inside = {.size = sizeof inside, .server = server};
+    quorate_client_options inside = {
+        .size = sizeof inside, .server = server, .completion = on_results};
     demand(quorate_client_connect(&inside, 10000, &client));
     demand(quorate_create(client, NODE, data, sizeof data, NULL, 10000, NULL));
     tell("get, in process", alone(get));
+    tell("get, in process, 1000 in flight", in_flight(get_async));
     demand(quorate_client_close(client, 10000));
     demand(quorate_server_stop(server));
 
