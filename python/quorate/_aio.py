@@ -11,7 +11,7 @@ from quorate import _quorate
 from quorate._errors import LostError
 from quorate._loops import arrivals, finish, hub_of
 from quorate._quorate import Feed, Hold, Session, Stat
-from quorate._shared import UNOPENED, AnyServer, Connection, Holding, Hosting, Parts
+from quorate._shared import UNOPENED, AnyServer, Connection, Holding, Hosting, Parts, failing
 from quorate._types import Acl, Created, Data, Event, Mode, Path, State
 
 
@@ -72,7 +72,12 @@ class Client(Connection):
             raise RuntimeError("the client was opened before")
         loop = asyncio.get_running_loop()
         session = Session(hub=hub_of(loop), create_future=loop.create_future, **self._options)
-        await finish(session.connected(self._timeout))
+        try:
+            await finish(session.connected(self._timeout))
+        except BaseException:
+            # Whoever keeps the exception keeps this frame, and shall not keep a client.
+            del session
+            raise
         self._session = session
         return self
 
@@ -82,12 +87,14 @@ class Client(Connection):
     async def __aenter__(self) -> Self:
         return await self.open()
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    async def __aexit__(self, kind: object, error: object, _: object) -> None:
+        with failing(error):
+            await self.close()
 
     async def close(self, *, timeout: float | None = None) -> None:
         """Ends the session after everything that was asked for; its ephemeral nodes vanish."""
         answer = self._session.close(timeout)
+        self._closed = True
         if isinstance(answer, Future):
             await answer
 
@@ -386,7 +393,7 @@ class Term(_Hold):
     """The time of a leader. When it is forgotten it ends in the background."""
 
     async def step_down(self, *, timeout: float | None = None) -> None:
-        """Ends it. Returns when its node is gone."""
+        """Ends it. Returns when its node is gone, or at once if the term was lost."""
         await _give_up(self._hold, timeout)
 
 
@@ -416,10 +423,11 @@ class Lock:
         self._held = await self.acquire(timeout=self._timeout)
         return self._held
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: object, _: object) -> None:
         held, self._held = self._held, None
         if held is not None:
-            await held.release()
+            with failing(error):
+                await held.release()
 
 
 class Leader:
@@ -464,7 +472,8 @@ class Leader:
         guard, self._guard = self._guard, None
         assert term is not None
         if guard is None:
-            await term.step_down()
+            with failing(error):
+                await term.step_down()
             return
         await guard.leave(term.step_down, kind, error)
 
@@ -496,7 +505,8 @@ class _Guard:
         self._call.cancel()
         self._future.cancel()
         try:
-            await step_down()
+            with failing(error):
+                await step_down()
         except CancelledError as late:
             if not self._fired:
                 raise

@@ -51,7 +51,7 @@ class DataInconsistencyError(Error):
 
 
 class ConnectionLossError(Error):
-    """The connection was lost; the outcome is unknown."""
+    """The connection was lost; `outcome_unknown` says whether the request may have happened."""
 
 
 class MarshallingError(Error):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self, cast
 
 from quorate import _quorate
+from quorate._errors import Error
 from quorate._quorate import Hold, Session
 from quorate._types import Acl, Data, Mode, Path, State
 
@@ -16,6 +17,19 @@ class _Unopened:
 
 UNOPENED = cast(Session, _Unopened())
 """What stands in the place of a session before there is one."""
+
+
+class failing:
+    """What fails at the end of a `with` is told, unless its body has failed already: that is what counts."""
+
+    def __init__(self, error: object) -> None:
+        self._error = error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return self._error is not None and kind is not None and issubclass(kind, Error)
 
 
 class AnyServer(Protocol):
@@ -40,6 +54,7 @@ class Connection:
         renew: bool,
     ) -> None:
         self._session: Session = UNOPENED
+        self._closed = False
         self._timeout = timeout
         self._options: dict[str, Any] = {
             "servers": servers if isinstance(servers, str) else None,
@@ -73,7 +88,7 @@ class Connection:
 
     def __del__(self) -> None:
         session = getattr(self, "_session", UNOPENED)
-        if session is UNOPENED:
+        if session is UNOPENED or self._closed:
             return
         try:
             state = session.state()

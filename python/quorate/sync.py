@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, cast
 
 from quorate import _quorate
 from quorate._quorate import Feed, Hold, Session, Stat
-from quorate._shared import UNOPENED, AnyServer, Connection, Holding, Hosting, Parts
+from quorate._shared import UNOPENED, AnyServer, Connection, Holding, Hosting, Parts, failing
 from quorate._types import Acl, Created, Data, Event, Mode, Path, State
 
 
@@ -75,18 +75,25 @@ class Client(Connection):
         if self._session is not UNOPENED:
             raise RuntimeError("the client was opened before")
         session = Session(hub=None, create_future=None, **self._options)
-        session.connected(self._timeout)
+        try:
+            session.connected(self._timeout)
+        except BaseException:
+            # Whoever keeps the exception keeps this frame, and shall not keep a client.
+            del session
+            raise
         self._session = session
         return self
 
     def __enter__(self) -> Self:
         return self.open() if self._session is UNOPENED else self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: object, _: object) -> None:
+        with failing(error):
+            self.close()
 
     def close(self, *, timeout: float | None = None) -> None:
         """Ends the session after everything that was asked for; its ephemeral nodes vanish."""
+        self._closed = self._session is not UNOPENED
         self._session.close(timeout)
 
     def states(self) -> "States":
@@ -352,7 +359,7 @@ class Term(_Hold):
     """The time of a leader. When it is forgotten it ends in the background."""
 
     def step_down(self, *, timeout: float | None = None) -> None:
-        """Ends it. Returns when its node is gone."""
+        """Ends it. Returns when its node is gone, or at once if the term was lost."""
         self._hold.release(timeout)
 
 
@@ -382,10 +389,11 @@ class Lock:
         self._held = self.acquire(timeout=self._timeout)
         return self._held
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, _: object) -> None:
         held, self._held = self._held, None
         if held is not None:
-            held.release()
+            with failing(error):
+                held.release()
 
 
 class Leader:
@@ -414,10 +422,11 @@ class Leader:
         self._term = self.stand(timeout=self._timeout)
         return self._term
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, _: object) -> None:
         term, self._term = self._term, None
         if term is not None:
-            term.step_down()
+            with failing(error):
+                term.step_down()
 
 
 class Server(Hosting):

@@ -10,12 +10,16 @@ from interop.missing import missing_peers
 from interop.server import Kind, Server
 from quorate import sync
 
+# As the servers in other processes: sessions may be as short as a second.
+QUICK = {"tickTime": "500", "maxClientCnxns": "0"}
+
 
 @dataclass
 class Place:
-    """A server, as `connect` takes it."""
+    """A server, as `connect` takes it, and where it listens."""
 
     servers: str | sync.Server
+    address: str
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def new_root(self, name: str) -> str:
@@ -29,15 +33,16 @@ class Place:
 @pytest.fixture(scope="session", params=["here", "process", "apache"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "here":
-        with sync.Server() as server:
-            yield Place(server)
+        with sync.Server(port=0, settings=QUICK) as server:
+            assert server.address is not None
+            yield Place(server, server.address)
         return
     kind = Kind.APACHE if request.param == "apache" else Kind.QUORATE
     if kind is Kind.APACHE and (why := missing_peers().get("apache")):
         pytest.skip(why)
     with Server(kind) as process:
         process.start()
-        yield Place(process.address)
+        yield Place(process.address, process.address)
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """What is particular to the asyncio front: batches, loops, fairness, the leader's cancelled body."""
 
 import asyncio
+import fcntl
 import gc
 import pathlib
+import sys
+import termios
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -20,9 +24,23 @@ def test_a_batch_wakes_the_loop_once(server: sync.Server) -> None:
         async with quorate.connect(server.address) as zk:
             await zk.create("/node", b"x" * 100)
             hub = hub_of(asyncio.get_running_loop())
+            calls = [asyncio.create_task(get(zk)) for _ in range(1000)]
+            await asyncio.sleep(0)
+            # They are on their way, and the loop stands still until all of them are answered.
+            while hub.running():
+                time.sleep(0.001)
             before = hub.batches()
-            await asyncio.gather(*(zk.get("/node") for _ in range(5000)))
-            assert hub.batches() - before < 2500
+            assert readable(hub.fileno()) == 1
+            await asyncio.gather(*calls)
+            assert hub.batches() == before + 1
+
+    async def get(zk: quorate.Client) -> None:
+        await zk.get("/node")
+
+    def readable(descriptor: int) -> int:
+        count = bytearray(4)
+        fcntl.ioctl(descriptor, termios.FIONREAD, count)
+        return int.from_bytes(count, sys.byteorder)
 
     asyncio.run(run())
 
@@ -173,6 +191,21 @@ def test_a_lost_leader_is_cancelled(server: sync.Server) -> None:
     asyncio.run(run(), debug=True)
 
 
+def test_a_lost_term_is_not_followed_by_one_that_nobody_knows_of(server: sync.Server) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk, quorate.connect(server) as other:
+            term = await zk.leader("/leader").stand()
+            await other.delete(term.path)
+            await term.lost.wait(timeout=30)
+            async with other.leader("/leader", timeout=30) as next_term:
+                assert next_term.token > term.token
+                await term.step_down()
+                assert next_term.holds and not term.holds
+                assert (await other.children("/leader"))[0] == [next_term.path.rpartition("/")[2]]
+
+    asyncio.run(run(), debug=True)
+
+
 def test_cancelling_a_leader_from_outside_is_no_loss(server: sync.Server) -> None:
     async def lead(zk: quorate.Client, leads: asyncio.Event) -> None:
         async with zk.leader("/leader"):
@@ -207,6 +240,48 @@ def test_a_forgotten_client_warns_and_ends(server: sync.Server) -> None:
                 await watch.wait(timeout=30)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("what", ["lock", "leader"])
+def test_what_is_held_and_forgotten_is_given_up(server: sync.Server, what: str) -> None:
+    async def run() -> None:
+        async with quorate.connect(server) as zk:
+            held = await (zk.lock("/held").acquire() if what == "lock" else zk.leader("/held").stand())
+            path = held.path
+            assert not held.lost.is_set()
+            del held
+            gc.collect()
+            while True:
+                stat, watch = await zk.exists_and_watch(path)
+                if stat is None:
+                    break
+                await watch.wait(timeout=30)
+
+    asyncio.run(run(), debug=True)
+
+
+def test_close_comes_after_everything_that_was_asked_for(server: sync.Server) -> None:
+    async def run() -> None:
+        assert server.address is not None
+        zk = await quorate.connect(server.address)
+        states = zk.states()
+        calls = [asyncio.create_task(create(zk)) for _ in range(1000)]
+        await asyncio.sleep(0)
+        await zk.close()
+        assert len(set(await asyncio.gather(*calls))) == 1000
+        assert [state async for state in states] == [quorate.State.CLOSED]
+        with pytest.raises(quorate.ClosingError):
+            await zk.get("/")
+        await zk.close()
+        assert zk.state is quorate.State.CLOSED
+        async with quorate.connect(server) as other:
+            names, _ = await other.children("/")
+            assert not [name for name in names if name.startswith("mine-")]
+
+    async def create(zk: quorate.Client) -> str:
+        return (await zk.create("/mine-", mode="ephemeral_sequential")).path
+
+    asyncio.run(run(), debug=True)
 
 
 def test_a_server_of_the_loop(tmp_path: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """Cancelled at any await, a call leaves no node behind, and loses no event."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -117,6 +118,50 @@ def test_an_opened_client_is_closed(server: sync.Server) -> None:
             assert event is not None
             if event.kind == "deleted":
                 left.discard(event.path)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "too long", "too long for a thread"])
+def test_a_connection_that_was_given_up_is_closed(how: str) -> None:
+    """Also while somebody keeps the exception, and with it the frames in which the client was."""
+
+    async def cancelled(address: str) -> BaseException:
+        task = asyncio.create_task(calling(quorate.connect(address, session_timeout=60).open))
+        await asyncio.to_thread(accepted)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        return caught.value
+
+    async def too_long(address: str) -> BaseException:
+        with pytest.raises(quorate.ConnectionLossError) as caught:
+            await quorate.connect(address, session_timeout=60, timeout=0.2)
+        return caught.value
+
+    def too_long_for_a_thread(address: str) -> BaseException:
+        with pytest.raises(quorate.ConnectionLossError) as caught:
+            sync.connect(address, session_timeout=60, timeout=0.2)
+        return caught.value
+
+    links: list[socket.socket] = []
+
+    def accepted() -> None:
+        links.append(listener.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        if how == "too long for a thread":
+            kept = too_long_for_a_thread(address)
+        else:
+            kept = asyncio.run(cancelled(address) if how == "cancelled" else too_long(address))
+        if not links:
+            accepted()
+        with links[0] as link:
+            # Sooner than the client would give up by itself.
+            link.settimeout(10)
+            while link.recv(1024):
+                pass
+        assert kept.__traceback__ is not None
 
 
 def test_a_watch_loses_no_event(server: sync.Server) -> None:

@@ -78,8 +78,10 @@ def test_the_classes_have_the_same_members(name: str) -> None:
             assert shape == twin_shape, member
 
 
-def test_connect_takes_the_same() -> None:
-    assert str(inspect.signature(quorate.connect)) == str(inspect.signature(sync.connect))
+@pytest.mark.parametrize("name", ["connect", "Client", "Server"])
+def test_what_is_opened_takes_the_same(name: str) -> None:
+    ours, twin = (inspect.signature(getattr(front, name)) for front in (quorate, sync))
+    assert list(ours.parameters.values()) == list(twin.parameters.values())
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -1,5 +1,6 @@
 """What is particular to the front for threads that wait."""
 
+import gc
 import os
 import signal
 import threading
@@ -8,6 +9,7 @@ import time
 import pytest
 
 import quorate
+from conftest import Place
 from quorate import sync
 
 
@@ -105,3 +107,60 @@ def test_a_lock_object_is_for_one_at_a_time(server: sync.Server) -> None:
             held.guarded().check("/lock").commit()
         with lock:
             pass
+
+
+def test_a_forgotten_client_warns_and_ends(server: sync.Server) -> None:
+    zk = sync.connect(server)
+    zk.create("/mine", mode="ephemeral")
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del zk
+        gc.collect()
+    with sync.connect(server) as other:
+        while True:
+            stat, watch = other.exists_and_watch("/mine")
+            if stat is None:
+                break
+            watch.wait(timeout=30)
+
+
+def test_close_comes_after_everything_that_was_asked_for(server: sync.Server) -> None:
+    """By other threads, which are all told how it ended."""
+    zk = sync.connect(server)
+    zk.create("/counter")
+    ended = []
+
+    def count() -> None:
+        done = 0
+        try:
+            while True:
+                zk.set("/counter", b"")
+                done += 1
+        except quorate.ClosingError:
+            ended.append(done)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while zk.get("/counter")[1].version < 100:
+        pass
+    zk.close(timeout=30)
+    for thread in threads:
+        thread.join(30)
+    assert len(ended) == 4
+    zk.close()
+    with sync.connect(server) as other:
+        assert other.get("/counter")[1].version == sum(ended)
+
+
+def test_credentials_and_rights(place: Place) -> None:
+    root = place.new_root("rights")
+    mine = [quorate.Acl(31, "auth", "")]
+    with sync.connect(place.servers, root=root, auth=[("digest", b"me:secret")]) as zk:
+        zk.create("/mine", b"1", acl=mine)
+        zk.multi().create("/mine/too", acl=mine).commit()
+        assert zk.get("/mine")[0] == b"1"
+    with sync.connect(place.servers, root=root, auth=[("digest", b"me:other")]) as other:
+        for path in ("/mine", "/mine/too"):
+            with pytest.raises(quorate.NoAuthError) as caught:
+                other.get(path)
+            assert caught.value.path == path

@@ -11,7 +11,7 @@ use pyo3::{Bound, Py, PyAny, PyResult, Python, pyclass, pymethods};
 use quorate::client::{Client, Error, ErrorCode, Lifetime, Transaction};
 use quorate::recipes::kit::Held;
 use quorate::recipes::leader::{Candidate, Leadership};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something held under a session. Dropping it gives it up in the background.
 #[pyclass(frozen, module = "quorate._quorate")]
@@ -29,8 +29,11 @@ struct Inner {
 
 enum What {
     Lock { held: Mutex<Option<Held>>, lifetime: Lifetime },
-    Term { candidate: Mutex<Option<Candidate>>, term: Leadership },
+    Term { candidate: Standing, term: Leadership },
 }
+
+/// Who stands for leadership, until it is given up.
+type Standing = Arc<Mutex<Option<Candidate>>>;
 
 impl Hold {
     pub(crate) fn lock(front: Front, held: Held) -> Self {
@@ -43,7 +46,16 @@ impl Hold {
     pub(crate) fn term(front: Front, candidate: Candidate, term: Leadership) -> Self {
         let (token, path) = (term.token(), term.path().to_owned());
         let client = term.client().clone();
-        let what = What::Term { candidate: Mutex::new(Some(candidate)), term };
+        let candidate = Arc::new(Mutex::new(Some(candidate)));
+        // A candidate stands again when its term is lost: nobody here would know that it leads.
+        let (lost, standing) = (term.lost(), Arc::downgrade(&candidate));
+        client.environment().spawn(Box::pin(async move {
+            lost.await;
+            if let Some(standing) = standing.upgrade() {
+                drop(lock(&standing).take());
+            }
+        }));
+        let what = What::Term { candidate, term };
         Self { inner: Kept::new(Inner { client, what }), front, token, path }
     }
 
@@ -120,7 +132,10 @@ impl Hold {
         let inner = self.inner.get()?;
         let (held, candidate) = match &inner.what {
             What::Lock { held, .. } => (lock(held).take(), None),
-            What::Term { candidate, .. } => (None, lock(candidate).take()),
+            // One that was lost may have its node until the session's end: that is not waited for.
+            What::Term { candidate, term } => {
+                (None, lock(candidate).take().filter(|_| term.holds()))
+            }
         };
         let future = async move {
             if let Some(held) = held {
