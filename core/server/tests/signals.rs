@@ -48,7 +48,7 @@ fn a_server_stops_and_keeps_what_it_has() {
 /// How long a log takes to load is not known beforehand: it gets longer until that is long enough to be seen.
 #[test]
 fn a_server_shows_how_far_loading_is_and_gives_it_up() {
-    let mut records = 50_000;
+    let (mut records, mut misses) = (50_000, 0);
     loop {
         let dir = tempfile::tempdir().unwrap();
         let before = long_log(dir.path(), records);
@@ -61,11 +61,13 @@ fn a_server_shows_how_far_loading_is_and_gives_it_up() {
                 assert_eq!(contents(dir.path()), before);
                 return;
             }
-            // It was loaded just then; a longer one will not be.
+            // It may have been loaded just then; a longer one will not be.
+            misses += 1;
+            assert!(misses < 3, "loading goes on");
             assert!(ended.out.ends_with("stopped\n"), "{ended:?}");
         }
         records *= 2;
-        assert!(records < 100_000_000, "loading shows no progress");
+        assert!(records < 20_000_000, "loading shows no progress");
     }
 }
 
