@@ -7,7 +7,6 @@ import platform
 import statistics
 import subprocess
 
-
 # What the machine can do without any server, as `quorate bench limits` names it.
 LIMITS = [
     ("loopback ping-pong, 64 B, p50", "us", "pingpong_64B_p50"),
@@ -24,7 +23,7 @@ class Report:
         self.limits = {}
 
     def add(self, title, unit, values, *, limit=None, goal="", higher=False, met=None):
-        """`values` maps a server's name to its runs; `met(ours, apache, limit)` judges the goal."""
+        """`values` maps a server to its runs; `met(ours, apache, limit)` judges the goal."""
         medians = {name: statistics.median(runs) for name, runs in values.items() if runs}
         ours, theirs = medians.get("quorate"), medians.get("Apache")
         ratio = None
@@ -36,10 +35,19 @@ class Report:
                 judged = bool(met(ours, theirs, limit))
             except TypeError:
                 judged = None  # Needs a figure that is missing here.
-        self.rows.append({
-            "measure": title, "unit": unit, "limit": limit, "apache": theirs, "quorate": ours,
-            "times_better": ratio, "goal": goal, "met": judged, "runs": values,
-        })
+        self.rows.append(
+            {
+                "measure": title,
+                "unit": unit,
+                "limit": limit,
+                "apache": theirs,
+                "quorate": ours,
+                "times_better": ratio,
+                "goal": goal,
+                "met": judged,
+                "runs": values,
+            }
+        )
 
     def markdown(self):
         lines = [
@@ -48,12 +56,21 @@ class Report:
         ]
         for title, unit, name in LIMITS:
             if name in self.limits:
-                lines.append(f"| {title} [{unit}] | {number(self.limits[name])} |  |  |  |  |  |")
+                lines.append(
+                    f"| {title} [{unit}] | {number(self.limits[name])} |  |  |  |  |  |"
+                )
         for row in self.rows:
             verdict = {None: "", True: "yes", False: "**no**"}[row["met"]]
             ratio = "" if row["times_better"] is None else f"{row['times_better']:.2f}"
-            cells = [f"{row['measure']} [{row['unit']}]", number(row["limit"]),
-                     number(row["apache"]), number(row["quorate"]), ratio, row["goal"], verdict]
+            cells = [
+                f"{row['measure']} [{row['unit']}]",
+                number(row["limit"]),
+                number(row["apache"]),
+                number(row["quorate"]),
+                ratio,
+                row["goal"],
+                verdict,
+            ]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines)
 

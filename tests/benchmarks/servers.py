@@ -52,11 +52,14 @@ class Server:
         (self.home / "data").mkdir(parents=True, exist_ok=True)
         config = self.home / "zoo.cfg"
         config.write_text(self.config(settings))
-        with open(self.home / "log.txt", "ab") as log:
+        with (self.home / "log.txt").open("ab") as log:
             begin = time.monotonic()
             self.process = subprocess.Popen(
                 [*self.command, str(config)],
-                cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 # Ctrl-C is for the script, which then stops its servers in order.
                 start_new_session=True,
             )
@@ -112,8 +115,11 @@ class Server:
         """Bytes of live objects of a Java server after a full collection, else None."""
         if "java" not in self.command[0] or not shutil.which("jcmd"):
             return None
-        run = lambda *what: subprocess.run(
-            ["jcmd", str(self.pid), *what], capture_output=True, text=True, check=False).stdout
+
+        def run(*what):
+            command = ["jcmd", str(self.pid), *what]
+            return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
         run("GC.run")
         found = re.search(r"used (\d+)K", run("GC.heap_info"))
         return int(found[1]) * 1024 if found else None
@@ -122,7 +128,7 @@ class Server:
 def apache(home):
     """Apache ZooKeeper of Debian's package, or None where it is not installed."""
     java = shutil.which("java")
-    if not java or not os.path.exists(JAR):
+    if not java or not pathlib.Path(JAR).exists():
         return None
     main = "org.apache.zookeeper.server.ZooKeeperServerMain"
     return Server("Apache", [java, *JVM_FLAGS, "-cp", JAR, main], home)
@@ -146,11 +152,11 @@ def can_read(port, path=b"/"):
             hello = struct.pack(">iqiqi16s?", 0, 0, 30000, 0, 16, bytes(16), False)
             read = struct.pack(">iii", 1, 4, len(path)) + path + b"\0"
             close = struct.pack(">ii", 2, -11)
-            for request in (hello, read, close):
+            for request in (hello, read):
                 stream.sendall(struct.pack(">i", len(request)) + request)
-                if request is close:
-                    return answer[8 + 4:8 + 8] == bytes(4)
                 answer = frame(stream)
+            stream.sendall(struct.pack(">i", len(close)) + close)
+            return answer[8 + 4 : 8 + 8] == bytes(4)
     except (OSError, EOFError):
         return False
 

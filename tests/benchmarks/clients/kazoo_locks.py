@@ -35,11 +35,15 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
-    print(json.dumps({
-        "ops": each * len(clients),
-        "seconds": time.perf_counter() - start,
-        "cpu": time.process_time() - cpu,
-    }))
+    print(
+        json.dumps(
+            {
+                "ops": each * len(clients),
+                "seconds": time.perf_counter() - start,
+                "cpu": time.process_time() - cpu,
+            }
+        )
+    )
     sys.stdout.flush()
     for client in clients:
         client.stop()

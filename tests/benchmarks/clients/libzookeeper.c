@@ -1,4 +1,5 @@
-/* What libzookeeper costs: `libzookeeper MODE SERVERS COUNT`, as client_bench.rs. Modes get and set. */
+/* What libzookeeper costs: `libzookeeper MODE SERVERS COUNT`, as client_bench.rs. Modes get and
+ * set. */
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +15,22 @@ static sem_t connected;
 
 static void watch(zhandle_t *handle, int type, int state, const char *path, void *context) {
     (void)handle, (void)path, (void)context;
-    if (type == ZOO_SESSION_EVENT && state == ZOO_CONNECTED_STATE) sem_post(&connected);
+    if (type == ZOO_SESSION_EVENT && state == ZOO_CONNECTED_STATE)
+        sem_post(&connected);
 }
 
-static void got(int rc, const char *value, int length, const struct Stat *stat, const void *data) {
+static void got(int rc, const char *value, int length, const struct Stat *stat,
+                const void *data) {
     (void)value, (void)length, (void)stat, (void)data;
-    if (rc != ZOK) exit(1);
+    if (rc != ZOK)
+        exit(1);
     sem_post(&room);
 }
 
 static void written(int rc, const struct Stat *stat, const void *data) {
     (void)stat, (void)data;
-    if (rc != ZOK) exit(1);
+    if (rc != ZOK)
+        exit(1);
     sem_post(&room);
 }
 
@@ -43,13 +48,16 @@ static void run(zhandle_t *handle, int write, long count) {
         sem_wait(&room);
         int rc = write ? zoo_aset(handle, "/bench", data, sizeof data, -1, written, NULL)
                        : zoo_aget(handle, "/bench", 0, got, NULL);
-        if (rc != ZOK) exit(1);
+        if (rc != ZOK)
+            exit(1);
     }
-    for (int i = 0; i < WINDOW; i++) sem_wait(&room);
+    for (int i = 0; i < WINDOW; i++)
+        sem_wait(&room);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) return 2;
+    if (argc != 4)
+        return 2;
     int write = strcmp(argv[1], "set") == 0;
     long count = atol(argv[3]);
     sem_init(&connected, 0, 0);

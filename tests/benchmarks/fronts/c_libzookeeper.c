@@ -18,7 +18,8 @@ static void watch(zhandle_t *from, int type, int state, const char *path, void *
         sem_post(&connected);
 }
 
-static void got(int rc, const char *value, int length, const struct Stat *stat, const void *user) {
+static void got(int rc, const char *value, int length, const struct Stat *stat,
+                const void *user) {
     (void)value, (void)length, (void)stat, (void)user;
     demand(rc);
     ended(1);
