@@ -11,7 +11,8 @@ use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Result};
 use quorate::recipes::election::{Election, Form};
 use quorate::recipes::latch::LeaderLatch;
-use quorate::recipes::leader::{Candidate, Leader, Observer, Policy, Standing};
+use quorate::recipes::layout::lock::Mode;
+use quorate::recipes::leader::{Candidate, Leader, Leadership, Observer, Policy, Standing};
 use quorate::recipes::selector::{LeaderSelector, Term};
 use quorate_wire::OpCode;
 use recipes::{Server, clients, expire, names, server, soon, spawn, until};
@@ -124,6 +125,62 @@ fn a_leader_whose_session_expired_leads_again_only_with_a_new_node() {
             assert_eq!(list.len(), 1, "{kind:?}");
             assert_ne!((list[0].session, list[0].session), (old, 0));
             assert_eq!(list[0].token, next.token());
+        });
+    }
+}
+
+/// Numbers begin at 0 in a directory that was made anew: the next leader's node can have the name of the last one's.
+#[test]
+fn an_old_leader_writes_nothing_in_a_directory_that_was_made_anew() {
+    for kind in KINDS {
+        let server = server();
+        let [a, b] = clients(&server);
+        wait(async {
+            let candidate = kind.join(&a, "a", Policy::Session);
+            let old = soon(&a, candidate.leads()).await.unwrap();
+            let lost = old.lost();
+            expire(&server, &a).await;
+            soon(&a, lost).await;
+            candidate.leave().await.unwrap();
+            until(&b, async || {
+                let deleted = b.delete("/e/x", None).await.map_err(|error| error.code());
+                Ok(matches!(deleted, Ok(()) | Err(ErrorCode::NoNode)))
+            })
+            .await;
+            let successor = kind.join(&b, "b", Policy::Session);
+            let next = soon(&b, successor.leads()).await.unwrap();
+            if matches!(kind, Kind::Election(Form::Offer | Form::SingleNode)) {
+                assert_eq!(old.path(), next.path());
+            }
+            let late = old.guarded().create("/late", b"", CreateMode::Persistent).commit();
+            let refused = soon(&a, late).await.unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::SessionExpired, "{kind:?}");
+            assert_eq!(b.exists("/late").await.unwrap(), None);
+            next.guarded().create("/fine", b"", CreateMode::Persistent).commit().await.unwrap();
+        });
+    }
+}
+
+/// A selector in the bridge's layout has two nodes. Without either it does not lead.
+#[test]
+fn a_term_of_two_nodes_is_over_when_either_is_gone() {
+    for gone in 0..2 {
+        let server = server();
+        let [a, b] = clients(&server);
+        wait(async {
+            let selector = LeaderSelector::new(&a, "/s").mode(Mode::Bridge);
+            let leading = selector.lead(async |leadership: Leadership| {
+                let nodes = names(&b, "/s").await;
+                assert_eq!(nodes.len(), 2);
+                b.delete(&format!("/s/{}", nodes[gone]), None).await.unwrap();
+                let late = leadership.guarded().create("/late", b"", CreateMode::Persistent);
+                let refused = late.commit().await.unwrap_err();
+                assert_eq!((refused.code(), refused.part()), (ErrorCode::NoNode, Some(0)));
+                // Only the loss ends it.
+                std::future::pending::<()>().await;
+            });
+            assert!(matches!(soon(&b, leading).await.unwrap(), Term::Lost));
+            assert!(names(&b, "/s").await.is_empty());
         });
     }
 }

@@ -22,7 +22,8 @@ use quorate::recipes::simple_lock::SimpleLock;
 use quorate_wire::OpCode;
 use std::time::Duration;
 use tasks::{
-    children, client, client_of, clients, count, mortal, poll_times, server, spawn, until,
+    children, client, client_of, clients, count, mortal, poll_once, poll_times, server, spawn,
+    until,
 };
 
 const MODES: [Mode; 3] = [Mode::Curator, Mode::Kazoo { yields_to_curator: true }, Mode::Bridge];
@@ -112,6 +113,85 @@ fn a_release_outlasts_the_connection() {
         })
         .unwrap();
     }
+}
+
+/// A bridge keeps out two kinds of clients with one node each: without either node some of them can enter.
+#[test]
+fn a_bridge_is_lost_with_either_of_its_nodes() {
+    let server = server();
+    let [a, other] = clients(&server);
+    wait(async {
+        other.create("/value", b"", CreateMode::Persistent).await?;
+        let lock = Lock::new(&a, "/bridge").mode(Mode::Bridge);
+        for gone in 0..2 {
+            let held = lock.acquire().await?;
+            let lost = held.lost();
+            // Two checks, which count as one part.
+            let guarded = held.guarded().set("/value", b"mine", None).commit().await?;
+            assert_eq!(guarded.len(), 2);
+            let wrong = held.guarded().set("/missing", b"", None).commit().await.unwrap_err();
+            assert_eq!((wrong.code(), wrong.part()), (ErrorCode::NoNode, Some(1)));
+
+            let node = format!("/bridge/{}", held.claim().names()[gone]);
+            other.delete(&node, None).await?;
+            assert_eq!(tasks::soon(&other, lost).await, Loss::Deleted);
+            let late = held.guarded().set("/value", b"late", None).commit().await.unwrap_err();
+            assert_eq!(
+                (late.code(), late.part(), late.path()),
+                (ErrorCode::NoNode, Some(0), node.as_str())
+            );
+            assert_eq!(other.get("/value").await?.0, b"mine");
+            held.release().await?;
+            assert_eq!(count(&other, "/bridge").await, 0);
+        }
+        Result::Ok(())
+    })
+    .unwrap();
+}
+
+/// A watch that could not be set at once is set later: too many requests were in flight.
+#[test]
+fn a_deletion_is_noticed_whatever_was_in_the_way() {
+    let server = server();
+    let other = client(&server);
+    let proxy = Proxy::start(server.address().unwrap());
+    let builder = Client::builder().servers(&proxy.servers()).max_in_flight(2, 1 << 20);
+    let client = wait(builder.session_timeout(tasks::PATIENCE).connect()).unwrap();
+    wait(async {
+        let held = Lock::new(&client, "/lock").acquire().await?;
+        let mut lost = Box::pin(held.lost());
+        proxy.hold(OpCode::GetData);
+        let gets = [client.get("/"), client.get("/")];
+        assert_eq!(client.get("/").await.unwrap_err().code(), ErrorCode::ThrottledOp);
+        assert!(poll_once(&mut lost).await.is_none(), "there is no room for it to look");
+        proxy.let_go();
+        for get in gets {
+            get.await?;
+        }
+        other.delete(&held.path(), None).await?;
+        assert_eq!(tasks::soon(&other, lost).await, Loss::Deleted);
+        Result::Ok(())
+    })
+    .unwrap();
+}
+
+/// Where all holders' nodes have one name, that there is a node does not say that it is one's own.
+#[test]
+fn another_node_in_its_place_is_a_loss() {
+    let server = server();
+    let [a, other] = clients(&server);
+    wait(async {
+        let held = SimpleLock::new(&a, "/one").acquire().await?;
+        let lost = held.lost();
+        let taken = other.multi().delete(held.path(), None);
+        taken.create(held.path(), b"theirs", CreateMode::Ephemeral).commit().await?;
+        assert_eq!(tasks::soon(&other, lost).await, Loss::Deleted);
+        // What is another's is not released.
+        held.release().await?;
+        assert_eq!(other.get("/one/lock").await?.0, b"theirs");
+        Result::Ok(())
+    })
+    .unwrap();
 }
 
 /// apache/curator #600 (CURATOR-79), kazoo #429: who gives up at whatever moment leaves no node behind.

@@ -91,6 +91,8 @@ pub enum ReadResult {
 pub struct Transaction {
     client: Client,
     parts: Vec<OwnedPart>,
+    /// Parts that count as one with the part before.
+    joined: Vec<usize>,
     lifetime: Option<Lifetime>,
 }
 
@@ -106,7 +108,7 @@ enum OwnedPart {
 
 impl Transaction {
     pub(super) const fn new(client: Client) -> Self {
-        Self { client, parts: Vec::new(), lifetime: None }
+        Self { client, parts: Vec::new(), joined: Vec::new(), lifetime: None }
     }
 
     /// Demands that this session still lives: the transaction is never carried out under a later one of the same client. Needed where
@@ -152,6 +154,17 @@ impl Transaction {
         self
     }
 
+    /// Demands that all these nodes exist: together they are one part, with one result.
+    pub(crate) fn check_all(mut self, paths: impl IntoIterator<Item = String>) -> Self {
+        for (index, path) in paths.into_iter().enumerate() {
+            if index > 0 {
+                self.joined.push(self.parts.len());
+            }
+            self = self.check(path, None);
+        }
+        self
+    }
+
     /// The client that it belongs to.
     #[must_use]
     pub const fn client(&self) -> &Client {
@@ -161,7 +174,7 @@ impl Transaction {
     /// How many parts there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parts.len()
+        self.parts.len().saturating_sub(self.joined.len())
     }
 
     /// Whether there are none.
@@ -183,7 +196,7 @@ impl Transaction {
                 Reply::Multi(results) => Ok(results),
                 _ => Err(Error::unexpected("multi")),
             });
-        Commit { op, paths }
+        Commit { op, paths, joined: self.joined }
     }
 }
 
@@ -207,6 +220,7 @@ impl Transaction {
 pub struct Commit {
     op: Op<Vec<std::result::Result<Reply, ErrorCode>>>,
     paths: Vec<String>,
+    joined: Vec<usize>,
 }
 
 impl Future for Commit {
@@ -217,24 +231,29 @@ impl Future for Commit {
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Self::Output> {
         let results = std::task::ready!(std::pin::Pin::new(&mut self.op).poll(context));
-        std::task::Poll::Ready(results.and_then(|results| committed(results, &mut self.paths)))
+        let Self { paths, joined, .. } = &mut *self;
+        std::task::Poll::Ready(results.and_then(|results| committed(results, paths, joined)))
     }
 }
 
 fn committed(
     results: Vec<std::result::Result<Reply, ErrorCode>>,
     paths: &mut [String],
+    joined: &[usize],
 ) -> Result<Vec<PartResult>> {
     // All parts carry an error then; the one to blame is not "because of another".
     let blame = |result: &std::result::Result<Reply, ErrorCode>| matches!(result, Err(code) if *code != ErrorCode::RuntimeInconsistency);
     if let Some(part) = results.iter().position(blame) {
         let code = results.get(part).and_then(|result| result.as_ref().err().copied());
         let path = paths.get_mut(part).map(std::mem::take).unwrap_or_default();
+        let part = part.saturating_sub(joined.iter().filter(|&&index| index <= part).count());
         return Err(Error::of_part(code.unwrap_or(ErrorCode::SystemError), part, path));
     }
     results
         .into_iter()
-        .map(|result| match result {
+        .enumerate()
+        .filter(|(index, _)| !joined.contains(index))
+        .map(|(_, result)| match result {
             Ok(Reply::Created { path, stat }) => Ok(PartResult::Created { path, stat }),
             Ok(Reply::Stat(stat)) => Ok(PartResult::Set(stat)),
             Ok(Reply::Done) => Ok(PartResult::Done),

@@ -164,7 +164,7 @@ impl MultiHeld {
         let Some(first) = held.next() else {
             return Err(Error::new(ErrorCode::BadArguments, "guard", ""));
         };
-        Ok(held.fold(first.guarded(), |guarded, next| guarded.check(next.path(), None)))
+        Ok(held.fold(first.guarded(), |guarded, next| next.guard(guarded)))
     }
 
     /// Waits until any of them is lost. The future stands alone: it can be given to another task.

@@ -140,9 +140,7 @@ impl ReadWriteLock {
         let stems = |id| possible(id).unwrap_or_default();
         let claim = Claim::create(&self.client, &self.path, stems, &self.data, kind).await?;
         // The node of the writer must have been there when that of the reader came. That it is there now says so.
-        let writer = write.path();
-        let there = patiently(|| self.client.exists(&writer)).await?;
-        if there.is_none_or(|stat| stat.czxid != write.token()) || !write.is_held() {
+        if !write.is_intact().await? {
             claim.remove().await?;
             return Err(lost());
         }

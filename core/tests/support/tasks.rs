@@ -97,6 +97,17 @@ pub(crate) async fn count(client: &Client, path: &str) -> usize {
     client.children(path).await.map_or(0, |(names, _)| names.len())
 }
 
+/// Looks at a future once.
+pub(crate) async fn poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(result) => Some(result),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
 /// Lets a future be woken so many times, as long as that does not take for ever, and drops it: what a caller does who gives up.
 pub(crate) async fn poll_times<T>(
     client: &Client,

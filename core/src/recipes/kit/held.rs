@@ -1,10 +1,11 @@
 //! [`Held`]: something that a client holds until it releases or loses it.
 
+use super::backoff::Backoff;
 use super::claim::Claim;
+use super::patience::{join, patiently};
+use super::race::{First, first, first_of};
 use crate::client::{Client, Lifetime, Result, Transaction};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
 use tracing::Span;
 
 /// A lock, a lease or a leadership, held. Dropping it releases it in the background; [`release`](Self::release) waits for
@@ -81,10 +82,15 @@ impl Held {
         self.claim.token()
     }
 
-    /// The path of the node that stands for it.
+    /// The path of the node that stands for it; of the first, where there are two.
     #[must_use]
     pub fn path(&self) -> String {
         self.claim.path()
+    }
+
+    /// The paths of all nodes that stand for it. Without one of them it is not held.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.claim.names().into_iter().map(|name| join(self.claim.directory(), name)).collect()
     }
 
     /// Whether the session lives, by the local clock. It costs no request.
@@ -105,16 +111,32 @@ impl Held {
         self.claim.client()
     }
 
-    /// A transaction that happens only while this is held: its first part checks the node, and it is never carried out
-    /// under a later session of the same client, when a node of the same name may be another's.
+    /// A transaction that happens only while this is held: its first part checks the node, or both nodes where there are two, and it is never
+    /// carried out under a later session of the same client, when a node of the same name may be another's.
     pub fn guarded(&self) -> Transaction {
-        self.client().multi().under(self.lifetime()).check(self.claim.path(), None)
+        self.guard(self.client().multi().under(self.lifetime()))
+    }
+
+    /// The transaction with one more part, which demands that this is held.
+    pub(crate) fn guard(&self, transaction: Transaction) -> Transaction {
+        transaction.check_all(self.paths())
     }
 
     /// Waits until this is lost, no later than the session timeout by the local clock after the last contact. The future stands alone: it
     /// can be given to another task.
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + use<> {
-        lost(self.client().clone(), self.lifetime().clone(), self.path())
+        any_lost(self.client().clone(), self.lifetime().clone(), self.paths(), Some(self.token()))
+    }
+
+    /// Whether its nodes are there, and not others of the same names.
+    pub(crate) async fn is_intact(&self) -> Result<bool> {
+        for path in self.paths() {
+            let stat = patiently(|| self.client().exists(&path)).await?;
+            if stat.is_none_or(|stat| stat.czxid != self.token()) {
+                return Ok(false);
+            }
+        }
+        Ok(self.is_held())
     }
 
     /// Releases it. Returns when the node is gone, or when the session is, which removes it too.
@@ -148,29 +170,41 @@ impl Held {
 /// # }).unwrap();
 /// ```
 pub async fn lost(client: Client, lifetime: Lifetime, path: String) -> Loss {
-    let mut ended = pin!(lifetime.ended());
-    let mut deleted = pin!(deleted(&client, &path));
-    poll_fn(|context| {
-        if ended.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Loss::Session);
-        }
-        deleted.as_mut().poll(context).map(|()| Loss::Deleted)
-    })
-    .await
+    any_lost(client, lifetime, vec![path], None).await
 }
 
-/// Waits until a node is gone. Never ends when the client does: that is told otherwise.
-async fn deleted(client: &Client, path: &str) {
+/// Waits until a session has ended or one of several nodes of it is gone. They were created by the transaction `token`, if that is known.
+async fn any_lost(
+    client: Client,
+    lifetime: Lifetime,
+    paths: Vec<String>,
+    token: Option<i64>,
+) -> Loss {
+    let mut deletions: Vec<_> =
+        paths.iter().map(|path| Box::pin(deleted(&client, path, token))).collect();
+    match first(lifetime.ended(), first_of(&mut deletions)).await {
+        First::Left(()) => Loss::Session,
+        First::Right(_) => Loss::Deleted,
+    }
+}
+
+/// Waits until a node is gone, be there another in its place or not. Never ends when the session does: that is told otherwise. Whatever else is in
+/// the way passes: too many requests in flight, a server that cannot answer at the moment, a permission that is missing so far.
+async fn deleted(client: &Client, path: &str, mut token: Option<i64>) {
+    let mut backoff = Backoff::default();
     loop {
-        match client.exists_and_watch(path).await {
-            Ok((None, _)) => return,
-            Ok((Some(_), watch)) => {
-                if watch.await.is_err_and(|error| error.is_session_end()) {
-                    return std::future::pending().await;
-                }
+        let looked = match client.exists_and_watch(path).await {
+            Ok((Some(stat), watch)) if stat.czxid == *token.get_or_insert(stat.czxid) => {
+                backoff.reset();
+                watch.await.map(drop)
             }
-            Err(error) if error.is_connection_loss() => {}
-            Err(_) => return std::future::pending().await,
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        match looked {
+            Err(error) if error.is_session_end() => return std::future::pending().await,
+            Err(error) if !error.is_connection_loss() => backoff.pause(client).await,
+            _ => {}
         }
     }
 }

@@ -13,7 +13,7 @@ pub use candidate::Candidate;
 pub use observer::{Leader, Observer};
 pub(crate) use queue::{Layout, Queue, Turn};
 
-use super::kit::{Held, Live, Teller, first, join, live};
+use super::kit::{Held, Live, Teller, first, live};
 use crate::client::{Client, Error, Lifetime, State, Transaction};
 
 /// Who counts as leader while the connection is away.
@@ -99,8 +99,8 @@ pub struct Leadership {
     client: Client,
     lifetime: Lifetime,
     path: String,
-    /// A node that exists only in this term.
-    guard: String,
+    /// The nodes without which it does not lead.
+    guards: Vec<String>,
     token: i64,
     policy: Policy,
     over: Live<()>,
@@ -114,7 +114,7 @@ impl Leadership {
             client: held.client().clone(),
             lifetime: held.lifetime().clone(),
             path: held.path(),
-            guard: join(held.claim().directory(), held.claim().names().last().unwrap_or(&"")),
+            guards: held.paths(),
             token: held.token(),
             policy,
             over,
@@ -154,9 +154,10 @@ impl Leadership {
         }
     }
 
-    /// A transaction that happens only while the leader's node exists.
+    /// A transaction that happens only while the leader leads: its first part checks the node, or both nodes where there are two, and it is never
+    /// carried out under a later session of the same client, when a node of the same name may be another's.
     pub fn guarded(&self) -> Transaction {
-        self.client.multi().check(self.guard.as_str(), None)
+        self.client.multi().under(&self.lifetime).check_all(self.guards.iter().cloned())
     }
 
     /// The client that leads.

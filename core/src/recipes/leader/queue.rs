@@ -12,7 +12,7 @@ use super::super::layout::position::{self, Position};
 use super::super::layout::protected::{Id, Style};
 use super::super::layout::{election, latch};
 use super::{Leader, Policy};
-use crate::client::{Client, ErrorCode, Result, State};
+use crate::client::{Client, ErrorCode, Result, Stat, State};
 
 /// Where candidates stand, and what their nodes look like.
 #[derive(Clone, Debug)]
@@ -225,20 +225,13 @@ impl Queue {
         }
     }
 
-    /// Waits for the connection after a suspension. Answers whether the term goes on: the node is there, and is this session's.
+    /// Waits for the connection after a suspension. Answers whether the term goes on: its nodes are there.
     pub(crate) async fn resumes(&self, held: &Held) -> bool {
         let found = first(held.lifetime().ended(), async {
             self.client.connected().await?;
-            patiently(|| self.client.exists(&held.path())).await
+            held.is_intact().await
         });
-        match found.await {
-            First::Right(Ok(Some(stat))) => {
-                held.is_held()
-                    && stat.czxid == held.token()
-                    && stat.ephemeral_owner == self.client.session_id()
-            }
-            _ => false,
-        }
+        matches!(found.await, First::Right(Ok(true)))
     }
 
     /// Everybody who takes part, in the order of succession.
@@ -261,7 +254,7 @@ impl Queue {
     }
 
     /// A participant as its node describes it.
-    pub(super) fn leader(&self, path: String, data: &[u8], stat: &crate::client::Stat) -> Leader {
+    pub(super) fn leader(&self, path: String, data: &[u8], stat: &Stat) -> Leader {
         let marked = matches!(self.layout.kind(), Kind::PlainMarked | Kind::SequentialMarked);
         let data = if marked { unmarked(data) } else { data }.to_vec();
         Leader { path, data, token: stat.czxid, session: stat.ephemeral_owner }
