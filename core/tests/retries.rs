@@ -11,11 +11,11 @@ use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, Outcome, Result, RetryPolicy, Retrying};
 use quorate_wire::OpCode;
 use std::time::Duration;
-use tasks::Server;
+use tasks::{Server, children, poll_once, soon};
 
 /// A server, a proxy before it, a client behind the proxy, and one beside it.
 struct World {
-    _server: Server,
+    server: Server,
     proxy: Proxy,
     client: Client,
     other: Client,
@@ -27,7 +27,7 @@ impl World {
         let proxy = Proxy::start(server.address().unwrap());
         let client = wait(Client::builder().servers(&proxy.servers()).connect()).unwrap();
         let other = wait(server.client().connect()).unwrap();
-        Self { _server: server, proxy, client, other }
+        Self { server, proxy, client, other }
     }
 
     fn patient(&self) -> Retrying {
@@ -103,6 +103,57 @@ fn a_protected_create_leaves_one_node() -> Result<()> {
         assert_eq!(world.other.children("/jobs").await?.0.len(), 1);
         Ok(())
     })
+}
+
+/// A persistent node outlasts the session under which it may have been created, and so does the search for it.
+#[test]
+fn a_protected_create_leaves_nothing_when_its_session_ends() -> Result<()> {
+    for dropped in [false, true] {
+        let world = World::new();
+        let patient = world.patient();
+        let identity = wait(async {
+            world.client.connected().await?;
+            world.other.create("/jobs", b"", CreateMode::Persistent).await?;
+            Result::Ok(world.client.identity().unwrap())
+        })?;
+        // The node is there, the answer is lost, and the look that follows is not answered while the session lives.
+        world.proxy.hold(OpCode::Sync);
+        world.proxy.lose_answer(OpCode::Create2);
+        let mode = CreateMode::PersistentSequential;
+        let mut creating =
+            Box::pin(async move { patient.create_protected("/jobs/job-", b"x", mode).await });
+        wait(async {
+            assert!(poll_once(&mut creating).await.is_none());
+            soon(&world.other, async {
+                while world.proxy.requests(OpCode::Sync) == 0 {
+                    assert!(poll_once(&mut creating).await.is_none());
+                    world.other.sleep(Duration::from_millis(1)).await;
+                }
+            })
+            .await;
+            let (names, _) = world.other.children("/jobs").await?;
+            assert_eq!(names.len(), 1);
+            let creating = if dropped {
+                drop(creating);
+                None
+            } else {
+                Some(creating)
+            };
+            let twin = world.server.client().resume(identity).connect().await?;
+            twin.close().await?;
+            if let Some(creating) = creating {
+                let error = soon(&world.other, creating).await.unwrap_err();
+                assert!(error.outcome_unknown());
+                assert_eq!(error.code(), ErrorCode::SessionExpired);
+                let stem = names[0].split("job-").next().unwrap();
+                assert!(error.to_string().contains(&format!("/jobs/{stem}…")), "{error}");
+            }
+            world.proxy.let_go();
+            children(&world.other, "/jobs", 0).await;
+            Result::Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 #[test]

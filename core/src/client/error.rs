@@ -71,6 +71,15 @@ impl Error {
         self
     }
 
+    /// The same with one more sentence.
+    pub(super) fn with_more(mut self, detail: String) -> Self {
+        self.0.detail = Some(match self.0.detail.take() {
+            Some(before) => format!("{before}; {detail}"),
+            None => detail,
+        });
+        self
+    }
+
     /// The same, saying that the operation may have happened.
     #[must_use]
     pub fn with_outcome_unknown(mut self) -> Self {
@@ -81,7 +90,7 @@ impl Error {
     pub(super) fn refused(why: Refused, op: OpCode, path: &str) -> Self {
         let detail = match why {
             Refused::Full => {
-                "too many requests are in flight: await `Client::ready` before more".into()
+                "too many requests are in flight: await `Client::ready` before more, and take results from the inbox".into()
             }
             Refused::TooLong => {
                 "the request is longer than a server's limit (jute.maxbuffer)".into()
