@@ -15,6 +15,7 @@
 
 use thiserror::Error;
 
+use super::protected::Id;
 use super::sequence::{self, Sequence};
 
 /// Which queue, and so which names.
@@ -261,6 +262,30 @@ fn parse_epoch(hex: &str) -> Option<i64> {
 /// What stands between the bars of `queue-|…|N10`, and what follows.
 fn between_bars(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(CURATOR)?.strip_prefix(BAR)?.split_once(BAR)
+}
+
+/// The name of one of the queues of Curator's `QueueSharder`.
+///
+/// ```
+/// use quorate::recipes::layout::{Id, queue};
+///
+/// assert_eq!(queue::shard(Id(7)), "queue-00000000-0000-0000-0000-000000000007");
+/// ```
+pub fn shard(id: Id) -> String {
+    format!("{CURATOR}{id}")
+}
+
+/// Whether this is the name of one of the queues of a `QueueSharder`: an item of a queue has a number, and this a UUID.
+///
+/// ```
+/// use quorate::recipes::layout::{Id, queue};
+///
+/// assert!(queue::is_shard(&queue::shard(Id(7))));
+/// assert!(!queue::is_shard("queue-0000000007"));
+/// ```
+pub fn is_shard(name: &str) -> bool {
+    let id = name.strip_prefix(CURATOR).filter(|id| id.contains('-')).and_then(Id::parse);
+    id.is_some()
 }
 
 const CURATOR: &str = "queue-";

@@ -27,6 +27,24 @@ fn names_as_curator_and_kazoo_write_them() {
 }
 
 #[test]
+fn shards_are_told_from_items_and_strangers() {
+    let id = Id(0x9a3f_01b2_c3d4_45e6_8799_aabb_ccdd_eeff);
+    assert_eq!(shard(id), "queue-9a3f01b2-c3d4-45e6-8799-aabbccddeeff");
+    assert!(is_shard(&shard(id)) && is_shard("queue-9A3F01B2-C3D4-45E6-8799-AABBCCDDEEFF"));
+    for name in [
+        "9a3f01b2-c3d4-45e6-8799-aabbccddeeff",
+        "queue-9a3f01b2-c3d4-45e6-8799-aabbccddeeff-locks",
+        "queue-9a3f01b2c3d4-45e6-8799-aabbccddeeff-",
+        "queue-9a3f01b2-c3d4-45e6-8799-aabbccddeefg",
+        "queue-0000000003",
+        "queue-",
+    ] {
+        assert!(!is_shard(name), "{name}");
+    }
+    assert!(ALL.iter().all(|kind| kind.parse(&shard(id)).is_none()));
+}
+
+#[test]
 fn reads_names_back() {
     for (kind, name, rank, id, number) in [
         (Kind::Plain, "queue-0000000003", 0, "", 3),

@@ -3,7 +3,7 @@
 //! [`WorkQueue::take`] removes an item before it is worked on: at most once. [`WorkQueue::hold`] marks it, and removes it together with the
 //! mark when the work is done: at least once, and exactly once for what is written in the same transaction
 //! ([`Holding::complete_with`]). `store` knows the nodes, `holding` the marks, `put` how items get in, `clock` the server's time;
-//! [`BoundedQueue`] limits the length.
+//! [`BoundedQueue`] limits the length, [`QueueSharder`] spreads the items over several queues.
 //!
 //! Sources: `org.apache.curator.framework.recipes.queue`, `kazoo.recipe.queue`.
 
@@ -11,11 +11,13 @@ mod bounded;
 mod clock;
 mod holding;
 mod put;
+mod sharder;
 mod store;
 
 pub use bounded::BoundedQueue;
 pub use holding::Holding;
 pub use put::Order;
+pub use sharder::{QueueSharder, ShardedQueue};
 pub use store::Item;
 
 use super::kit::patiently;
@@ -220,6 +222,12 @@ impl WorkQueue {
         Ok(self.store.kind.in_order(&names).len())
     }
 
+    /// How many children the directory of the items has, without listing them.
+    async fn size(&self) -> Result<usize> {
+        let stat = patiently(|| self.client().exists(&self.store.entries)).await?;
+        Ok(stat.map_or(0, |stat| usize::try_from(stat.num_children).unwrap_or(0)))
+    }
+
     /// Whether there is none.
     ///
     /// # Errors
@@ -250,6 +258,12 @@ impl WorkQueue {
     #[must_use]
     pub const fn bounded(self, limit: usize) -> BoundedQueue {
         BoundedQueue::new(self, limit)
+    }
+
+    /// The directory of the items.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.store.entries
     }
 
     /// The layout.

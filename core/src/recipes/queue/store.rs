@@ -53,6 +53,8 @@ pub(super) struct Store {
     pub(super) entries: String,
     /// Directory of the marks.
     pub(super) marks: String,
+    /// Directory of the receipts.
+    pub(super) receipts: String,
     pub(super) kind: Kind,
     pub(super) clock: ServerClock,
     /// Names that were listed and not tried yet, where new items always come after them.
@@ -60,8 +62,8 @@ pub(super) struct Store {
 }
 
 /// What there is to try, and what to wait for if nothing can be had.
-struct Listing {
-    names: VecDeque<String>,
+pub(super) struct Listing {
+    pub(super) names: VecDeque<String>,
     watches: Vec<Watch>,
     /// When the next delayed item is due.
     due_in: Option<Duration>,
@@ -70,7 +72,8 @@ struct Listing {
 impl Store {
     pub(super) fn new(client: &Client, entries: String, marks: String, kind: Kind) -> Self {
         let (client, shelf) = (client.clone(), Arc::default());
-        Self { client, entries, marks, kind, clock: ServerClock::default(), shelf }
+        let (receipts, clock) = (format!("{entries}-receipts"), ServerClock::default());
+        Self { client, entries, marks, receipts, kind, clock, shelf }
     }
 
     /// Whether the data are Curator's frames.
@@ -118,7 +121,7 @@ impl Store {
 
     /// Creates an item together with a receipt.
     pub(super) async fn put_once(&self, stem: &str, data: &[u8]) -> Result<()> {
-        let receipt = Receipt::new(&self.client, &format!("{}-receipts", self.entries));
+        let receipt = Receipt::new(&self.client, &self.receipts);
         let path = self.entry(stem);
         let put = || {
             let mode = CreateMode::PersistentSequential;
@@ -180,7 +183,8 @@ impl Store {
         Ok(None)
     }
 
-    async fn list(&self, armed: bool, marks: bool) -> Result<Listing> {
+    /// What there is to try; with `armed` also what to wait for.
+    pub(super) async fn list(&self, armed: bool, marks: bool) -> Result<Listing> {
         let (mut names, mut watches) = self.children(&self.entries, armed).await?;
         if marks {
             let (taken, watch) = self.children(&self.marks, armed).await?;
@@ -221,7 +225,7 @@ impl Store {
     }
 
     /// Waits until something changes or an item is due.
-    async fn wait(&self, listing: Listing) -> Result<()> {
+    pub(super) async fn wait(&self, listing: Listing) -> Result<()> {
         let Listing { mut watches, due_in, .. } = listing;
         let mut timer = due_in.map(|due| self.client.environment().sleep(due));
         poll_fn(|context| {
