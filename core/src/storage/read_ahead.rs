@@ -4,7 +4,7 @@
 //! with one is said when its turn comes. Used by the replay alone.
 
 use super::error::StorageError;
-use quorate_wire::disk::log::{LogScan, RawRecord};
+use quorate_wire::disk::log::RawRecord;
 use quorate_wire::disk::sidecar::SumEntry;
 use quorate_wire::jute::{Jute, Reader};
 use quorate_wire::txn::{TxnHeader, TxnRecord};
@@ -13,6 +13,11 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+
+/// The intact records of a file; a second thread may ask for them.
+pub(super) trait Scan<'a>: Iterator<Item = RawRecord<'a>> + Send {}
+
+impl<'a, T: Iterator<Item = RawRecord<'a>> + Send> Scan<'a> for T {}
 
 /// An intact record, as far as it could be read.
 pub(super) struct Read<'a> {
@@ -32,10 +37,11 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Hands every record of `scan`, which reads the file at `path`, to `take`, decoded if it is later than `after`. Ends with the first error of `take`.
+/// Hands every record of `scan`, which reads the file at `path`, to `take`, decoded if it is later than `after`. Ends with the
+/// first error of `take`.
 pub(super) fn for_each<'a>(
     path: &Path,
-    scan: &mut LogScan<'a>,
+    scan: &mut impl Scan<'a>,
     after: Zxid,
     mut take: impl FnMut(Read<'a>) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
@@ -56,7 +62,7 @@ pub(super) fn for_each<'a>(
 /// The rest of the file, with a second thread. `false`, and nothing done, when the system has none for us.
 fn read_ahead<'a>(
     path: &Path,
-    scan: &mut LogScan<'a>,
+    scan: &mut impl Scan<'a>,
     after: Zxid,
     take: &mut impl FnMut(Read<'a>) -> Result<(), StorageError>,
 ) -> Result<bool, StorageError> {
@@ -74,7 +80,7 @@ fn read_ahead<'a>(
     })
 }
 
-fn send_batches<'a>(scan: &mut LogScan<'a>, after: Zxid, batches: &SyncSender<Batch<'a>>) {
+fn send_batches<'a>(scan: &mut impl Scan<'a>, after: Zxid, batches: &SyncSender<Batch<'a>>) {
     let mut goes_on = true;
     while goes_on {
         let next = batch(scan, after);
@@ -92,7 +98,7 @@ struct Batch<'a> {
     goes_on: bool,
 }
 
-fn batch<'a>(scan: &mut LogScan<'a>, after: Zxid) -> Batch<'a> {
+fn batch<'a>(scan: &mut impl Scan<'a>, after: Zxid) -> Batch<'a> {
     let (mut records, mut bytes) = (Vec::new(), 0);
     while records.len() < MOST_RECORDS && bytes < MOST_BYTES {
         let Some(raw) = scan.next() else { return Batch { records, goes_on: false } };
@@ -111,7 +117,7 @@ const AHEAD: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_wire::disk::log::{LogEnd, file_header, write_record};
+    use quorate_wire::disk::log::{LogEnd, LogScan, file_header, write_record};
     use quorate_wire::txn::Txn;
 
     fn log(records: i64) -> Vec<u8> {
@@ -158,6 +164,27 @@ mod tests {
             });
             assert!(result.is_err());
             assert_eq!(taken, last);
+        }
+    }
+
+    /// What a thread that crashes had not read must not pass for the end of the file.
+    #[test]
+    fn a_crash_of_the_second_thread_is_an_error() {
+        let bytes = log(2000);
+        for crash in [300, 1999] {
+            let mut left = crash;
+            let mut scan = LogScan::new(&bytes, 1000).inspect(|_| {
+                assert!(left > 0, "on purpose");
+                left -= 1;
+            });
+            let mut taken = 0;
+            let result = for_each(Path::new("the-log"), &mut scan, Zxid(0), |_| {
+                taken += 1;
+                Ok(())
+            });
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("the-log") && error.contains("crashed"), "{error}");
+            assert!(taken < 2000, "{taken}");
         }
     }
 }
