@@ -17,7 +17,7 @@ use quorate_engine::tree::Tree;
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::LogScan;
 use quorate_wire::disk::names::Compression;
-use quorate_wire::disk::sidecar::{SumEntry, file_header};
+use quorate_wire::disk::sidecar::{Sidecar, SumEntry, file_header};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -286,6 +286,42 @@ fn a_record_that_was_read_once_is_vouched_for() {
         bytes[last] ^= 1;
         original.disk.set(files);
         assert!(matches!(original.open(), Err(StorageError::Damaged { .. })), "case {case}");
+    }
+}
+
+/// Whoever dies while he completes a sidecar takes away nothing that it proves, and the next start completes it.
+#[test]
+fn a_sidecar_that_is_half_completed_proves_what_it_proved_before() {
+    let original = original(false, true);
+    let (disk, whole) = (&original.disk, &original.files["sum.4"]);
+    let mut holed = whole.clone();
+    holed[32..64].fill(0);
+    let entries = || -> Vec<SumEntry> {
+        let bytes = disk.files().remove(&path("sum.4")).unwrap_or_default();
+        Sidecar::new(&bytes, Zxid(4)).map_or_else(|_| Vec::new(), |sums| sums.entries().collect())
+    };
+    let cases: [&[u8]; 5] = [&[], &whole[..20], &whole[..64], &whole[..70], &holed];
+    for (case, present) in cases.into_iter().enumerate() {
+        for changes in 0.. {
+            let what = format!("case {case} after {changes} changes");
+            let files = original.files.iter().map(|(name, bytes)| (path(name), bytes.clone()));
+            let mut files: BTreeMap<_, _> = files.collect();
+            files.insert(path("sum.4"), present.to_vec());
+            disk.set(files);
+            let before = entries();
+            disk.die_after(Some(changes));
+            let survived = original.open().is_ok();
+            disk.die_after(None);
+            let after = entries();
+            assert!(before.iter().all(|entry| after.contains(entry)), "{what}: {after:?}");
+            let (tree, _) = original.open().unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!(original.position(&tree, &what), FULL);
+            assert_eq!(disk.files()[&path("sum.4")], *whole, "{what}");
+            if survived {
+                assert!(changes > 3, "case {case}: {changes} changes are too few");
+                break;
+            }
+        }
     }
 }
 

@@ -9,27 +9,55 @@ use std::sync::{Arc, Mutex};
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 #[derive(Clone, Default)]
-pub(crate) struct MemoryDisk(Arc<Mutex<Files>>);
+pub(crate) struct MemoryDisk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    files: Files,
+    /// Changes until the process dies.
+    fuse: Option<usize>,
+}
 
 impl MemoryDisk {
     pub(crate) fn files(&self) -> Files {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().files.clone()
     }
 
     pub(crate) fn set(&self, files: Files) {
-        *self.0.lock().unwrap() = files;
+        self.0.lock().unwrap().files = files;
+    }
+
+    /// The process dies after so many changes, in the middle of the next one if that is a write; or never.
+    pub(crate) fn die_after(&self, changes: Option<usize>) {
+        self.0.lock().unwrap().fuse = changes;
     }
 
     fn get(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.lock().unwrap().get(path).cloned().ok_or(io::ErrorKind::NotFound.into())
+        self.0.lock().unwrap().files.get(path).cloned().ok_or(io::ErrorKind::NotFound.into())
     }
 }
 
-struct MemoryFile(Arc<Mutex<Files>>, PathBuf);
+impl State {
+    /// Counts a change. An error when the process is dead, which it is from then on.
+    fn step(&mut self) -> io::Result<()> {
+        match &mut self.fuse {
+            None => Ok(()),
+            Some(0) => Err(io::Error::other("the process is dead")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+struct MemoryFile(Arc<Mutex<State>>, PathBuf);
 
 impl MemoryFile {
     fn change(&self, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        change(self.0.lock().unwrap().entry(self.1.clone()).or_default());
+        let mut state = self.0.lock().unwrap();
+        state.step()?;
+        change(state.files.entry(self.1.clone()).or_default());
         Ok(())
     }
 }
@@ -37,11 +65,16 @@ impl MemoryFile {
 impl DiskFile for MemoryFile {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let start = usize::try_from(offset).unwrap();
-        self.change(|file| {
-            let end = start + bytes.len();
-            file.resize(file.len().max(end), 0);
-            file[start..end].copy_from_slice(bytes);
-        })
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        [(start, first), (start + first.len(), second)].into_iter().try_for_each(
+            |(start, bytes)| {
+                self.change(|file| {
+                    let end = start + bytes.len();
+                    file.resize(file.len().max(end), 0);
+                    file[start..end].copy_from_slice(bytes);
+                })
+            },
+        )
     }
     fn allocate(&mut self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).unwrap();
@@ -60,8 +93,8 @@ impl Disk for MemoryDisk {
         Ok(())
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        let files = self.0.lock().unwrap();
-        let inside = files.iter().filter(|(path, _)| path.parent() == Some(dir));
+        let state = self.0.lock().unwrap();
+        let inside = state.files.iter().filter(|(path, _)| path.parent() == Some(dir));
         let entry = |(path, bytes): (&PathBuf, &Vec<u8>)| Entry {
             name: path.file_name().unwrap().to_str().unwrap().to_owned(),
             len: u64::try_from(bytes.len()).unwrap(),
@@ -86,13 +119,16 @@ impl Disk for MemoryDisk {
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let bytes = self.get(from)?;
-        let mut files = self.0.lock().unwrap();
-        files.remove(from);
-        files.insert(to.to_owned(), bytes);
+        let mut state = self.0.lock().unwrap();
+        state.step()?;
+        state.files.remove(from);
+        state.files.insert(to.to_owned(), bytes);
         Ok(())
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let removed = self.0.lock().unwrap().remove(path);
+        let mut state = self.0.lock().unwrap();
+        state.step()?;
+        let removed = state.files.remove(path);
         removed.map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
     }
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
