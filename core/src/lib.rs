@@ -7,6 +7,8 @@
 pub mod client;
 pub mod config;
 mod fork;
+#[cfg(test)]
+mod interleave;
 pub mod recipes;
 pub mod server;
 pub mod storage;

@@ -95,6 +95,8 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Mail> {
+        #[cfg(test)]
+        crate::interleave::point();
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -168,6 +170,8 @@ const REFUSALS_SAID_EVERY: i64 = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interleave;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     #[test]
     fn only_a_sleeping_writer_is_woken_and_none_sleeps_on_a_report() {
@@ -183,5 +187,43 @@ mod tests {
         assert!(mailbox.may_sleep());
         assert_eq!(mailbox.take().len(), 0);
         assert!(!mailbox.post(report()), "something else has woken it");
+    }
+
+    /// In whichever order the log's thread reports and the writer looks and goes to sleep: a writer that sleeps has everything, or
+    /// is woken.
+    #[test]
+    fn no_report_is_slept_over() {
+        #[derive(Default)]
+        struct Both {
+            mailbox: Mailbox,
+            /// What a waker keeps until somebody sleeps on it.
+            woken: AtomicBool,
+            taken: AtomicUsize,
+            asleep: AtomicBool,
+        }
+        let log = |both: &Both| {
+            for _ in 0..2 {
+                if both.mailbox.post(LogReport::Room) {
+                    interleave::point();
+                    both.woken.store(true, Ordering::SeqCst);
+                }
+            }
+        };
+        let writer = |both: &Both| {
+            for _ in 0..3 {
+                both.taken.fetch_add(both.mailbox.take().len(), Ordering::SeqCst);
+                if both.mailbox.may_sleep() {
+                    interleave::point();
+                    if !both.woken.swap(false, Ordering::SeqCst) {
+                        return both.asleep.store(true, Ordering::SeqCst);
+                    }
+                }
+            }
+        };
+        interleave::in_every_order(Both::default, log, writer, |both, order| {
+            let all = both.taken.into_inner() == 2;
+            let sleeps_on = both.asleep.into_inner() && !both.woken.into_inner();
+            assert!(all || !sleeps_on, "{order:?}");
+        });
     }
 }

@@ -143,21 +143,34 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
+        #[cfg(test)]
+        crate::interleave::point();
         // Nobody panics while holding it, and the queue is whole between any two statements.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, item: LogItem) {
+        if self.put(item) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Returns whether the thread has to be woken for it.
+    fn put(&self, item: LogItem) -> bool {
         let mut queue = self.lock();
         if let LogItem::Append(_, segment) = &item {
             queue.bytes += segment.bytes().len();
         }
         queue.items.push_back(item);
-        let asleep = std::mem::take(&mut queue.asleep);
-        drop(queue);
-        if asleep {
-            self.wake.notify_one();
-        }
+        std::mem::take(&mut queue.asleep)
+    }
+}
+
+impl Queue {
+    /// Whether there is nothing to do. From then on the next item wakes the thread.
+    fn may_sleep(&mut self) -> bool {
+        self.asleep = self.items.is_empty() && !self.closing;
+        self.asleep
     }
 }
 
@@ -192,8 +205,7 @@ impl Worker {
     /// Waits for work and takes all of it. Returns whether the log is to be closed.
     fn take(&mut self, items: &mut VecDeque<LogItem>) -> bool {
         let mut queue = self.shared.lock();
-        while queue.items.is_empty() && !queue.closing {
-            queue.asleep = true;
+        while queue.may_sleep() {
             if !self.log.wants_room() {
                 queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -210,7 +222,6 @@ impl Worker {
                 queue = self.shared.lock();
             }
         }
-        queue.asleep = false;
         if !self.group.delay.is_zero() {
             queue = self.hold_open(queue);
         }
@@ -249,3 +260,44 @@ fn crashed() -> LogFailure {
 
 /// How often a full device is looked at.
 const ROOM_INTERVAL: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interleave;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// In whichever order items come and the thread looks and goes to sleep: it sleeps over none, and none is lost.
+    #[test]
+    fn no_item_is_slept_over() {
+        #[derive(Default)]
+        struct Both {
+            shared: Shared,
+            woken: AtomicBool,
+            asleep: AtomicBool,
+        }
+        let core = |both: &Both| {
+            for _ in 0..2 {
+                // Whoever does not sleep yet hears nothing: a notification is not kept.
+                if both.shared.put(LogItem::Roll) && both.asleep.load(Ordering::SeqCst) {
+                    both.woken.store(true, Ordering::SeqCst);
+                }
+            }
+        };
+        let thread = |both: &Both| {
+            for _ in 0..2 {
+                let mut queue = both.shared.lock();
+                // The lock is given up by falling asleep, and at the same moment.
+                if queue.may_sleep() {
+                    return both.asleep.store(true, Ordering::SeqCst);
+                }
+                queue.items.clear();
+            }
+        };
+        interleave::in_every_order(Both::default, core, thread, |both, order| {
+            let left = !both.shared.lock().items.is_empty();
+            let sleeps_on = both.asleep.into_inner() && !both.woken.into_inner();
+            assert!(!left || !sleeps_on, "{order:?}");
+        });
+    }
+}

@@ -160,6 +160,16 @@ impl<S: Read + Write> Client<S> {
         self.send(OpCode::GetData, &request.to_bytes())
     }
 
+    /// Waits for the next event, which must come before any reply, and keeps it.
+    pub(crate) fn wait_for_event(&mut self) {
+        let frame = read_frame(&mut self.stream).unwrap();
+        let mut reader = Reader::new(&frame);
+        let header: ReplyHeader = reader.get().unwrap();
+        assert_eq!(header.xid, -1, "a reply in place of an event");
+        let event: WatcherEvent<'_> = reader.get().unwrap();
+        self.events.push((event.kind, event.path.into_owned()));
+    }
+
     /// The events that came so far: type and path.
     pub(crate) fn take_events(&mut self) -> Vec<(i32, String)> {
         std::mem::take(&mut self.events)
