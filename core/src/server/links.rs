@@ -289,3 +289,6 @@ const FIRST_LINK: usize = 2;
 const LAST_READS: usize = 16;
 /// Bytes read at once; shared by all connections of a thread.
 const READ_BUFFER: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

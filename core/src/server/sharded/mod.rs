@@ -84,9 +84,10 @@ pub(super) fn launch(parts: Sharded) -> Result<(Arc<Control>, Threads), ServerEr
     let calls = first_calls.unwrap_or_else(|| Calls::new(Arc::clone(&own_waker)));
     let all_wakers = wakers.iter().cloned().chain([Arc::clone(&own_waker)]).collect();
     let control = Control::new(all_wakers, calls);
+    let shard = || Mutex::new(Shard::new(share(&parts.shard, parts.shards)));
     let shared = Arc::new(Shared {
         tree: RwLock::new(parts.tree),
-        shards: (0..parts.shards).map(|_| Mutex::new(Shard::new(parts.shard.clone()))).collect(),
+        shards: (0..parts.shards).map(|_| shard()).collect(),
         wakers,
         inbox: Inbox::new(Arc::clone(&own_waker), parts.replica.load_limit()),
     });
@@ -136,5 +137,24 @@ pub(super) fn launch(parts: Sharded) -> Result<(Arc<Control>, Threads), ServerEr
     Ok((control, threads))
 }
 
+/// What each of so many shards may do, so that together they keep the server's limits.
+fn share(server: &ShardConfig, shards: usize) -> ShardConfig {
+    ShardConfig { events_limit: server.events_limit / shards.max(1), ..server.clone() }
+}
+
 const WRITER: &str = "quorate-writer";
 const SHARD: &str = "quorate-shard";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_shards_hold_no_more_events_that_nobody_reads() {
+        let server = ShardConfig::default();
+        for shards in 1..=16 {
+            let each = share(&server, shards).events_limit;
+            assert!(each > 0 && each * shards <= server.events_limit, "{shards} times {each}");
+        }
+    }
+}
