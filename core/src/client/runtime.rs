@@ -32,7 +32,9 @@ impl IoThread {
             Err(TryLockError::WouldBlock) if Origin::here().is_forked() => {
                 return Self::start().map(Arc::new);
             }
-            Err(_) => CURRENT.lock().unwrap_or_else(PoisonError::into_inner),
+            Err(TryLockError::WouldBlock) => CURRENT.lock().unwrap_or_else(PoisonError::into_inner),
+            // A start has panicked. The error has the lock with it, so it must not be asked for again.
+            Err(TryLockError::Poisoned(current)) => current.into_inner(),
         };
         // A forked process has the handle of its parent's thread, but no such thread.
         if let Some(running) = current.upgrade()
