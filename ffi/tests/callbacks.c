@@ -245,6 +245,7 @@ void test_polling(void) {
         OK(quorate_set_async(client, "/c-polling/a", BYTES("x"), -1, 1));
     OK(quorate_client_close(client, LIMIT));
     CHECK(seen.destroyed == 0);
+    CHECK_STATUS(quorate_client_close(client, LIMIT), QUORATE_CLOSED);
     CHECK_STATUS(quorate_get_async(client, "/c-polling", 1), QUORATE_CLOSING);
     CHECK_STATUS(
         quorate_watch(client, "/c-polling", QUORATE_WATCH_NODE, &watcher, LIMIT, &watch),
