@@ -27,7 +27,9 @@ function target() {
   return JSON.parse(metadata).target_directory;
 }
 
-run("cargo", ["build", "--locked", "-p", "quorate-node", ...(debug ? [] : ["--release"])], root);
+// What the addon is linked with is the workspace's, built once for all; only the addon itself goes without symbols.
+const how = debug ? [] : ["--release", "--", "-C", "strip=symbols"];
+run("cargo", ["rustc", "--locked", "-p", "quorate-node", ...how], root);
 const library = process.platform === "darwin" ? "libquorate_node.dylib" : "libquorate_node.so";
 const built = join(target(), debug ? "debug" : "release", library);
 const folder = join(here, "prebuilds", platform());

@@ -14,6 +14,7 @@ export class Between implements AsyncDisposable {
   readonly #listener = createServer((client) => this.#forward(client));
   readonly #port: number;
   readonly #open = new Set<Socket>();
+  readonly #clients = new Set<Socket>();
   cut: Cut | undefined;
 
   constructor(port: number) {
@@ -27,9 +28,25 @@ export class Between implements AsyncDisposable {
     return `127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
   }
 
+  /** What clients send waits from now on. */
+  pause(): void {
+    for (const client of this.#clients) {
+      client.pause();
+    }
+  }
+
+  /** What waited goes on its way. */
+  resume(): void {
+    for (const client of this.#clients) {
+      client.resume();
+    }
+  }
+
   #forward(client: Socket): void {
+    this.#clients.add(client);
     const server = dial(this.#port, "127.0.0.1");
     const end = () => {
+      this.#clients.delete(client);
       for (const socket of [client, server]) {
         this.#open.delete(socket);
         socket.destroy();
