@@ -438,7 +438,8 @@ typedef struct {
   int32_t polled;
   // Zero.
   int32_t reserved;
-  // Requests that may be without an answer; more are refused with QUORATE_THROTTLED_OP. 0 for 100,000.
+  // Requests that may be without an answer, or whose results were not taken; more are refused with QUORATE_THROTTLED_OP. 0 for 100,000. At 64 MiB of
+  // requests, or of data in results, more are refused as well.
   uint64_t max_in_flight;
   // Takes results of asynchronous calls. NULL when there are none, or when the client is polled.
   quorate_completion_fn completion;

@@ -73,6 +73,30 @@ fn requests_are_ordered_by_the_calls_not_by_the_awaits() -> Outcome {
     })
 }
 
+/// Who brakes with `ready` is never refused: there is room for another request when it returns, by number and by bytes.
+#[test]
+fn ready_waits_for_room_in_bytes_too() -> Outcome {
+    let server = Server::builder().volatile().free_port().start()?;
+    let address = server.address().unwrap().to_string();
+    for limit in [usize::MAX, 50, 1] {
+        let builder = Client::builder().servers(&address).max_in_flight(40, 2_000);
+        let client = wait(builder.connect())?;
+        wait(async {
+            let mut sets = Vec::new();
+            for size in (0..2_000).map(|n| if n % 100 < 50 { 700 } else { 1 }) {
+                client.ready(limit).await;
+                sets.push(client.set("/", &vec![0; size], None));
+            }
+            for set in sets {
+                set.await?;
+            }
+            client.close().await
+        })?;
+    }
+    server.stop()?;
+    Ok(())
+}
+
 #[test]
 fn watches_are_values() -> Outcome {
     on_both_ways(async |client| {

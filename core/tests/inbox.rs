@@ -3,8 +3,8 @@
 
 use quorate::client::blocking::wait;
 use quorate::client::{
-    Call, Client, Completion, CreateMode, ErrorCode, EventType, Inbox, Notice, Reply, Request,
-    WatchKey,
+    Call, Client, Completion, CreateMode, ErrorCode, EventType, Inbox, Notice, Part, Reply,
+    Request, WatchKey,
 };
 use quorate::server::Server;
 use std::sync::Arc;
@@ -57,6 +57,83 @@ impl Drop for Bomb {
     fn drop(&mut self) {
         panic!("the payload panics too");
     }
+}
+
+/// Submits until it is refused for want of room, and answers how many were accepted.
+fn fill(client: &Client, inbox: &Arc<Inbox>, request: &Request<'_>) -> usize {
+    for accepted in 0..1_000 {
+        if let Err(refused) = client.submit_to(inbox, request, 0) {
+            assert_eq!(refused.code(), ErrorCode::ThrottledOp, "{refused}");
+            return accepted;
+        }
+        // Answered before the next one: nothing is in flight.
+        wait(client.sync("/")).unwrap();
+    }
+    panic!("nothing bounds it");
+}
+
+/// Runs `test` with a client that may have ten requests or a thousand bytes of them in flight.
+fn with_little_room(test: impl Fn(&Client) -> Outcome) -> Outcome {
+    let server = Server::builder().volatile().free_port().start()?;
+    let address = server.address().unwrap().to_string();
+    for builder in [Client::builder().in_process(&server), Client::builder().servers(&address)] {
+        let client = wait(builder.max_in_flight(10, 1_000).connect())?;
+        test(&client)?;
+        let _ = wait(client.delete("/large", None));
+        wait(client.close())?;
+    }
+    server.stop()?;
+    Ok(())
+}
+
+#[test]
+fn who_never_takes_results_is_refused_more() -> Outcome {
+    const EXISTS: Request<'_> = Request::Exists { path: "/", watch: None };
+    with_little_room(|client| {
+        let inbox = Arc::new(Inbox::new(None));
+        for _ in 0..3 {
+            assert_eq!(fill(client, &inbox, &EXISTS), 10);
+            // Another inbox has room, and so has who awaits.
+            let other = Arc::new(Inbox::new(None));
+            client.submit_to(&other, &EXISTS, 1)?;
+            collect(&other, 1);
+            assert!(wait(client.exists("/"))?.is_some());
+            assert!(!inbox.is_empty());
+            assert_eq!(inbox.take().len(), 10);
+            assert!(inbox.is_empty());
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn results_are_bounded_by_their_bytes_too() -> Outcome {
+    with_little_room(|client| {
+        wait(client.create("/large", &[0; 300], CreateMode::Persistent))?;
+        let inbox = Arc::new(Inbox::new(None));
+        let get = Request::Get { path: "/large", watch: None };
+        for _ in 0..3 {
+            // With the fourth the limit is passed.
+            assert_eq!(fill(client, &inbox, &get), 4);
+            assert_eq!(inbox.take().len(), 4);
+        }
+        let parts = [Part::Get { path: "/large" }, Part::Get { path: "/large" }];
+        assert_eq!(fill(client, &inbox, &Request::MultiRead(&parts)), 2);
+        Ok(())
+    })
+}
+
+/// What one client leaves lying does not keep others from submitting.
+#[test]
+fn clients_that_share_an_inbox_have_room_of_their_own() -> Outcome {
+    let exists = Request::Exists { path: "/", watch: None };
+    let inbox = Arc::new(Inbox::new(None));
+    with_little_room(|client| {
+        assert_eq!(fill(client, &inbox, &exists), 10);
+        Ok(())
+    })?;
+    assert_eq!(inbox.take().len(), 20);
+    Ok(())
 }
 
 #[test]

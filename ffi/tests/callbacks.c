@@ -269,6 +269,41 @@ void test_polling(void) {
     CHECK_STATUS(quorate_client_poll(client, 0, taken, 4, &count), QUORATE_CLOSED);
 }
 
+/* Submits until it is refused, each time with an answer before the next one: nothing is on its way. */
+static int fill(quorate_client_t client) {
+    for (int accepted = 0; accepted < 100; accepted++) {
+        int32_t status = quorate_get_async(client, "/", 1);
+        if (status != QUORATE_OK) {
+            CHECK(status == QUORATE_THROTTLED_OP);
+            return accepted;
+        }
+        OK(quorate_get(client, "/", LIMIT, NULL));
+    }
+    return -1;
+}
+
+/* What was not polled counts as under way: who polls too little is refused more. */
+void test_room(void) {
+    seen_t seen;
+    memset(&seen, 0, sizeof seen);
+    quorate_client_options options = {.size = sizeof options, .polled = 1, .max_in_flight = 8};
+    quorate_client_t client = connect_with(&options);
+    const quorate_result *taken[2];
+    size_t count;
+    for (int round = 1; round <= 3; round++) {
+        CHECK(fill(client) == 8);
+        /* What is taken makes room for as many, once, however few are polled at a time. */
+        OK(quorate_client_poll(client, LIMIT, taken, 2, &count));
+        CHECK(count == 2 && fill(client) == 8);
+        OK(quorate_client_poll(client, LIMIT, taken, 2, &count));
+        CHECK(count == 2 && fill(client) == 0);
+        seen.results += 4;
+        poll_until(client, &seen, 16 * round);
+        CHECK(seen.failures == 0);
+    }
+    OK(quorate_client_close(client, LIMIT));
+}
+
 static void *close_it(void *client) {
     OK(quorate_client_close(*(quorate_client_t *)client, LIMIT));
     return NULL;

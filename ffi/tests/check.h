@@ -61,6 +61,7 @@ void test_panic(void);
 void test_fork(void);
 void test_callbacks(void);
 void test_polling(void);
+void test_room(void);
 void test_closing(void);
 void test_watches(void);
 void test_lock(void);

@@ -159,7 +159,8 @@ export interface ConnectOptions {
   readonly auth?: readonly { readonly scheme: string; readonly secret: Data }[] | undefined;
   /** A session to resume. */
   readonly resume?: SessionIdentity | undefined;
-  /** Requests that may be without an answer; more are refused with `ThrottledOp`. 100,000 unless told otherwise. */
+  /** Requests that may be without an answer, or whose answers did not reach this thread; more are refused with `ThrottledOp`. 100,000 unless told
+   * otherwise. */
   readonly maxInFlight?: number | undefined;
   readonly tls?: TlsOptions | undefined;
 }

@@ -96,4 +96,22 @@ describe("the event loop", { timeout: 240_000 }, () => {
     const answered = (await results).filter((result) => result.status === "fulfilled");
     assert.deepEqual([answered.length, refused.length], [10, 40]);
   });
+
+  it("answers that did not reach the thread count as under way", async () => {
+    const small = await connect(server.address ?? "", { maxInFlight: 10 });
+    const calls = () => Promise.allSettled(Array.from({ length: 10 }, () => small.get("/")));
+    const refusals = (results: PromiseSettledResult<unknown>[]) =>
+      results.filter(
+        (result) => result.status === "rejected" && result.reason.code === "ThrottledOp",
+      ).length;
+    const first = calls();
+    // They have all come; nobody looks.
+    const until = performance.now() + 500;
+    while (performance.now() < until);
+    const second = calls();
+    assert.equal(refusals(await second), 10);
+    assert.equal(refusals(await first), 0);
+    assert.equal(refusals(await calls()), 0);
+    await small.close();
+  });
 });

@@ -90,7 +90,7 @@ impl Shared {
     where
         F: Future + Send + 'static,
     {
-        if !self.desk().backlog.is_empty() {
+        if !(self.desk().backlog.is_empty() && self.inbox.is_empty()) {
             self.spawn(token, environment, future, answer);
             return None;
         }
@@ -198,11 +198,15 @@ impl Hub {
     #[napi(catch_unwind)]
     pub fn drain<'env>(&self, env: &'env Env, limit: u32) -> napi::Result<BufferSlice<'env>> {
         self.shared.wake.looking();
+        let Shared { inbox, calls, .. } = &*self.shared;
         let mut desk = self.shared.desk();
-        desk.backlog.extend(self.shared.inbox.take().into_iter().map(Arrival::Wire));
-        desk.backlog.extend(self.shared.calls.queue().take().into_iter().map(Arrival::Call));
         let mut batch = Batch::default();
         for _ in 0..limit {
+            // What is not taken out of the inbox counts, so that a host which cannot keep up is refused more requests.
+            if desk.backlog.is_empty() {
+                desk.backlog.extend(inbox.take().into_iter().map(Arrival::Wire));
+                desk.backlog.extend(calls.queue().take().into_iter().map(Arrival::Call));
+            }
             match desk.backlog.pop_front() {
                 None => break,
                 Some(Arrival::Wire(completion)) => batch.wire(completion),
@@ -214,7 +218,7 @@ impl Hub {
                 }
             }
         }
-        if !desk.backlog.is_empty() {
+        if !(desk.backlog.is_empty() && inbox.is_empty() && calls.queue().is_empty()) {
             self.shared.wake.looks_again();
             batch.more();
         }

@@ -159,8 +159,8 @@ impl Builder {
         self
     }
 
-    /// Requests, and bytes of them, that may be without an answer; more are refused. 100,000 and 64 MiB unless told
-    /// otherwise.
+    /// Requests, and bytes of them, that may be without an answer; more are refused. Results that wait in an [`Inbox`](super::Inbox) count until
+    /// they are taken, with what they hold. 100,000 and 64 MiB unless told otherwise.
     pub const fn max_in_flight(mut self, requests: usize, bytes: usize) -> Self {
         self.settings.max_pending = requests;
         self.settings.max_pending_bytes = bytes;

@@ -67,6 +67,11 @@ pub type Call = Box<dyn Fn() + Send + Sync>;
 /// Where completions wait to be taken. They come in the order in which the server answered. In a forked process it is
 /// empty.
 ///
+/// It is bounded. A client's results that wait here count as requests in flight, and so do bytes of them: beyond
+/// [`Builder::max_in_flight`](super::Builder::max_in_flight) a submission to this inbox is refused with `ThrottledOp` until they are taken. What was in
+/// flight before still comes. Events have a bound of their own, 64 times
+/// [`Builder::watch_limit`](super::Builder::watch_limit): beyond it a watch is told once that it [missed](Notice::Missed) some.
+///
 /// ```
 /// # quorate::client::blocking::wait(async {
 /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
@@ -99,13 +104,35 @@ struct Ready {
     completions: Vec<Completion>,
     /// Events among them.
     events: usize,
+    /// The rest, by their clients.
+    results: Vec<Untaken>,
     /// How often everything was taken.
     taken: u64,
 }
 
+/// Results of one client that wait to be taken.
+#[derive(Clone, Copy, Debug)]
+struct Untaken {
+    client: u64,
+    results: usize,
+    bytes: usize,
+}
+
 impl Ready {
+    /// Counts a result.
+    fn count(&mut self, client: u64, bytes: usize) {
+        match self.results.iter_mut().find(|untaken| untaken.client == client) {
+            Some(untaken) => {
+                untaken.results += 1;
+                untaken.bytes = untaken.bytes.saturating_add(bytes);
+            }
+            None => self.results.push(Untaken { client, results: 1, bytes }),
+        }
+    }
+
     fn take(&mut self) -> Vec<Completion> {
         self.events = 0;
+        self.results.clear();
         self.taken += 1;
         std::mem::take(&mut self.completions)
     }
@@ -138,9 +165,24 @@ impl Inbox {
         ready.take()
     }
 
-    /// Adds what has become of a request. True when the owner has to be [called](Self::call).
-    pub(super) fn push(&self, token: u64, result: Result<Reply>) -> bool {
-        Self::add(&mut self.lock(), Completion::Done { token, result })
+    /// Whether nothing waits to be taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().completions.is_empty()
+    }
+
+    /// How many results of a client wait to be taken, and bytes of them.
+    pub(super) fn untaken(&self, client: u64) -> (usize, usize) {
+        let ready = self.lock();
+        let untaken = ready.results.iter().find(|untaken| untaken.client == client);
+        untaken.map_or((0, 0), |untaken| (untaken.results, untaken.bytes))
+    }
+
+    /// Adds what has become of a client's request. True when the owner has to be [called](Self::call).
+    pub(super) fn push(&self, client: u64, token: u64, result: Result<Reply>) -> bool {
+        let mut ready = self.lock();
+        ready.count(client, result.as_ref().map_or(0, Reply::weight));
+        Self::add(&mut ready, Completion::Done { token, result })
     }
 
     /// Adds an event. Where `limit` of them wait already, it tells instead that some are missing: once for each watch until the inbox is

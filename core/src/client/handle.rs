@@ -181,7 +181,8 @@ impl Client {
         }
     }
 
-    /// Waits until fewer than `limit` requests are without an answer: the brake for who submits without awaiting.
+    /// Waits until fewer than `limit` requests are without an answer, and there is room for another one within
+    /// [`Builder::max_in_flight`], bytes included: the brake for who submits without awaiting.
     pub async fn ready(&self, limit: usize) {
         let shared = self.shared();
         poll_fn(|context| shared.poll_ready(limit.max(1), context.waker())).await;
@@ -260,7 +261,8 @@ impl Client {
     /// bindings.
     ///
     /// # Errors
-    /// When it is not accepted; then there is no completion. `NoWatcher` when it is to register a watch that is over.
+    /// When it is not accepted; then there is no completion. `NoWatcher` when it is to register a watch that is over. `ThrottledOp` when too many
+    /// requests are in flight, or their results wait in the inbox.
     pub fn submit_to(&self, inbox: &Arc<Inbox>, request: &Request<'_>, token: u64) -> Result<()> {
         self.shared().submit_queued(&self.root, request, inbox, token)
     }

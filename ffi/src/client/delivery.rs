@@ -254,7 +254,10 @@ impl Client {
             flag.wait(limit);
         }
         flag.lower();
-        self.gather(items);
+        // What is left in the inbox counts there, so that a host which polls too slowly is refused more requests.
+        if items.is_empty() {
+            self.gather(items);
+        }
         while told.len() < out.len()
             && let Some(item) = items.pop_front()
         {
@@ -264,7 +267,7 @@ impl Client {
                 Item::Callback(callback) => callback(),
             }
         }
-        if !items.is_empty() {
+        if !(items.is_empty() && self.inbox.is_empty() && self.calls.queue().is_empty()) {
             flag.raise();
         }
         for (place, laid) in out.iter_mut().zip(told.iter()) {

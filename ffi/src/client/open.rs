@@ -50,7 +50,8 @@ pub struct ClientOptions {
     pub polled: i32,
     /// Zero.
     pub reserved: i32,
-    /// Requests that may be without an answer; more are refused with QUORATE_THROTTLED_OP. 0 for 100,000.
+    /// Requests that may be without an answer, or whose results were not taken; more are refused with QUORATE_THROTTLED_OP. 0 for 100,000. At 64 MiB of
+    /// requests, or of data in results, more are refused as well.
     pub max_in_flight: u64,
     /// Takes results of asynchronous calls. NULL when there are none, or when the client is polled.
     pub completion: CompletionFn,

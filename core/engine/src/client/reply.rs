@@ -63,6 +63,29 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Bytes of what it holds: data, names, paths.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Done | Self::Stat(_) | Self::Absent | Self::Count(_) => 0,
+            Self::Created { path, .. } | Self::Synced(path) => path.len(),
+            Self::Data { data, .. } => data.len(),
+            Self::Children { names: texts, .. } | Self::Paths(texts) => {
+                sum(texts.iter().map(|text| size_of::<String>() + text.len()))
+            }
+            Self::Acl { acl, .. } => sum(acl.iter().map(|Acl { id, .. }| {
+                let texts = [&id.scheme, &id.id].into_iter().flatten();
+                size_of::<Acl<'_>>() + texts.map(|text| text.len()).sum::<usize>()
+            })),
+            Self::Multi(parts) => sum(parts
+                .iter()
+                .map(|part| size_of::<Self>() + part.as_ref().map_or(0, Self::weight))),
+            Self::Identities(identities) => sum(identities
+                .iter()
+                .map(|(scheme, user)| 2 * size_of::<String>() + scheme.len() + user.len())),
+        }
+    }
+
     /// Reads the body of a reply without an error.
     pub(super) fn read(op: OpCode, root: usize, body: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(body);
@@ -96,6 +119,10 @@ impl Reply {
             _ => Self::Done,
         })
     }
+}
+
+fn sum(bytes: impl Iterator<Item = usize>) -> usize {
+    bytes.fold(0, usize::saturating_add)
 }
 
 /// A path without the root it lies below.

@@ -29,9 +29,9 @@ pub struct Settings {
     pub resume: Option<Identity>,
     /// Whether a new session is opened when one is lost.
     pub renew: bool,
-    /// Requests that may be without an answer.
+    /// Requests that may be without an answer, or whose results were not taken.
     pub max_pending: usize,
-    /// Bytes of such requests.
+    /// Bytes of such requests and results.
     pub max_pending_bytes: usize,
     /// The longest request a server takes (its `jute.maxbuffer`).
     pub max_request: usize,
@@ -164,6 +164,21 @@ impl ClientSession {
         request: &Request<'_>,
         token: Token,
     ) -> Result<(), Refused> {
+        self.submit_beside((0, 0), root, request, token)
+    }
+
+    /// The same for a caller who has not taken the results of earlier requests: so many, and bytes of them, count as if they were without
+    /// an answer.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit).
+    pub fn submit_beside(
+        &mut self,
+        untaken: (usize, usize),
+        root: &str,
+        request: &Request<'_>,
+        token: Token,
+    ) -> Result<(), Refused> {
         self.accepts()?;
         if request.bad_path().is_some() {
             return Err(Refused::BadPath);
@@ -171,14 +186,23 @@ impl ClientSession {
         if request.weight() > self.settings.max_request {
             return Err(Refused::TooLong);
         }
-        if self.pending.len() >= self.settings.max_pending
-            || self.pending.bytes() >= self.settings.max_pending_bytes
-        {
+        if !self.has_room_beside(untaken) {
             return Err(Refused::Full);
         }
         self.enqueue(root, request, Waiter::Caller(token))?;
         self.counters.submitted += 1;
         Ok(())
+    }
+
+    /// Whether there is room for another request, or no answer to wait for that could make some.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.pending.len() == 0 || self.has_room_beside((0, 0))
+    }
+
+    fn has_room_beside(&self, (results, bytes): (usize, usize)) -> bool {
+        self.pending.len().saturating_add(results) < self.settings.max_pending
+            && self.pending.bytes().saturating_add(bytes) < self.settings.max_pending_bytes
     }
 
     /// Forgets a watch: no event for it follows. The server is told when nobody else wants it.

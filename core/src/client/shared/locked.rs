@@ -11,12 +11,15 @@ use quorate_engine::client::{
 use slab::Slab;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use tracing::Span;
 
 /// What the lock guards.
 #[derive(Debug)]
 pub(in crate::client) struct Core {
+    /// Tells this client from others who share an inbox with it.
+    pub(super) number: u64,
     pub(in crate::client) session: ClientSession,
     pub(super) ops: Slab<Slot>,
     pub(super) watches: Places,
@@ -101,6 +104,7 @@ pub(super) struct Listener {
 impl Core {
     pub(super) fn new(session: ClientSession) -> Self {
         Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             session,
             ops: Slab::new(),
             watches: Places::default(),
@@ -183,7 +187,7 @@ impl Core {
                     {
                         self.doubtful.push(watch);
                     }
-                    let was_empty = inbox.push(token, result.map_err(Error::failed));
+                    let was_empty = inbox.push(self.number, token, result.map_err(Error::failed));
                     wakers.inbox(inbox, was_empty);
                 }
             }
@@ -234,6 +238,8 @@ pub(super) fn number(key: usize) -> u64 {
     u64::try_from(key).unwrap_or(u64::MAX)
 }
 
+/// The number of the next client in this process.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 /// How many watches' worth of events an inbox holds.
 const INBOX_SHARE: usize = 64;
 /// States that a listener may lag behind; older ones are forgotten.

@@ -75,8 +75,9 @@ impl Shared {
                 return Err(Error::new(quorate_wire::ErrorCode::NoWatcher, what, path)
                     .with_detail("the watch of this key is over"));
             }
+            let untaken = inbox.untaken(core.number);
             let key = core.ops.insert(Slot::Queued { inbox: Arc::clone(inbox), token, watch });
-            core.submit(root, request, key, span).map(drop)
+            core.submit_beside(untaken, root, request, key, span).map(drop)
         })
     }
 
@@ -131,10 +132,10 @@ impl Shared {
         drop(slot);
     }
 
-    /// Waits until there is room for another request.
+    /// Waits until there is room for another request, and fewer than `low` are in flight.
     pub(in crate::client) fn poll_ready(&self, low: usize, waker: &Waker) -> Poll<()> {
         let mut core = self.lock();
-        if core.session.in_flight() < low {
+        if core.is_inherited || (core.session.in_flight() < low && core.session.has_room()) {
             return Poll::Ready(());
         }
         enlist(&mut core.crowd, waker);
@@ -150,8 +151,20 @@ impl Core {
         key: usize,
         span: Option<Span>,
     ) -> Result<usize> {
+        self.submit_beside((0, 0), root, request, key, span)
+    }
+
+    fn submit_beside(
+        &mut self,
+        untaken: (usize, usize),
+        root: &str,
+        request: &Request<'_>,
+        key: usize,
+        span: Option<Span>,
+    ) -> Result<usize> {
         let token = number(key);
-        let submit = |session: &mut ClientSession| session.submit(root, request, token);
+        let submit =
+            |session: &mut ClientSession| session.submit_beside(untaken, root, request, token);
         self.accepted(submit, request.op(), request.path(), key)?;
         if let Some(span) = span {
             self.spans.insert(key, span);
