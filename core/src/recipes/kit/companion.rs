@@ -103,13 +103,17 @@ impl Future for Asked {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
-            // An error means that the owner is gone: then the task is being dropped.
             Asking::Perhaps(asked) => match Pin::new(asked).poll(context) {
                 Poll::Ready(Ok(())) => {
                     self.0 = Asking::Asked;
                     Poll::Ready(())
                 }
-                Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+                // The owner is gone, and the task about to be dropped; until then it may look again.
+                Poll::Ready(Err(_)) => {
+                    self.0 = Asking::Never;
+                    Poll::Pending
+                }
+                Poll::Pending => Poll::Pending,
             },
             Asking::Asked => Poll::Ready(()),
             Asking::Never => Poll::Pending,
@@ -123,6 +127,18 @@ mod tests {
     use crate::client::Client;
     use crate::client::blocking::wait;
     use crate::server::Server;
+
+    /// Between two looks of one poll, from another thread, while the task goes on until it is dropped.
+    #[test]
+    fn a_task_may_look_again_when_its_owner_is_gone() {
+        let (ask, asked) = oneshot::channel();
+        let mut asked = Asked(Asking::Perhaps(asked));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        drop(ask);
+        for _ in 0..3 {
+            assert!(Pin::new(&mut asked).poll(&mut context).is_pending());
+        }
+    }
 
     #[test]
     fn a_task_ends_with_its_owner_or_when_asked() {
