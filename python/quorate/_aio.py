@@ -254,7 +254,7 @@ class Watch:
         if self._outcome is None:
             found = await arrivals(self._feed, timeout)
             if self._outcome is None:
-                self._outcome = found[0]
+                self._outcome = found[0] or RuntimeError("the watch was closed")
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return Event(*self._outcome)

@@ -1,6 +1,7 @@
 """The servers that the tests run against: ours in this process, ours in another, Apache's."""
 
 import itertools
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from interop.server import Kind, Server
 from quorate import sync
 
 # As the servers in other processes: sessions may be as short as a second.
-QUICK = {"tickTime": "500", "maxClientCnxns": "0"}
+QUICK = {"tickTime": "500", "maxClientCnxns": "0", "4lw.commands.whitelist": "*"}
 
 
 @dataclass
@@ -28,6 +29,14 @@ class Place:
         with sync.connect(self.servers) as zk:
             zk.create(root)
         return root
+
+    def watches(self) -> int:
+        """How many watches the server has."""
+        host, port = self.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), 30) as link:
+            link.sendall(b"wchs")
+            answer = b"".join(iter(lambda: link.recv(4096), b"")).decode()
+        return int(answer.rpartition("Total watches:")[2])
 
 
 @pytest.fixture(scope="session", params=["here", "process", "apache"])

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 import quorate
+from conftest import Place
 from quorate import sync
 from quorate._loops import hub_of
 
 
-def test_a_batch_wakes_the_loop_once(server: sync.Server) -> None:
+def test_a_batch_wakes_the_loop_once_and_needs_no_interpreter(server: sync.Server) -> None:
     async def run() -> None:
         assert server.address is not None
         async with quorate.connect(server.address) as zk:
@@ -26,9 +27,14 @@ def test_a_batch_wakes_the_loop_once(server: sync.Server) -> None:
             hub = hub_of(asyncio.get_running_loop())
             calls = [asyncio.create_task(get(zk)) for _ in range(1000)]
             await asyncio.sleep(0)
-            # They are on their way, and the loop stands still until all of them are answered.
-            while hub.running():
-                time.sleep(0.001)
+            # They are on their way, and until all of them are answered this thread keeps the interpreter to itself.
+            interval, began = sys.getswitchinterval(), time.monotonic()
+            sys.setswitchinterval(1000)
+            try:
+                while hub.running():
+                    assert time.monotonic() < began + 30
+            finally:
+                sys.setswitchinterval(interval)
             before = hub.batches()
             assert readable(hub.fileno()) == 1
             await asyncio.gather(*calls)
@@ -119,6 +125,36 @@ def test_a_loop_that_was_closed_under_a_client(server: sync.Server) -> None:
         gc.collect()
     with sync.connect(server) as other, other.lock("/lock", timeout=30):
         pass
+
+
+def test_a_watch_that_is_closed(place: Place) -> None:
+    """Nothing follows, also for those who wait, and the server forgets it although the objects live."""
+    root = place.new_root("closed")
+
+    async def run() -> None:
+        async with quorate.connect(place.servers, root=root) as zk:
+            await zk.create("/a")
+            await zk.create("/b")
+            before = place.watches()
+            _, _, watch = await zk.get_and_watch("/a")
+            events = await zk.watch("/b")
+            assert place.watches() == before + 2
+            waits = [asyncio.create_task(watch.wait()), asyncio.create_task(events.next())]
+            await asyncio.sleep(0)
+            watch.close()
+            events.close()
+            ended = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 30)
+            assert isinstance(ended[0], RuntimeError) and ended[1] is None
+            await zk.set("/a", b"1")
+            await zk.set("/b", b"1")
+            assert await events.next(timeout=30) is None
+            with pytest.raises(RuntimeError):
+                await watch
+            async with asyncio.timeout(30):
+                while place.watches() != before:
+                    await asyncio.sleep(0.005)
+
+    asyncio.run(run(), debug=True)
 
 
 def test_tasks_can_be_made_of_calls(server: sync.Server) -> None:

@@ -59,7 +59,7 @@ def test_ctrl_c_ends_a_wait(server: sync.Server) -> None:
         ctrl_c = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         ctrl_c.start()
         with pytest.raises(KeyboardInterrupt):
-            zk.lock("/lock").acquire()
+            zk.lock("/lock").acquire(timeout=30)
         ctrl_c.join()
         watcher = zk.watch("/lock", recursive=True).start()
         while len(zk.children("/lock")[0]) > 1:
