@@ -269,7 +269,8 @@ void test_polling(void) {
     CHECK_STATUS(quorate_client_poll(client, 0, taken, 4, &count), QUORATE_CLOSED);
 }
 
-/* Submits until it is refused, each time with an answer before the next one: nothing is on its way. */
+/* Submits until it is refused, each time with an answer before the next one: nothing is on its
+ * way. */
 static int fill(quorate_client_t client) {
     for (int accepted = 0; accepted < 100; accepted++) {
         int32_t status = quorate_get_async(client, "/", 1);

@@ -49,11 +49,11 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-    {"nodes", test_nodes},         {"options", test_options},   {"access", test_access},
-    {"deadlines", test_deadlines}, {"servers", test_servers},   {"misuse", test_misuse},
-    {"panic", test_panic},         {"fork", test_fork},         {"callbacks", test_callbacks},
-    {"polling", test_polling},     {"room", test_room},         {"closing", test_closing},
-    {"watches", test_watches},     {"lock", test_lock},         {"election", test_election},
+    {"nodes", test_nodes},         {"options", test_options}, {"access", test_access},
+    {"deadlines", test_deadlines}, {"servers", test_servers}, {"misuse", test_misuse},
+    {"panic", test_panic},         {"fork", test_fork},       {"callbacks", test_callbacks},
+    {"polling", test_polling},     {"room", test_room},       {"closing", test_closing},
+    {"watches", test_watches},     {"lock", test_lock},       {"election", test_election},
 };
 
 static int is_wanted(const char *name, int argc, char **argv) {

@@ -181,8 +181,10 @@ void test_misuse(void) {
                                          .destroy = count_destroyed};
         destroyed = 0;
         CHECK_STATUS(quorate_client_connect(&nobody, 50, &other), QUORATE_TIMED_OUT);
-        AWAIT(destroyed == 1);
-        CHECK(other == 0);
+        /* A callback of the client's own thread may just be running. */
+        if (!polled)
+            AWAIT(destroyed == 1);
+        CHECK(destroyed == 1 && other == 0);
     }
 
     /* Whatever fails, what was handed over is destroyed. */
