@@ -21,13 +21,15 @@ use client::Client;
 use quorate_wire::ErrorCode;
 use quorate_wire::op::create::CreateMode;
 
-/// Mounts, fills most of it, runs the server; a line on standard input removes the filler, the end of it stops all.
+/// Mounts, fills most of it, runs the server; a line on standard input removes the filler, the end of it stops all. Standard
+/// output is the server's alone from then on, and ends with it.
 const SCRIPT: &str = r#"
 mount -t tmpfs -o size=8m tmpfs "$1" || exit
 echo mounted
 head -c 6000000 /dev/zero > "$1/filler"
 "$2" server --set clientPort=0 --set dataDir="$1/data" --set preAllocSize=256 2>/dev/full &
 server=$!
+exec >/dev/null
 read -r _ && rm "$1/filler"
 read -r _
 kill -TERM $server
