@@ -4,7 +4,7 @@
 //! disconnections and sessions, and never goes back to an older state. Any node will do: this is also how many are told of a
 //! change. Source: `org.apache.curator.framework.recipes.shared.SharedValue`, `kazoo.recipe.watchers.DataWatch`.
 
-use super::kit::{Backoff, ensure, patiently};
+use super::kit::{Backoff, Copyist, LocalCopy, ensure, patiently};
 use crate::client::{
     Client, CreateMode, Error, ErrorCode, EventType, Result, RetryPolicy, Stat, WatchEvent,
     WatchMode, Watcher,
@@ -14,7 +14,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio::sync::watch;
 
 /// The data of a node, shared. It is only a description: cheap to make, and to clone.
 ///
@@ -85,17 +84,7 @@ pub struct Versioned {
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-pub struct Subscription {
-    states: watch::Receiver<Arc<State>>,
-}
-
-/// What a subscription knows.
-#[derive(Debug, Default)]
-struct State {
-    value: Option<Arc<Versioned>>,
-    /// Why there will be no more.
-    end: Option<Error>,
-}
+pub struct Subscription(LocalCopy<Versioned>);
 
 impl SharedValue {
     /// The data of the node at `path`.
@@ -163,15 +152,11 @@ impl SharedValue {
     /// # Errors
     /// When the client is closed, or the server refuses.
     pub async fn subscribe(&self) -> Result<Subscription> {
-        let (sender, mut states) = watch::channel(Arc::default());
-        let environment = Arc::clone(self.client.environment());
-        environment.spawn(Box::pin(follow(self.client.clone(), self.path.clone(), sender)));
-        // The first reading is not news.
-        let first = match states.changed().await {
-            Ok(()) => states.borrow_and_update().end.clone(),
-            Err(_) => Some(Error::new(ErrorCode::Closing, "subscribe", self.path.as_str())),
-        };
-        first.map_or(Ok(Subscription { states }), Err)
+        let (client, path) = (self.client.clone(), self.path.clone());
+        let copy = LocalCopy::start(&self.client, &self.path, |copyist| async move {
+            follow(&client, &path, &copyist).await
+        });
+        copy.await.map(Subscription)
     }
 
     /// The path.
@@ -192,7 +177,7 @@ impl Subscription {
     /// known.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Versioned>> {
-        self.states.borrow().value.clone()
+        self.0.current()
     }
 
     /// Waits for a state newer than the one this has last returned; `None` when the node is gone. Nothing is lost when the future is dropped.
@@ -200,69 +185,41 @@ impl Subscription {
     /// # Errors
     /// When no news will come any more: the client is closed, or the server refuses. The copy stays.
     pub async fn changed(&mut self) -> Result<Option<Arc<Versioned>>> {
-        if self.states.changed().await.is_err() {
-            let end = self.states.borrow().end.clone();
-            return Err(end.unwrap_or_else(|| Error::new(ErrorCode::Closing, "subscription", "")));
-        }
-        let state = Arc::clone(&self.states.borrow_and_update());
-        state.end.clone().map_or_else(|| Ok(state.value.clone()), Err)
+        self.0.changed().await
     }
 }
 
-/// Keeps the copy up to date until nobody wants it.
-async fn follow(client: Client, path: String, sender: watch::Sender<Arc<State>>) {
-    let mut closed = pin!(sender.closed());
-    let mut work = pin!(keep_current(&client, &path, &sender));
-    poll_fn(|context| {
-        if closed.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        work.as_mut().poll(context)
-    })
-    .await;
-}
-
-/// Watches under one session after the other.
-async fn keep_current(client: &Client, path: &str, sender: &watch::Sender<Arc<State>>) {
-    let mut known = Known { seen: false, value: None };
+/// Watches under one session after the other, until that is over.
+async fn follow(client: &Client, path: &str, copyist: &Copyist<Versioned>) -> Error {
     let mut backoff = Backoff::default();
     loop {
-        let Err(error) = under_one_session(client, path, sender, &mut known).await else {
+        let Err(error) = under_one_session(client, path, copyist).await else {
             continue;
         };
-        let end = if error.code() == ErrorCode::SessionExpired {
-            client.connected().await.err()
+        if error.code() == ErrorCode::SessionExpired {
+            if let Err(end) = client.connected().await {
+                return end;
+            }
         } else if error.is_connection_loss() {
             backoff.pause(client).await;
-            None
         } else {
-            Some(error)
-        };
-        if end.is_some() {
-            let value = known.value;
-            sender.send_replace(Arc::new(State { value, end }));
-            return;
+            return error;
         }
     }
-}
-
-/// What was sent last.
-struct Known {
-    seen: bool,
-    value: Option<Arc<Versioned>>,
 }
 
 async fn under_one_session(
     client: &Client,
     path: &str,
-    sender: &watch::Sender<Arc<State>>,
-    known: &mut Known,
+    copyist: &Copyist<Versioned>,
 ) -> Result<()> {
+    // A server that is behind shows an older state than is known: that is no news.
+    let is_newer = |old: &Versioned, new: &Versioned| new.stat.mzxid > old.stat.mzxid;
     let mut watcher = patiently(|| client.watch(path, WatchMode::Node)).await?;
     loop {
         match patiently(|| client.get(path)).await {
-            Ok((data, stat)) => known.take(Some(Versioned { data, stat }), sender),
-            Err(error) if error.code() == ErrorCode::NoNode => known.take(None, sender),
+            Ok((data, stat)) => copyist.tell(Some(Versioned { data, stat }), is_newer),
+            Err(error) if error.code() == ErrorCode::NoNode => copyist.tell(None, is_newer),
             Err(error) => return Err(error),
         }
         while matches!(&watcher.next().await?, WatchEvent::Changed(event) if event.kind == EventType::ChildrenChanged)
@@ -284,21 +241,4 @@ async fn drain(watcher: &mut Watcher) -> Result<()> {
         }
     })
     .await
-}
-
-impl Known {
-    /// Passes a reading on if it is news. An older one than is known (a server that is behind) is not.
-    fn take(&mut self, value: Option<Versioned>, sender: &watch::Sender<Arc<State>>) {
-        let news = match (&self.value, &value) {
-            _ if !self.seen => true,
-            (Some(old), Some(new)) => new.stat.mzxid > old.stat.mzxid,
-            (None, None) => false,
-            _ => true,
-        };
-        if news {
-            self.seen = true;
-            self.value = value.map(Arc::new);
-            sender.send_replace(Arc::new(State { value: self.value.clone(), end: None }));
-        }
-    }
 }

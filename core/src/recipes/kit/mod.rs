@@ -2,7 +2,7 @@
 //!
 //! A [`Claim`] is an ephemeral node by which a client stands in a queue; it is created so that a lost answer does no harm,
 //! and removed whatever happens to its owner. A [`Line`] is the queue, and a [`Held`] a claim that was granted. A [`Companion`] is a task
-//! that keeps something up; a [`Live`] value is how it tells.
+//! that keeps something up; a [`Live`] value is how it tells. A `LocalCopy` follows what others write.
 
 mod backoff;
 mod claim;
@@ -10,6 +10,7 @@ mod companion;
 mod held;
 mod keeper;
 mod live;
+mod local_copy;
 mod patience;
 mod race;
 mod receipt;
@@ -22,6 +23,7 @@ pub use companion::{Asked, Companion};
 pub use held::{Held, Loss, lost};
 pub use keeper::{Form, Keeper, Presence, Rival, Spec};
 pub use live::{Live, Teller, live};
+pub(crate) use local_copy::{Copyist, LocalCopy};
 pub use patience::{
     changed, delete_if_there, ensure, ensure_as, exhausted, fresh_id, join, name_of, parent_of,
     patiently,
