@@ -1,24 +1,27 @@
 //! Caches: a node, a node's children, or a whole subtree, kept up to date in this process.
 //!
 //! Reading a cache costs no request. It follows the server by one persistent watch; servers before 3.6 get one-shot watches, one
-//! or two per node. `plan` decides what has to be read, `task` reads it. Compare
+//! or two per node. `plan` decides what has to be read, `task` reads it; `work` is what they say to each other. Compare
 //! `org.apache.curator.framework.recipes.cache.CuratorCache`.
 
 mod entry;
 mod plan;
+mod shared;
 mod task;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod work;
 
 pub use entry::{Change, Changes, Entry};
 
 use crate::client::{Client, Error, ErrorCode, Result};
 use entry::Hub;
 use plan::{Limits, Plan};
+use shared::Core;
 use std::sync::Arc;
 use std::time::Duration;
-use task::{Core, Task};
+use task::Task;
 
 /// A copy of nodes that follows the server. Clones share it; when the last one is dropped, the watch is removed.
 ///

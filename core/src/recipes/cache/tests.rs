@@ -1,8 +1,9 @@
 //! The plan by itself: orders of events and answers that a server rarely gives.
 
 use super::entry::Hub;
-use super::plan::{Answer, Kind, Limits, Plan, Work};
+use super::plan::{Limits, Plan};
 use super::tree::{Node, Slot};
+use super::work::{Answer, Kind, Work};
 use crate::client::{EventType, Stat};
 use std::sync::Arc;
 
