@@ -10,8 +10,8 @@
 //! `<path>/_c_<uuid>-term`, made in the same transaction, which guarded writes check.
 
 use super::layout::lock::Mode;
-use super::leader::{Candidate, Layout, Leader, Observer, Policy, Queue};
-use crate::client::{Client, Result};
+use super::leader::{Candidate, Layout, Queue, description};
+use crate::client::Client;
 
 /// An election at a path. It is only a description: cheap to make, and to clone.
 ///
@@ -35,8 +35,9 @@ use crate::client::{Client, Result};
 #[derive(Clone, Debug)]
 pub struct Election {
     queue: Queue,
-    policy: Policy,
 }
+
+description!(Election);
 
 /// Which clients take part in the same election.
 ///
@@ -61,7 +62,7 @@ pub enum Form {
     /// ZooKeeper's `LeaderElectionSupport`. Its names have no room for an id: at most one candidate of a session in a directory.
     Offer,
     /// One node that only one can create; the others watch it, and all try again when it goes. Simple, in no order, and a herd: good for a
-    /// few candidates. The data begins with an id, by which a candidate finds its node again; [`Leader::data`] is without it.
+    /// few candidates. The data begins with an id, by which a candidate finds its node again; [`Leader::data`](super::leader::Leader::data) is without it.
     SingleNode,
 }
 
@@ -74,44 +75,12 @@ impl Election {
             Form::Offer => Layout::Offer,
             Form::SingleNode => Layout::Single,
         };
-        let (client, directory) = (client.clone(), path.to_owned());
-        let queue = Queue { client, directory, layout, data: Vec::new() };
-        Self { queue, policy: Policy::default() }
-    }
-
-    /// With this id (or host name) in the node, for others to see who leads.
-    #[must_use]
-    pub fn id(mut self, id: impl Into<Vec<u8>>) -> Self {
-        self.queue.data = id.into();
-        self
-    }
-
-    /// Who leads while the connection is away.
-    #[must_use]
-    pub const fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
+        Self { queue: Queue::new(client, path.to_owned(), layout) }
     }
 
     /// Takes part from now on, in the background.
     #[must_use = "dropping the candidate leaves"]
     pub fn join(&self) -> Candidate {
-        Candidate::start(self.queue.clone(), self.policy)
-    }
-
-    /// Watches who leads, without taking part.
-    ///
-    /// # Errors
-    /// When the server refuses the first look.
-    pub async fn observe(&self) -> Result<Observer> {
-        Observer::start(self.queue.clone()).await
-    }
-
-    /// Everybody who takes part, in the order of succession; kazoo's `contenders`.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn participants(&self) -> Result<Vec<Leader>> {
-        self.queue.participants().await
+        Candidate::start(self.queue.clone())
     }
 }

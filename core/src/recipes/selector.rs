@@ -5,7 +5,7 @@
 
 use super::kit::{Asked, First, first};
 use super::layout::lock::Mode;
-use super::leader::{Layout, Leader, Leadership, Observer, Policy, Queue, Turn};
+use super::leader::{Layout, Leadership, Queue, Turn, description};
 use crate::client::{Client, Error, ErrorCode, Result};
 use std::ops::ControlFlow;
 
@@ -28,8 +28,9 @@ use std::ops::ControlFlow;
 #[derive(Clone, Debug)]
 pub struct LeaderSelector {
     queue: Queue,
-    policy: Policy,
 }
+
+description!(LeaderSelector);
 
 /// How a term ended.
 ///
@@ -56,30 +57,13 @@ impl LeaderSelector {
     /// The selector at `path`, in Curator's layout.
     #[must_use]
     pub fn new(client: &Client, path: &str) -> Self {
-        let (client, directory) = (client.clone(), path.to_owned());
-        let layout = Layout::Lock(Mode::Curator);
-        let queue = Queue { client, directory, layout, data: Vec::new() };
-        Self { queue, policy: Policy::default() }
-    }
-
-    /// With this id in the node, for others to see who leads.
-    #[must_use]
-    pub fn id(mut self, id: impl Into<Vec<u8>>) -> Self {
-        self.queue.data = id.into();
-        self
+        Self { queue: Queue::new(client, path.to_owned(), Layout::Lock(Mode::Curator)) }
     }
 
     /// In this layout of the lock.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.queue.layout = Layout::Lock(mode);
-        self
-    }
-
-    /// Whether the work goes on while the connection is away.
-    #[must_use]
-    pub const fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
         self
     }
 
@@ -95,9 +79,9 @@ impl LeaderSelector {
         let Turn::Leads(held) = self.queue.elected(&mut Asked::never()).await? else {
             return Err(Error::new(ErrorCode::Closing, "lead", self.queue.directory.as_str()));
         };
-        let (leadership, term) = Leadership::begin(&held, self.policy);
+        let (leadership, term) = Leadership::begin(&held, self.queue.policy);
         // Loss comes first: nothing is done any more once it is known.
-        let end = self.queue.end_of_term(&held, self.policy);
+        let end = self.queue.end_of_term(&held);
         let outcome = match first(end, work(leadership)).await {
             First::Left(_) => Term::Lost,
             First::Right(result) => Term::Done(result),
@@ -120,21 +104,5 @@ impl LeaderSelector {
                 return Ok(result);
             }
         }
-    }
-
-    /// Watches who leads, without taking part.
-    ///
-    /// # Errors
-    /// When the server refuses the first look.
-    pub async fn observe(&self) -> Result<Observer> {
-        Observer::start(self.queue.clone()).await
-    }
-
-    /// Everybody who takes part, in the order of succession.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn participants(&self) -> Result<Vec<Leader>> {
-        self.queue.participants().await
     }
 }

@@ -94,12 +94,8 @@ impl HotStandby {
     #[must_use]
     pub fn new(client: &Client, root: &str, name: &str, host: &str) -> Self {
         let task = join(root, name);
-        let queue = Queue {
-            client: client.clone(),
-            directory: join(&task, INSTANCES),
-            layout: Layout::Instance(host.to_owned()),
-            data: Vec::new(),
-        };
+        let layout = Layout::Instance(host.to_owned());
+        let queue = Queue::new(client, join(&task, INSTANCES), layout);
         Self { queue, task, name: name.to_owned() }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::kit::{Asked, Companion, First, Held, Live, Teller, first, live};
 use super::queue::{End, Queue, Turn};
-use super::{Leadership, Policy, Standing};
+use super::{Leadership, Standing};
 use crate::client::{Error, ErrorCode, Result};
 use std::sync::Arc;
 
@@ -31,11 +31,10 @@ pub struct Candidate {
 
 impl Candidate {
     /// Begins to take part.
-    pub(crate) fn start(queue: Queue, policy: Policy) -> Self {
+    pub(crate) fn start(queue: Queue) -> Self {
         let (teller, standing) = live(Standing::Waiting);
         let (own, environment) = (queue.clone(), Arc::clone(queue.client.environment()));
-        let companion =
-            Companion::start(&environment, |asked| take_part(own, policy, teller, asked));
+        let companion = Companion::start(&environment, |asked| take_part(own, teller, asked));
         Self { standing, companion, queue }
     }
 
@@ -88,12 +87,12 @@ impl Candidate {
     }
 }
 
-async fn take_part(queue: Queue, policy: Policy, teller: Teller<Standing>, mut asked: Asked) {
+async fn take_part(queue: Queue, teller: Teller<Standing>, mut asked: Asked) {
     let outcome = loop {
         teller.tell(Standing::Waiting);
         match queue.elected(&mut asked).await {
             Ok(Turn::Leads(held)) => {
-                let term = serve(&queue, policy, &held, &teller);
+                let term = serve(&queue, &held, &teller);
                 if let First::Left(()) = first(&mut asked, term).await {
                     teller.tell(Standing::Waiting);
                     break held.release().await.err();
@@ -107,11 +106,11 @@ async fn take_part(queue: Queue, policy: Policy, teller: Teller<Standing>, mut a
 }
 
 /// One term, until node or session is gone.
-async fn serve(queue: &Queue, policy: Policy, held: &Held, teller: &Teller<Standing>) {
+async fn serve(queue: &Queue, held: &Held, teller: &Teller<Standing>) {
     loop {
-        let (leadership, term) = Leadership::begin(held, policy);
+        let (leadership, term) = Leadership::begin(held, queue.policy);
         teller.tell(Standing::Leading(leadership));
-        let end = queue.end_of_term(held, policy).await;
+        let end = queue.end_of_term(held).await;
         drop(term);
         match end {
             End::Lost => return,

@@ -6,10 +6,12 @@
 //! without taking part.
 
 mod candidate;
+mod description;
 mod observer;
 mod queue;
 
 pub use candidate::Candidate;
+pub(crate) use description::description;
 pub use observer::{Leader, Observer};
 pub(crate) use queue::{Layout, Queue, Turn};
 

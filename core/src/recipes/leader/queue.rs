@@ -21,6 +21,7 @@ pub(crate) struct Queue {
     pub(crate) directory: String,
     pub(crate) layout: Layout,
     pub(crate) data: Vec<u8>,
+    pub(crate) policy: Policy,
 }
 
 /// The names of the candidates' nodes.
@@ -113,6 +114,12 @@ impl Layout {
 }
 
 impl Queue {
+    /// With nothing in the nodes.
+    pub(crate) fn new(client: &Client, directory: String, layout: Layout) -> Self {
+        let policy = Policy::default();
+        Self { client: client.clone(), directory, layout, data: Vec::new(), policy }
+    }
+
     /// Waits until this candidate leads, over lost sessions.
     pub(crate) async fn elected(&self, asked: &mut Asked) -> Result<Turn> {
         let mut backoff = Backoff::default();
@@ -208,10 +215,10 @@ impl Queue {
     }
 
     /// Waits for the end of a term.
-    pub(crate) async fn end_of_term(&self, held: &Held, policy: Policy) -> End {
+    pub(crate) async fn end_of_term(&self, held: &Held) -> End {
         let suspended = async {
             let mut states = self.client.states();
-            while policy == Policy::Session || states.current() == State::Connected {
+            while self.policy == Policy::Session || states.current() == State::Connected {
                 states.next().await;
                 if states.current().is_final() {
                     return;
