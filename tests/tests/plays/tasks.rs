@@ -6,7 +6,7 @@ use quorate::client::{Error, ErrorCode, Result, Task};
 use quorate::recipes::assignment::Assignments;
 use quorate::recipes::directory::Directory;
 use quorate::recipes::latch::LeaderLatch;
-use quorate::recipes::leader::{Candidate, Policy, Standing};
+use quorate::recipes::leader::{Candidate, Leadership, Policy, Standing};
 use quorate::recipes::persistent::{Kept, Presence};
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
@@ -45,6 +45,7 @@ struct Agent {
     assignments: Assignments,
     latch: LeaderLatch,
     candidate: Candidate,
+    last_term: Mutex<Option<Leadership>>,
     registration: Kept,
     agents: Directory,
     tasks: Directory,
@@ -142,6 +143,7 @@ impl Agent {
         let latch = LeaderLatch::new(&part.client, "/controller").policy(Policy::Session);
         Some(Self {
             candidate: latch.join(),
+            last_term: Mutex::default(),
             registration: assignments.register(&name, ""),
             agents: insist(part, || assignments.agents()).await?,
             tasks: insist(part, || assignments.tasks(&name)).await?,
@@ -158,7 +160,7 @@ impl Agent {
         if part.below(3) == 0 {
             return self.work().await;
         }
-        let Standing::Leading(term) = self.candidate.standing() else { return Ok(()) };
+        let Some(term) = self.term() else { return Ok(()) };
         let token = term.token();
         let controller = self.assignments.clone().led_by(term);
         let there: Vec<String> =
@@ -179,6 +181,15 @@ impl Agent {
             self.ledger.moved.fetch_add(u64::try_from(moved).unwrap_or(0), Relaxed);
         }
         Ok(())
+    }
+
+    /// The term in which it leads. Now and then the last one, as if it had slept since.
+    fn term(&self) -> Option<Leadership> {
+        let mut last = self.last_term.lock().unwrap();
+        match self.candidate.standing() {
+            Standing::Leading(term) => Some(last.insert(term).clone()),
+            _ => last.take_if(|_| self.part.below(4) == 0),
+        }
     }
 
     /// Finishes the first of its tasks.
