@@ -304,12 +304,13 @@ def test_close_comes_after_everything_that_was_asked_for(server: sync.Server) ->
         calls = [asyncio.create_task(create(zk)) for _ in range(1000)]
         await asyncio.sleep(0)
         await zk.close()
+        assert zk.state is quorate.State.CLOSED
+        assert all(call.done() for call in calls)
         assert len(set(await asyncio.gather(*calls))) == 1000
         assert [state async for state in states] == [quorate.State.CLOSED]
         with pytest.raises(quorate.ClosingError):
             await zk.get("/")
         await zk.close()
-        assert zk.state is quorate.State.CLOSED
         async with quorate.connect(server) as other:
             names, _ = await other.children("/")
             assert not [name for name in names if name.startswith("mine-")]
