@@ -27,9 +27,10 @@ use tasks::{PATIENCE, client, clients, count, server, spawn};
 
 /// A lock to wait for, of any kind.
 type Wanted = Pin<Box<dyn Future<Output = Result<Held>> + Send>>;
+type Acquire = fn(&Client) -> Wanted;
 
 /// Locks whose waiters stand in line, each with the nodes of one who does.
-const LINES: [(&str, usize, fn(&Client) -> Wanted); 6] = [
+const LINES: [(&str, usize, Acquire); 6] = [
     ("curator", 1, |client| lock(client, Mode::Curator)),
     ("kazoo", 1, |client| lock(client, Mode::Kazoo { yields_to_curator: true })),
     ("bridge", 2, |client| lock(client, Mode::Bridge)),
