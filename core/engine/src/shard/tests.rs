@@ -205,3 +205,21 @@ fn reads_that_turn_out_short_do_not_wait() {
     shard.receive(key, &requests(OpCode::GetAllChildrenNumber, 9), &tree, 0, &mut Silent);
     assert_eq!(replies(&mut shard, key), 9);
 }
+
+#[test]
+fn rounds_remove_what_a_closed_connection_watched_in_slices() {
+    let tree = Tree::new(TreeConfig { hash_seed: 1, digest: true });
+    let (mut shard, key) = connected(ShardConfig::default(), &tree);
+    for n in 0..100 {
+        shard.watches.add(key.slot, &format!("/n{n}"), Kind::Data, PERSISTENT);
+    }
+    shard.close(key);
+    assert!(shard.watches().is_empty(), "none counts any more");
+    let mut rounds = 0;
+    while shard.watches().has_leftovers() {
+        shard.end_round(16);
+        rounds += 1;
+        assert!(rounds < 20, "never done");
+    }
+    assert!(rounds >= 100 / 16, "{rounds}");
+}
