@@ -325,6 +325,37 @@ fn a_sidecar_that_is_half_completed_proves_what_it_proved_before() {
     }
 }
 
+/// What a killed process had written and not synced becomes durable first, and is vouched for then: else a power failure meanwhile
+/// would leave a sidecar that knows of records that are gone.
+#[test]
+fn nothing_is_vouched_for_before_it_is_durable() {
+    let original = original(false, true);
+    let (disk, log) = (&original.disk, &original.files["log.4"]);
+    let first = LogScan::new(log, 1 << 20).next().unwrap().end();
+    let durable = &log[..usize::try_from(first).unwrap()];
+    for changes in 0.. {
+        let what = format!("after {changes} changes");
+        let files = original.files.iter().map(|(name, bytes)| (path(name), bytes.clone()));
+        let mut files: BTreeMap<_, _> = files.filter(|(name, _)| *name != path("sum.4")).collect();
+        files.insert(path("log.4"), durable.to_vec());
+        disk.set(files);
+        disk.write(path("log.4"), log.clone());
+        disk.die_after(Some(changes));
+        let survived = original.open().is_ok();
+        disk.die_after(None);
+        disk.lose_power();
+        let vouched = disk.files().remove(&path("sum.4"));
+        let (tree, _) = original.open().unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!(original.position(&tree, &what) > 3, "{what}");
+        if survived {
+            assert_eq!(original.position(&tree, &what), FULL);
+            assert_eq!(vouched.as_ref(), original.files.get("sum.4"), "durable before serving");
+            assert!(changes > 4, "{changes} changes are too few");
+            break;
+        }
+    }
+}
+
 /// The records of a torn log are cut before the rest is vouched for.
 #[test]
 fn a_torn_record_is_not_vouched_for() {

@@ -14,6 +14,8 @@ pub(crate) struct MemoryDisk(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     files: Files,
+    /// What a power failure leaves. Names are durable at once.
+    synced: Files,
     /// Changes until the process dies.
     fuse: Option<usize>,
 }
@@ -23,8 +25,22 @@ impl MemoryDisk {
         self.0.lock().unwrap().files.clone()
     }
 
+    /// Puts other files in place of all, durably.
     pub(crate) fn set(&self, files: Files) {
-        self.0.lock().unwrap().files = files;
+        let state = &mut *self.0.lock().unwrap();
+        state.synced.clone_from(&files);
+        state.files = files;
+    }
+
+    /// Writes a file that is not synced.
+    pub(crate) fn write(&self, path: PathBuf, bytes: Vec<u8>) {
+        self.0.lock().unwrap().files.insert(path, bytes);
+    }
+
+    /// Takes away what was not synced.
+    pub(crate) fn lose_power(&self) {
+        let state = &mut *self.0.lock().unwrap();
+        state.files.clone_from(&state.synced);
     }
 
     /// The process dies after so many changes, in the middle of the next one if that is a write; or never.
@@ -84,6 +100,10 @@ impl DiskFile for MemoryFile {
         self.change(|file| file.resize(usize::try_from(len).unwrap(), 0))
     }
     fn sync_data(&mut self) -> io::Result<()> {
+        let state = &mut *self.0.lock().unwrap();
+        state.step()?;
+        let bytes = state.files.get(&self.1).cloned().unwrap_or_default();
+        state.synced.insert(self.1.clone(), bytes);
         Ok(())
     }
 }
@@ -119,15 +139,19 @@ impl Disk for MemoryDisk {
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let bytes = self.get(from)?;
-        let mut state = self.0.lock().unwrap();
+        let state = &mut *self.0.lock().unwrap();
         state.step()?;
         state.files.remove(from);
         state.files.insert(to.to_owned(), bytes);
+        if let Some(bytes) = state.synced.remove(from) {
+            state.synced.insert(to.to_owned(), bytes);
+        }
         Ok(())
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         state.step()?;
+        state.synced.remove(path);
         let removed = state.files.remove(path);
         removed.map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
     }
