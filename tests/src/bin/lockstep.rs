@@ -3,15 +3,15 @@
 //! The test `tests/lockstep.rs` does the same with a fixed amount of work. See `docs/testing.md`.
 
 use anyhow::{Context, Result, bail};
-use quorate_tests::lockstep::{Kind, Plan, Tuning, run};
+use quorate_tests::lockstep::{Kind, Plan, Release, Tuning, run};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const USAGE: &str =
     "usage: lockstep [--seed N] [--operations M] [--length L] [--quick] [--forever] \
-[--enough D] [--outcomes] [--shrink-seconds S] [--peer apache|PATH]
-The server under test is --peer, or the binary named by QUORATE_BIN.";
+[--enough D] [--outcomes] [--shrink-seconds S] [--apache 3.8|3.9] [--peer apache|PATH]
+The server under test is --peer, or the binary named by QUORATE_BIN; it is compared with --apache (3.8).";
 
 #[derive(Debug)]
 struct Options {
@@ -23,7 +23,8 @@ struct Options {
 
 fn main() -> Result<ExitCode> {
     let mut options = parse(std::env::args().skip(1))?;
-    if let Some(reason) = Kind::Apache.missing().or_else(|| options.plan.ours.missing()) {
+    let reference = Kind::Apache(options.plan.reference);
+    if let Some(reason) = reference.missing().or_else(|| options.plan.ours.missing()) {
         bail!("{reason}");
     }
     loop {
@@ -60,6 +61,7 @@ fn main() -> Result<ExitCode> {
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     let plan = Plan {
+        reference: Release::V38,
         ours: Kind::Quorate(PathBuf::from(std::env::var("QUORATE_BIN").unwrap_or_default())),
         seed: 1,
         operations: 20_000,
@@ -79,9 +81,16 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--forever" => options.forever = true,
             "--enough" => options.enough = value()?.parse()?,
             "--shrink-seconds" => options.plan.shrink_for = Duration::from_secs(value()?.parse()?),
+            "--apache" => {
+                options.plan.reference = match value()?.as_str() {
+                    "3.8" => Release::V38,
+                    "3.9" => Release::V39,
+                    other => bail!("there is no release '{other}' here\n{USAGE}"),
+                }
+            }
             "--peer" => {
                 options.plan.ours = match value()?.as_str() {
-                    "apache" => Kind::Apache,
+                    "apache" => Kind::Apache(options.plan.reference),
                     path => Kind::Quorate(PathBuf::from(path)),
                 }
             }

@@ -31,6 +31,7 @@ pub(super) fn difference(
     unordered: bool,
     tally: &mut Tally,
 ) -> Option<String> {
+    let release = apache.0.release();
     let theirs = normalised(apache.0, apache.1, unordered);
     let own = normalised(ours.0, ours.1, unordered);
     theirs.iter().for_each(|item| tally.count(item));
@@ -39,7 +40,7 @@ pub(super) fn difference(
         if a == b {
             continue;
         }
-        match known::accepted(theirs.get(..at).unwrap_or_default(), a, b) {
+        match known::accepted(release, theirs.get(..at).unwrap_or_default(), a, b) {
             Some(what) => *tally.known.entry(what).or_default() += 1,
             None => equal = false,
         }

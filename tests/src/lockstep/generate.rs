@@ -5,7 +5,7 @@
 
 use super::random::Random;
 use super::requests::{Flavour, Requests};
-use super::server::Tuning;
+use super::server::{Release, Tuning};
 use super::step::{Claim, LastSeen, SLOTS, Sent, Step};
 use quorate_wire::op::auth::AuthPacket;
 use quorate_wire::op::create::{CreateRequest, CreateTtlRequest};
@@ -14,7 +14,12 @@ use quorate_wire::{AclList, Jute, OpCode};
 
 /// The sequence of a seed: about `operations` operations.
 #[must_use]
-pub(super) fn sequence(seed: u64, tuning: Tuning, operations: usize) -> Vec<Step> {
+pub(super) fn sequence(
+    seed: u64,
+    reference: Release,
+    tuning: Tuning,
+    operations: usize,
+) -> Vec<Step> {
     let mut random = Random::new(seed);
     let flavour = match random.below(10) {
         0..5 => Flavour::Watches,
@@ -22,8 +27,9 @@ pub(super) fn sequence(seed: u64, tuning: Tuning, operations: usize) -> Vec<Step
         _ => Flavour::Quota,
     };
     let watcher = random.chance(30).then(|| random.below(SLOTS));
+    let watcher = watcher.filter(|_| reference == Release::V38);
     let containers = tuning == Tuning::Still;
-    let requests = Requests { random, flavour, watcher, containers };
+    let requests = Requests { random, reference, flavour, watcher, containers };
     let mut generator = Generator { requests, connected: [false; SLOTS] };
     let mut steps = generator.opening();
     let mut count: usize = 0;
@@ -180,7 +186,7 @@ impl Generator {
             };
             steps.push(send(slot, vec![request(OpCode::Create2, &create)]));
         }
-        for _ in 0..10 {
+        for _ in 0..40 {
             let watcher = self.random().of(&[0, 2, 3]);
             let (requests, closes) = self.requests.request(watcher, true);
             steps.push(Step::Send { slot: watcher, requests, closes, extra: 0 });
@@ -258,21 +264,27 @@ mod tests {
 
     #[test]
     fn a_seed_is_a_sequence() {
-        assert_eq!(sequence(7, Tuning::Still, 200), sequence(7, Tuning::Still, 200));
-        assert_ne!(sequence(7, Tuning::Still, 200), sequence(8, Tuning::Still, 200));
+        let of = |seed| sequence(seed, Release::V38, Tuning::Still, 200);
+        assert_eq!(of(7), of(7));
+        assert_ne!(of(7), of(8));
     }
 
-    #[test]
-    fn every_operation_is_sent_except_those_that_the_table_names() {
+    /// The operations that sequences for a release do not have.
+    fn missing(reference: Release) -> Vec<OpCode> {
         let mut sent = BTreeSet::new();
         for seed in 0..40 {
-            for step in sequence(seed, Tuning::Still, 200) {
+            for step in sequence(seed, reference, Tuning::Still, 200) {
                 if let Step::Send { requests, .. } = step {
                     sent.extend(requests.iter().filter_map(|r| OpCode::from_code(r.op())));
                 }
             }
         }
-        let missing: Vec<_> = OpCode::ALL.iter().filter(|op| !sent.contains(op)).collect();
-        assert_eq!(missing, [&OpCode::CreateSession, &OpCode::Check]);
+        OpCode::ALL.iter().copied().filter(|op| !sent.contains(op)).collect()
+    }
+
+    #[test]
+    fn every_operation_is_sent_except_those_that_the_table_names() {
+        assert_eq!(missing(Release::V38), [OpCode::CreateSession, OpCode::Check]);
+        assert_eq!(missing(Release::V39), [OpCode::CreateSession, OpCode::DeleteContainer]);
     }
 }

@@ -20,7 +20,7 @@ mod step;
 mod tree;
 
 pub use compare::Tally;
-pub use server::{Kind, Tuning};
+pub use server::{Kind, Release, Tuning};
 
 use anyhow::Result;
 use play::{Divergence, Pair};
@@ -31,6 +31,8 @@ use step::Step;
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Which of Apache's servers is right.
+    pub reference: Release,
     /// The server under test.
     pub ours: Kind,
     /// The first sequence's seed; each later one has the next.
@@ -63,16 +65,17 @@ pub struct Summary {
 /// # Errors
 /// When a server does not start.
 pub fn run(plan: &Plan, enough: usize) -> Result<Summary> {
-    let mut pair = Pair::start(&plan.ours, plan.tuning)?;
+    let mut pair = Pair::start(plan.reference, &plan.ours, plan.tuning)?;
     let mut summary = Summary::default();
     let mut seed = plan.seed;
     while summary.operations < plan.operations && summary.differences.len() < enough {
-        let steps = generate::sequence(seed, plan.tuning, plan.length);
+        let steps = sequence(seed, plan);
+        let operations = steps.iter().map(Step::operations).sum::<usize>();
         if let Some(found) = played(&mut pair, &steps) {
             summary.differences.push(report(plan, &mut pair, seed, steps, found)?);
             pair.settle()?;
         }
-        summary.operations += steps_operations(seed, plan);
+        summary.operations += operations;
         summary.sequences += 1;
         seed = seed.wrapping_add(1);
     }
@@ -80,8 +83,8 @@ pub fn run(plan: &Plan, enough: usize) -> Result<Summary> {
     Ok(summary)
 }
 
-fn steps_operations(seed: u64, plan: &Plan) -> usize {
-    generate::sequence(seed, plan.tuning, plan.length).iter().map(Step::operations).sum()
+fn sequence(seed: u64, plan: &Plan) -> Vec<Step> {
+    generate::sequence(seed, plan.reference, plan.tuning, plan.length)
 }
 
 /// What differs; a server that goes away is a difference too.

@@ -1,7 +1,7 @@
 //! Two servers side by side, and sequences played on both in lock-step.
 
 use super::compare::{Tally, difference};
-use super::server::{Kind, Tuning};
+use super::server::{Kind, Release, Tuning};
 use super::side::{Item, Side};
 use super::step::Step;
 use super::tree;
@@ -35,8 +35,8 @@ impl Pair {
     ///
     /// # Errors
     /// When one does not start.
-    pub(super) fn start(ours: &Kind, tuning: Tuning) -> Result<Self> {
-        let kinds = [Kind::Apache, ours.clone()];
+    pub(super) fn start(reference: Release, ours: &Kind, tuning: Tuning) -> Result<Self> {
+        let kinds = [Kind::Apache(reference), ours.clone()];
         let [apache, ours] = start_both(&kinds, tuning)?;
         Ok(Self { kinds, tuning, apache, ours, sequences: 0, tally: Tally::default() })
     }

@@ -1,8 +1,9 @@
 //! Random requests over a small key space, so that they collide: each operation with good and bad arguments.
 //!
-//! What is not generated, because Apache 3.8.0 is known to differ, is listed in `known`.
+//! What is not generated, because the release of Apache that is compared with is known to differ, is listed in `known`.
 
 use super::random::Random;
+use super::server::Release;
 use super::step::{PREFIX, Sent};
 use crate::messages::{MultiRequest, RequestBody};
 use quorate_wire::op::add_watch::AddWatchRequest;
@@ -31,7 +32,7 @@ use std::borrow::Cow;
 pub(super) enum Flavour {
     /// Every node is readable by everybody; all kinds of watches.
     Watches,
-    /// Every kind of ACL; no watches.
+    /// Every kind of ACL; watches only where events heed them.
     Access,
     /// Nodes under quotas; watches.
     Quota,
@@ -42,6 +43,8 @@ pub(super) enum Flavour {
 pub(super) struct Requests {
     /// Where all choices come from.
     pub random: Random,
+    /// Which release the requests are for.
+    pub reference: Release,
     /// What the sequence is about.
     pub flavour: Flavour,
     /// The only client that sets watches, and then it may check them too; `None` for all.
@@ -104,13 +107,21 @@ impl Requests {
         }
     }
 
+    /// Whether they are for the release that we follow, so that next to nothing has to be avoided.
+    fn for_newest(&self) -> bool {
+        self.reference == Release::V39
+    }
+
     fn may_watch(&self, client: usize) -> bool {
-        self.flavour != Flavour::Access && self.watcher.is_none_or(|only| only == client)
+        (self.flavour != Flavour::Access || self.for_newest())
+            && self.watcher.is_none_or(|only| only == client)
     }
 
     fn read(&mut self, client: usize) -> (OpCode, RequestBody<'static>) {
         let path = self.path();
-        let watch = self.may_watch(client) && client.is_multiple_of(2) && self.random.chance(60);
+        let watch = self.may_watch(client)
+            && (client.is_multiple_of(2) || self.for_newest())
+            && self.random.chance(60);
         match self.random.below(9) {
             0 | 1 => (OpCode::Exists, ExistsRequest { path, watch }.into()),
             2 | 3 => (OpCode::GetData, GetDataRequest { path, watch }.into()),
@@ -130,21 +141,23 @@ impl Requests {
         if !self.may_watch(client) {
             return self.read(client);
         }
-        let one_shot = client.is_multiple_of(2);
+        let newest = self.for_newest();
+        let one_shot = if newest { self.random.chance(50) } else { client.is_multiple_of(2) };
         let kind = match (one_shot, self.random.chance(10)) {
             (_, true) => self.random.of(&[0, 6, -1, 100]),
+            _ if newest => self.random.of(&[1, 2, 3, 4, 5]),
             (true, _) => self.random.of(&[1, 2, 3]),
             (false, _) => 3,
         };
         match self.random.below(10) {
-            0 | 7 | 8 if self.watcher.is_some() && path.starts_with('/') => {
+            0 | 7 | 8 if newest || self.watcher.is_some() && path.starts_with('/') => {
                 (OpCode::CheckWatches, WatchesRequest { path, kind }.into())
             }
             1 | 2 => (OpCode::RemoveWatches, WatchesRequest { path, kind }.into()),
             3 | 4 => self.set_watches(one_shot),
             _ if one_shot => (OpCode::GetChildren, GetChildrenRequest { path, watch: true }.into()),
             _ => {
-                let mut mode = mode_of(&path);
+                let mut mode = self.mode(&path);
                 if self.random.chance(5) {
                     mode = self.random.of(&[2, -1, 77]);
                 }
@@ -155,7 +168,9 @@ impl Requests {
 
     fn set_watches(&mut self, one_shot: bool) -> (OpCode, RequestBody<'static>) {
         let relative_zxid = self.random.of(&[0, 0, 1, 2, 5, 20, 1000]);
-        let mut lists: Vec<Option<Vec<Text>>> = (0..3).map(|_| self.paths(one_shot)).collect();
+        let newest = self.for_newest();
+        let mut lists: Vec<Option<Vec<Text>>> =
+            (0..3).map(|_| self.paths(one_shot || newest)).collect();
         let child = lists.pop().flatten();
         let exist = lists.pop().flatten();
         let data = lists.pop().flatten();
@@ -163,8 +178,8 @@ impl Requests {
             let body = SetWatchesRequest { relative_zxid, data, exist, child };
             return (OpCode::SetWatches, body.into());
         }
-        let both = self.paths(!one_shot).unwrap_or_default();
-        let (recursive, persistent) = both.into_iter().partition(|path| mode_of(path) == 1);
+        let both = self.paths(!one_shot || newest).unwrap_or_default();
+        let (recursive, persistent) = both.into_iter().partition(|path| self.mode(path) == 1);
         let body = SetWatches2Request {
             relative_zxid,
             data,
@@ -174,6 +189,11 @@ impl Requests {
             persistent_recursive: Some(recursive),
         };
         (OpCode::SetWatches2, body.into())
+    }
+
+    /// The mode of a persistent watch on a path.
+    fn mode(&mut self, path: &str) -> i32 {
+        if self.for_newest() { self.random.of(&[0, 1]) } else { mode_of(path) }
     }
 
     /// Some paths, none unless `wanted`, and seldom null.
@@ -254,7 +274,9 @@ impl Requests {
         match self.random.below(12) {
             0..5 => {
                 let mut request = self.create_request();
-                request.flags = request.flags.clamp(0, 4);
+                if !self.for_newest() {
+                    request.flags = request.flags.clamp(0, 4);
+                }
                 let op = match self.random.below(3) {
                     0 => OpCode::Create,
                     1 if self.containers => OpCode::CreateContainer,
@@ -267,7 +289,9 @@ impl Requests {
             }
             5 => {
                 let mut request = self.create_ttl();
-                request.flags = request.flags.clamp(0, 6);
+                if !self.for_newest() {
+                    request.flags = request.flags.clamp(0, 6);
+                }
                 MultiPart::CreateTtl(request)
             }
             6 | 7 => MultiPart::Delete(self.delete()),
@@ -296,6 +320,7 @@ impl Requests {
             0 => (OpCode::Sync, SyncRequest { path: Some(path) }.into()),
             1 => (OpCode::Ping, RequestBody::Empty),
             2 | 3 => (OpCode::WhoAmI, RequestBody::Empty),
+            4 if self.for_newest() => (OpCode::WhoAmI, RequestBody::Empty),
             4 => (OpCode::DeleteContainer, DeleteContainerRequest { path }.into()),
             5 => {
                 let id = self.random.of(&[-1, 0, 7]);
@@ -327,6 +352,10 @@ impl Requests {
                 let body = SaslToken { token: Some(b"token") };
                 (vec![sent(9, OpCode::Sasl, body.into())], false)
             }
+            9 if self.for_newest() && self.random.chance(50) => {
+                let body = CheckVersionRequest { path: self.path(), version: self.version() };
+                (vec![sent(3, OpCode::Check, body.into())], true)
+            }
             9 => {
                 let op = self.random.of(&[10, 23, 50, 99, 108, 200, i32::MAX, -5, -100]);
                 (vec![Sent::new(3, op, b"what")], true)
@@ -337,7 +366,7 @@ impl Requests {
 
     /// A request whose body ends early or has an impossible length inside.
     fn malformed(&mut self) -> Sent {
-        let (op, mut body) = self.body(0);
+        let (op, mut body) = if self.for_newest() { self.read(0) } else { self.body(0) };
         if matches!(op, OpCode::Ping | OpCode::WhoAmI | OpCode::Reconfig) {
             body = self.set_data().into();
         }
@@ -410,7 +439,12 @@ impl Requests {
 
     fn entry(&mut self) -> Acl<'static> {
         let good = self.random.chance(95);
-        let (scheme, id) = self.random.of(if good { GOOD_IDS } else { BAD_IDS });
+        let ids = match good {
+            true if self.for_newest() && self.random.chance(10) => IPV6_IDS,
+            true => GOOD_IDS,
+            false => BAD_IDS,
+        };
+        let (scheme, id) = self.random.of(ids);
         let perms = self.random.of(&[31, 31, 31, 1, 2, 4, 8, 16, 3, 5, 12, 30, 15, 0, 63, -1]);
         Acl { perms, id: Id { scheme: scheme.map(Into::into), id: id.map(Into::into) } }
     }
@@ -422,7 +456,7 @@ fn sent(xid: i32, op: OpCode, body: RequestBody<'_>) -> Sent {
     Sent::new(xid, op.code(), &bytes)
 }
 
-/// Each path has one mode only: 1, recursive, at every other depth.
+/// Where each path has one mode only: 1, recursive, at every other depth.
 fn mode_of(path: &str) -> i32 {
     i32::from(path.matches('/').count() % 2 == 1)
 }
@@ -441,6 +475,14 @@ const GOOD_IDS: &[IdText] = &[
     (Some("ip"), Some("127.0.0.0/8")),
     (Some("ip"), Some("10.1.2.3/32")),
     (Some("ip"), Some("0.0.0.0/0")),
+];
+const IPV6_IDS: &[IdText] = &[
+    (Some("ip"), Some("::1")),
+    (Some("ip"), Some("::1/128")),
+    (Some("ip"), Some("fe80::/10")),
+    (Some("ip"), Some("::/0")),
+    (Some("ip"), Some("::1/129")),
+    (Some("ip"), Some("1::2::3")),
 ];
 const BAD_IDS: &[IdText] = &[
     (Some("world"), Some("someone")),

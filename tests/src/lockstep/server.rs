@@ -1,4 +1,4 @@
-//! The servers that are compared: Apache's from Debian's package and `quorate server`, as child processes.
+//! The servers that are compared: Apache's, of two releases, and `quorate server`, as child processes.
 //!
 //! Each gets a free loopback port, a directory of its own that vanishes with it, and the same zoo.cfg.
 
@@ -15,10 +15,19 @@ use tempfile::TempDir;
 /// Whose server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Apache's 3.8.0.
-    Apache,
+    /// Apache's.
+    Apache(Release),
     /// Ours: the binary.
     Quorate(PathBuf),
+}
+
+/// A release of Apache's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// 3.8.0, Debian's package.
+    V38,
+    /// 3.9.4, which `tests/setup` copies from Maven.
+    V39,
 }
 
 /// What a server is tuned for.
@@ -44,7 +53,8 @@ impl Kind {
     #[must_use]
     pub fn missing(&self) -> Option<String> {
         let wanted = match self {
-            Self::Apache => Path::new(APACHE_JAR),
+            Self::Apache(Release::V38) => Path::new(APACHE_JAR),
+            Self::Apache(Release::V39) => Path::new(MAVEN_COPIED),
             Self::Quorate(binary) => binary.as_path(),
         };
         (!wanted.exists()).then(|| format!("{} does not exist", wanted.display()))
@@ -66,6 +76,15 @@ impl Server {
             }
         }
         Err(last.context("no attempt was made")?)
+    }
+
+    /// Which of Apache's it is; `None` for ours.
+    #[must_use]
+    pub(super) const fn release(&self) -> Option<Release> {
+        match self.kind {
+            Kind::Apache(release) => Some(release),
+            Kind::Quorate(_) => None,
+        }
     }
 
     /// Where clients connect.
@@ -169,14 +188,18 @@ fn command(kind: &Kind, config: &Path, tuning: Tuning) -> Command {
             command.args(more.split_whitespace());
             command
         }
-        Kind::Apache => {
+        Kind::Apache(release) => {
+            let class_path = match release {
+                Release::V38 => CLASS_PATH,
+                Release::V39 => MAVEN_CLASS_PATH,
+            };
             let mut command = Command::new("java");
             command
                 .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx256m"])
                 .args(["-Dfile.encoding=UTF-8", "-Dzookeeper.admin.enableServer=false"])
                 .arg("-Dzookeeper.forceSync=no")
                 .arg(format!("-Dznode.container.checkIntervalMs={interval}"))
-                .args(["-cp", CLASS_PATH, "org.apache.zookeeper.server.ZooKeeperServerMain"])
+                .args(["-cp", class_path, "org.apache.zookeeper.server.ZooKeeperServerMain"])
                 .arg(config);
             command
         }
@@ -187,5 +210,8 @@ fn command(kind: &Kind, config: &Path, tuning: Tuning) -> Command {
 const SUPER_DIGEST: &str = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
 const APACHE_JAR: &str = "/usr/share/java/zookeeper.jar";
 const CLASS_PATH: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/snappy-java.jar:/usr/share/java/slf4j-simple.jar";
+/// Stands beside the jars when all of them are there.
+const MAVEN_COPIED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.peers/maven/pom.installed");
+const MAVEN_CLASS_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.peers/maven/*");
 const START_LIMIT: Duration = Duration::from_secs(60);
 const WORD_LIMIT: Duration = Duration::from_secs(2);

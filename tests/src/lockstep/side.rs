@@ -5,7 +5,7 @@
 //! because of the step stands before its answer. Nothing is judged here; see `compare`.
 
 use super::connection::{Connection, Next};
-use super::server::{Kind, Server, Tuning};
+use super::server::{Kind, Release, Server, Tuning};
 use super::step::{Claim, LastSeen, PREFIX, SLOTS, Sent, Step};
 use anyhow::{Context, Result, bail};
 use quorate_wire::OpCode;
@@ -127,6 +127,12 @@ impl Side {
         self.base = self.ping()?;
         self.newest = self.base;
         Ok(())
+    }
+
+    /// Which of Apache's servers it is; `None` for ours.
+    #[must_use]
+    pub(super) const fn release(&self) -> Option<Release> {
+        self.server.release()
     }
 
     /// The end of the server's log.

@@ -88,8 +88,8 @@ pub fn write_part(part: &MultiPart<'_>, out: &mut Vec<u8>) {
 
 /// Iterates over the parts of a request body.
 ///
-/// A mixture of reads and writes, an operation that cannot be a part and an invalid create flag are
-/// decoding errors, as in `org.apache.zookeeper.MultiOperationRecord`.
+/// A mixture of reads and writes, an operation that cannot be a part and an invalid create flag (but that of a createTTL, which
+/// is judged) are decoding errors, as in `org.apache.zookeeper.MultiOperationRecord`.
 #[derive(Clone, Debug)]
 pub struct MultiParts<'a> {
     reader: Reader<'a>,
@@ -118,11 +118,9 @@ impl<'a> MultiParts<'a> {
         let r = &mut self.reader;
         let part = match OpCode::from_code(header.op) {
             Some(op @ (OpCode::Create | OpCode::Create2 | OpCode::CreateContainer)) => {
-                MultiPart::Create(op, valid_flags(r.get()?, |c: &CreateRequest<'_>| c.flags)?)
+                MultiPart::Create(op, valid_flags(r.get()?)?)
             }
-            Some(OpCode::CreateTtl) => {
-                MultiPart::CreateTtl(valid_flags(r.get()?, |c: &CreateTtlRequest<'_>| c.flags)?)
-            }
+            Some(OpCode::CreateTtl) => MultiPart::CreateTtl(r.get()?),
             Some(OpCode::Delete) => MultiPart::Delete(r.get()?),
             Some(OpCode::SetData) => MultiPart::SetData(r.get()?),
             Some(OpCode::Check) => MultiPart::Check(r.get()?),
@@ -145,11 +143,10 @@ impl<'a> MultiParts<'a> {
     }
 }
 
-fn valid_flags<T>(request: T, flags: impl Fn(&T) -> i32) -> Result<T, DecodeError> {
-    let value = flags(&request);
-    match CreateMode::from_flags(value) {
+fn valid_flags(request: CreateRequest<'_>) -> Result<CreateRequest<'_>, DecodeError> {
+    match CreateMode::from_flags(request.flags) {
         Some(_) => Ok(request),
-        None => Err(DecodeError::Unknown { what: "create flag", value: value.into() }),
+        None => Err(DecodeError::Unknown { what: "create flag", value: request.flags.into() }),
     }
 }
 

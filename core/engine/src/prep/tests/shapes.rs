@@ -84,6 +84,14 @@ fn inside_a_multi_flags_decide_more() {
     assert_eq!(w.prep.take_create2_parts(), [2], "answered with a Stat, logged as create");
     w.apply_all();
     assert_eq!(w.ask(&multi(&[part(OpCode::Create, "/8", 5)])), Some(ErrorCode::MarshallingError));
+    w.apply_all();
+    assert_eq!(
+        w.ask(&multi(&[ttl("/9", 9, 9)])),
+        None,
+        "judged, unlike another create with such flags"
+    );
+    let refused = Outcome::Error(ErrorCode::BadArguments.code());
+    assert_eq!(w.apply(), Outcome::Multi(vec![refused]));
 }
 
 #[test]
