@@ -321,7 +321,7 @@ impl Owner {
 
 /// What the engine sends by itself.
 const fn is_housekeeping(op: OpCode) -> bool {
-    matches!(op, OpCode::RemoveWatches | OpCode::CloseSession)
+    matches!(op, OpCode::RemoveWatches | OpCode::CheckWatches | OpCode::CloseSession)
 }
 
 fn settings(random: &mut Random, env: &Env) -> Settings {
