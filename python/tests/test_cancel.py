@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import quorate
+from conftest import Place
 from quorate import sync
 from quorate._loops import hub_of
 
@@ -34,12 +35,11 @@ async def limited_lock(zk: quorate.Client) -> None:
 
 
 @pytest.mark.parametrize("work", [lock, leader, limited_lock])
-@pytest.mark.parametrize("socket", [True, False])
-def test_no_node_is_left(server: sync.Server, work: Work, socket: bool) -> None:
+def test_no_node_is_left(place: Place, work: Work) -> None:
+    root = place.new_root("cancelled")
+
     async def run() -> None:
-        servers = server.address if socket else server
-        assert servers is not None
-        async with quorate.connect(servers) as zk:
+        async with quorate.connect(place.servers, root=root) as zk:
             await zk.create("/recipe", mode="persistent")
             await none_left(zk, lambda: calling(work, zk))
 
@@ -47,12 +47,12 @@ def test_no_node_is_left(server: sync.Server, work: Work, socket: bool) -> None:
 
 
 @pytest.mark.parametrize("work", [lock, leader])
-def test_no_place_in_the_queue_is_left(server: sync.Server, work: Work) -> None:
+def test_no_place_in_the_queue_is_left(place: Place, work: Work) -> None:
     """As above, while another has it: the wait itself is cancelled."""
+    root = place.new_root("waiting")
 
     async def run() -> None:
-        assert server.address is not None
-        async with quorate.connect(server.address) as zk:
+        async with quorate.connect(place.servers, root=root) as zk:
             of_leader = zk.leader("/recipe", cancel=False)
             async with of_leader if work is leader else zk.lock("/recipe") as held:
                 for turns in range(40):
@@ -65,11 +65,12 @@ def test_no_place_in_the_queue_is_left(server: sync.Server, work: Work) -> None:
 
 
 @pytest.mark.parametrize("what", ["lock", "leader"])
-def test_what_was_granted_in_the_turn_of_the_cancellation(server: sync.Server, what: str) -> None:
+def test_what_was_granted_in_the_turn_of_the_cancellation(place: Place, what: str) -> None:
     """The result is there, but the task is cancelled before it can take it, and somebody keeps the exception."""
+    root = place.new_root("granted")
 
     async def run() -> None:
-        async with quorate.connect(server) as zk:
+        async with quorate.connect(place.servers, root=root) as zk:
             await zk.create("/recipe")
             hub = hub_of(asyncio.get_running_loop())
             take = zk.lock("/recipe").acquire if what == "lock" else zk.leader("/recipe").stand
@@ -90,26 +91,25 @@ def test_what_was_granted_in_the_turn_of_the_cancellation(server: sync.Server, w
     asyncio.run(run())
 
 
-def test_an_opened_client_is_closed(server: sync.Server) -> None:
+def test_an_opened_client_is_closed(place: Place) -> None:
     """A client that was cancelled while it connected leaves no session."""
+    root = place.new_root("opened")
 
     async def run() -> None:
-        assert server.address is not None
-        address = server.address
         done = False
         for turns in range(MOST):
-            task = asyncio.create_task(open_and_close(address))
+            task = asyncio.create_task(open_and_close())
             done = await cancel_after(task, turns)
             if done:
                 break
         assert done, "it was never over"
 
-    async def open_and_close(address: str) -> None:
-        async with quorate.connect(address) as zk:
+    async def open_and_close() -> None:
+        async with quorate.connect(place.address, root=root) as zk:
             await zk.create("/mine-", mode="ephemeral_sequential")
 
     asyncio.run(run(), debug=True)
-    with sync.connect(server) as zk:
+    with sync.connect(place.servers, root=root) as zk:
         feed = zk.watch("/", recursive=True).start()
         names, _ = zk.children("/")
         left = {f"/{name}" for name in names if name.startswith("mine-")}
@@ -164,29 +164,31 @@ def test_a_connection_that_was_given_up_is_closed(how: str) -> None:
         assert kept.__traceback__ is not None
 
 
-def test_a_watch_loses_no_event(server: sync.Server) -> None:
+def test_a_watch_loses_no_event(place: Place) -> None:
+    root = place.new_root("events")
+
     async def run() -> None:
-        async with quorate.connect(server) as zk:
+        async with quorate.connect(place.servers, root=root) as zk:
             await zk.create("/node")
             seen = []
-            async with zk.watch("/node") as events:
+            async with zk.watch("/node", recursive=True) as events:
                 for turns in range(100):
-                    await zk.set("/node", b"")
+                    await zk.create(f"/node/{turns:02}")
                     task = asyncio.create_task(calling(events.next))
                     if await cancel_after(task, turns % 5):
                         seen.append(task.result())
                 while len(seen) < 100:
                     seen.append(await events.next(timeout=30))
-            zxids = [event.zxid for event in seen if event is not None and event.zxid is not None]
-            assert len(zxids) == 100
-            assert zxids == sorted(zxids)
+            assert [event.path for event in seen if event] == [f"/node/{turns:02}" for turns in range(100)]
 
     asyncio.run(run(), debug=True)
 
 
-def test_a_one_shot_watch_can_be_awaited_again(server: sync.Server) -> None:
+def test_a_one_shot_watch_can_be_awaited_again(place: Place) -> None:
+    root = place.new_root("again")
+
     async def run() -> None:
-        async with quorate.connect(server) as zk:
+        async with quorate.connect(place.servers, root=root) as zk:
             await zk.create("/node")
             _, _, watch = await zk.get_and_watch("/node")
             for _ in range(3):
