@@ -113,19 +113,33 @@ describe("giving up", { timeout: 240_000 }, () => {
     await until(async () => (await connections()) === before, "nothing is left");
   });
 
-  it("a lock in time", async () => {
-    await using _held = await other.lock("/timed").acquire();
+  /** What a wait with a limit, for what another has, fails with. */
+  async function late(take: (timeoutMs: number) => Promise<unknown>): Promise<void> {
     for (const timeoutMs of [0, 1, 20]) {
-      const error = await zk
-        .lock("/timed")
-        .acquire({ timeoutMs })
-        .catch((error: unknown) => error);
-      assert(error instanceof QuorateError);
+      const error = await Promise.race([take(timeoutMs), never()]).catch((error: unknown) => error);
+      assert(error instanceof QuorateError, String(error));
       assert.deepEqual(
         [error.code, error.path, error.outcomeUnknown],
         ["OperationTimeout", "/timed", false],
       );
     }
+  }
+
+  /** Fails, when everything else would have ended. */
+  async function never(): Promise<never> {
+    await new Promise((resolve) => setTimeout(resolve, 30_000).unref());
+    throw new Error("no limit ends this");
+  }
+
+  it("a leadership in time", async () => {
+    await using _term = await other.leader("/timed").lead();
+    await late((timeoutMs) => zk.leader("/timed").lead({ timeoutMs }));
+    await until(async () => (await zk.children("/timed")).children.length === 1, "nothing is left");
+  });
+
+  it("a lock in time", async () => {
+    await using _held = await other.lock("/timed").acquire();
+    await late((timeoutMs) => zk.lock("/timed").acquire({ timeoutMs }));
     assert.equal(await zk.lock("/timed").tryAcquire(), null);
     await until(async () => (await zk.children("/timed")).children.length === 1, "nothing is left");
   });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Client, connect, Server, type WatchEvent } from "quorate";
-import { until } from "./support/child.mjs";
+import { spin, until } from "./support/child.mjs";
 import { ask } from "./support/words.mjs";
 
 describe("watches", { timeout: 240_000 }, () => {
@@ -56,6 +56,28 @@ describe("watches", { timeout: 240_000 }, () => {
     await zk.get("/order").then(() => order.push("get"));
     await event;
     assert.deepEqual(order, ["event", "set", "get"]);
+  });
+
+  it("an event comes before an answer that is there at once", async () => {
+    await using local = await server.connect();
+    await zk.create("/many");
+    await zk.create("/last", "0");
+    const order: string[] = [];
+    const { watch } = await local.getAndWatch("/last");
+    const event = watch.then(() => order.push("event"));
+    const many = await local.watch("/many", { maxEvents: 5000 }).ready();
+    const first = many.next();
+    const before = zk.lastZxid;
+    const writes = Array.from({ length: 2000 }, () => zk.set("/many", ""));
+    writes.push(zk.set("/last", "1"));
+    // More than the event loop takes in one turn, and the event is among the last.
+    spin(() => zk.lastZxid - before > 2000n, "everything is written");
+    await first;
+    const { data } = await local.get("/last");
+    order.push(`get ${data}`);
+    await Promise.all([event, ...writes]);
+    assert.deepEqual(order, ["event", "get 1"]);
+    await many.return();
   });
 
   it("a signal ends it, with its reason", async () => {
