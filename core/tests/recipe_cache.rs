@@ -1,15 +1,19 @@
 //! The caches against a server in this process.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/cutting.rs"]
+mod cutting;
 #[path = "support/gate.rs"]
 mod gate;
 #[path = "support/tasks.rs"]
 mod tasks;
 
+use cutting::Proxy;
 use gate::Gate;
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, ErrorCode, within};
 use quorate::recipes::cache::{Builder, Cache, Change, Changes, Entry};
+use quorate_wire::OpCode;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tasks::Server;
@@ -38,6 +42,30 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "in time: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Others have filled the client's queue: that is no reason to end.
+#[test]
+fn a_cache_waits_for_room_for_its_requests() -> Outcome {
+    let server = Server::start();
+    let other = connect(&server);
+    put(&other, "/full", b"data");
+    let proxy = Proxy::start(server.address().unwrap());
+    let builder = Client::builder().servers(&proxy.servers()).max_in_flight(2, 1 << 20);
+    let client = wait(builder.session_timeout(PATIENCE).connect())?;
+    for builder in both(|| Cache::tree(&client, "/full")) {
+        proxy.hold(OpCode::Sync);
+        let syncs = [client.sync("/"), client.sync("/")];
+        let cache = builder.start()?;
+        // Tasks have their turns in order: the cache has tried.
+        wait(tasks::spawn(&client, async {}).join(&other));
+        assert_eq!(wait(client.sync("/")).unwrap_err().code(), ErrorCode::ThrottledOp);
+        proxy.let_go();
+        syncs.into_iter().try_for_each(wait)?;
+        wait(tasks::soon(&other, cache.ready()))?;
+        assert_eq!(contents(&cache), truth(&other, "/full"));
+    }
+    Ok(())
 }
 
 fn next(client: &Client, changes: &mut Changes) -> Change {

@@ -160,7 +160,15 @@ impl Task {
         self.watch = Some(watch);
         let recursive = self.options.limits.depth > 0;
         let path = &self.options.path;
-        self.client.submit_to(&self.inbox, &Request::AddWatch { path, recursive, watch }, ARM)
+        let add = Request::AddWatch { path, recursive, watch };
+        match self.client.submit_to(&self.inbox, &add, ARM) {
+            // Others have filled the client's queue.
+            Err(error) if error.code() == ErrorCode::ThrottledOp => {
+                self.delay(Due::Arm, PAUSE);
+                Ok(())
+            }
+            submitted => submitted,
+        }
     }
 
     fn armed(&mut self, plan: &mut Plan, result: Result<Reply>) -> Result<()> {
