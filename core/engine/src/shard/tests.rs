@@ -223,3 +223,23 @@ fn rounds_remove_what_a_closed_connection_watched_in_slices() {
     }
     assert!(rounds >= 100 / 16, "{rounds}");
 }
+
+#[test]
+fn a_reply_goes_ahead_of_other_connections_events_and_takes_its_own_along() {
+    let tree = Tree::new(TreeConfig { hash_seed: 1, digest: true });
+    let (mut shard, first) = connected(ShardConfig::default(), &tree);
+    let (second, last) = (connect(&mut shard, &tree), connect(&mut shard, &tree));
+    while shard.next_replied().is_some() {}
+    for key in [first, second, last] {
+        shard.watches.add(key.slot, "/", Kind::Data, PERSISTENT);
+    }
+    shard.notify(&TreeEvent::DataChanged { path: "/", acl: &[] }, Zxid(1));
+    assert_eq!((shard.next_replied(), shard.next_notified()), (None, Some(first)));
+    assert_eq!(replies(&mut shard, first), 1);
+    shard.receive(last, &requests(OpCode::GetChildren, 1), &tree, 0, &mut Silent);
+    assert_eq!((shard.next_replied(), shard.next_replied()), (Some(last), None));
+    let Flush::Send(bytes) = shard.flush(last) else { panic!("nothing to send") };
+    assert_eq!(bytes[4..8], (-1_i32).to_be_bytes(), "the event comes first");
+    assert_eq!(replies(&mut shard, last), 2);
+    assert_eq!((shard.next_notified(), shard.next_notified()), (Some(second), None));
+}
