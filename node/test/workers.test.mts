@@ -68,6 +68,8 @@ describe("worker threads", { timeout: 240_000 }, () => {
         `const server = await Server.start({ volatile: true, port: 0 });
          const other = await server.connect();
          await zk.lock("/terminated").acquire();
+         // This keeps its client in the library, until it is told to end.
+         zk.lock("/terminated").acquire();
          (async () => { for await (const event of zk.watch("/", { recursive: true })) void event; })();
          tell("ready");
          for (;;) {
