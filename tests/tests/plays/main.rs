@@ -9,13 +9,17 @@
 mod counting;
 mod dated;
 mod exclusive;
+mod gathering;
 mod keeping;
 mod locking;
 mod meeting;
 mod numbers;
+mod owning;
 mod queues;
+mod registering;
 mod sharing;
 mod standby;
+mod taking;
 mod tasks;
 mod turns;
 mod views;

@@ -1,6 +1,6 @@
 //! Queues with a rule of their own: no more than so many items, or nothing before its time.
 
-use super::work::{check_items, item_of, new_item, work};
+use super::work::{Items, check_items, item_of, new_item, work};
 use super::{is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, ErrorCode, Result, Task, within};
 use quorate::recipes::queue::{BoundedQueue, Layout, Order, WorkQueue};
@@ -12,9 +12,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// The items, and whether they are known to have been put.
-type Items = Arc<Mutex<BTreeMap<String, bool>>>;
 
 /// Whether an error of a put or of work is one that may come.
 fn may_come(error: &quorate::client::Error) -> bool {

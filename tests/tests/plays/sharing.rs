@@ -4,6 +4,8 @@ use super::Later;
 use super::turns::{Grant, Hold, Rite, Share, perform_turns};
 use quorate::client::{Result, Transaction};
 use quorate::recipes::kit::Held;
+use quorate::recipes::layout::lock::Mode;
+use quorate::recipes::layout::semaphore::Kind;
 use quorate::recipes::read_write::ReadWriteLock;
 use quorate::recipes::semaphore::Semaphore;
 use quorate_tests::sim::env::{Checked, Violation};
@@ -11,8 +13,12 @@ use quorate_tests::sim::history::History;
 use quorate_tests::sim::stage::Part;
 use std::time::Duration;
 
-/// Readers together, a writer alone.
-struct ReadWrite(ReadWriteLock);
+/// Readers together, a writer alone, in one of the modes.
+struct ReadWrite<const MODE: usize>(ReadWriteLock);
+
+const MODES: [Mode; 3] = [Mode::Curator, Mode::Kazoo { yields_to_curator: false }, Mode::Bridge];
+/// So much is everything: more readers than there ever are.
+const ALL: u32 = 1_000;
 
 struct Entered {
     lock: ReadWriteLock,
@@ -22,17 +28,17 @@ struct Entered {
 
 impl Entered {
     fn granted(lock: &ReadWriteLock, held: Held, writes: bool) -> Grant {
-        let weight = if writes { ReadWrite::ROOM } else { 1 };
+        let weight = if writes { ALL } else { 1 };
         let shares = vec![Share { thing: 0, weight, token: held.token() }];
         Grant { hold: Box::new(Self { lock: lock.clone(), held, writes }), shares }
     }
 }
 
-impl Rite for ReadWrite {
-    const ROOM: u32 = 1_000;
+impl<const MODE: usize> Rite for ReadWrite<MODE> {
+    const ROOM: u32 = ALL;
 
     fn new(part: &Part) -> Self {
-        Self(ReadWriteLock::new(&part.client, "/rw"))
+        Self(ReadWriteLock::new(&part.client, "/rw").mode(MODES[MODE]))
     }
 
     fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
@@ -78,18 +84,39 @@ impl Hold for Entered {
     }
 }
 
-/// One or two of three leases.
-struct Leases(Semaphore);
+/// One or two of three leases, in one of the [`Limit`]s.
+struct Leases<const LIMIT: usize>(Semaphore);
 
-impl Rite for Leases {
+/// Where it is said how many leases there are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    Agreed,
+    InTheNode,
+    /// In a count that is set to two or three now and then.
+    Adjustable,
+}
+
+const LIMITS: [Limit; 3] = [Limit::Agreed, Limit::InTheNode, Limit::Adjustable];
+
+impl<const LIMIT: usize> Rite for Leases<LIMIT> {
     const ROOM: u32 = 3;
 
     fn new(part: &Part) -> Self {
-        Self(Semaphore::new(&part.client, "/semaphore", Self::ROOM))
+        let fixed = Semaphore::new(&part.client, "/semaphore", Self::ROOM);
+        Self(match LIMITS[LIMIT] {
+            Limit::Agreed => fixed,
+            Limit::InTheNode => fixed.kind(Kind::Kazoo),
+            Limit::Adjustable => {
+                Semaphore::adjustable(&part.client, "/semaphore", "/count", Self::ROOM)
+            }
+        })
     }
 
     fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
+            if LIMITS[LIMIT] == Limit::Adjustable && part.below(4) == 0 {
+                self.0.set_limit(2 + u32::try_from(part.below(2)).unwrap()).await?;
+            }
             let weight = 1 + u32::try_from(part.below(2)).unwrap();
             let leases = self.0.acquire_many_within(weight, patience).await?;
             Ok(leases.map(|leases| {
@@ -105,7 +132,11 @@ impl Rite for Leases {
 
     fn check(history: &History) -> Checked {
         for zxid in 1..=history.durable() {
-            let leases = history.model.children("/semaphore/leases", zxid);
+            let directory = match LIMITS[LIMIT] {
+                Limit::InTheNode => "/semaphore",
+                _ => "/semaphore/leases",
+            };
+            let leases = history.model.children(directory, zxid);
             if leases.len() > 3 {
                 return Err(Violation(format!("leases at {zxid:#x}: {leases:?}")));
             }
@@ -141,10 +172,30 @@ impl Hold for Several {
 
 #[test]
 fn readers_read_together_and_a_writer_writes_alone() {
-    perform_turns::<ReadWrite>(24);
+    perform_turns::<ReadWrite<0>>(24);
+}
+
+#[test]
+fn readers_and_writers_of_kazoo_exclude_each_other() {
+    perform_turns::<ReadWrite<1>>(24);
+}
+
+#[test]
+fn readers_and_writers_exclude_each_other_across_a_bridge() {
+    perform_turns::<ReadWrite<2>>(24);
 }
 
 #[test]
 fn a_semaphore_has_no_more_leases_than_its_limit() {
-    perform_turns::<Leases>(24);
+    perform_turns::<Leases<0>>(24);
+}
+
+#[test]
+fn kazoos_semaphore_has_no_more_leases_than_its_limit() {
+    perform_turns::<Leases<1>>(24);
+}
+
+#[test]
+fn a_semaphore_whose_limit_changes_never_has_more_leases_than_the_greatest() {
+    perform_turns::<Leases<2>>(24);
 }

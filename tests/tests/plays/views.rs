@@ -181,16 +181,16 @@ fn look(part: &Part, snapshot: &Snapshot, newest: &mut i64) {
 /// Nodes and their data.
 type Nodes = BTreeMap<String, Vec<u8>>;
 
-/// Processes write in a tree and have caches of it.
+/// Processes write in a tree and have caches of it, so deep: of a node, of its children too, of everything.
 #[derive(Default)]
-struct Caching {
+struct Caching<const DEPTH: usize> {
     seen: Seen,
     writers: Arc<AtomicUsize>,
     /// What the caches showed when all was over.
     last: Arc<Mutex<Vec<Nodes>>>,
 }
 
-impl Play for Caching {
+impl<const DEPTH: usize> Play for Caching<DEPTH> {
     fn processes(&self) -> usize {
         3
     }
@@ -199,7 +199,12 @@ impl Play for Caching {
         let (seen, last) = (Arc::clone(&self.seen), Arc::clone(&self.last));
         let writers = Arc::clone(&self.writers);
         Box::pin(async move {
-            let Ok(cache) = Cache::tree(&part.client, TREE).start() else { return };
+            let cache = match DEPTH {
+                0 => Cache::node(&part.client, TREE),
+                1 => Cache::children(&part.client, TREE),
+                _ => Cache::tree(&part.client, TREE),
+            };
+            let Ok(cache) = cache.start() else { return };
             let mut newest = BTreeMap::new();
             while !part.is_over() {
                 change(&part).await;
@@ -237,7 +242,9 @@ impl Play for Caching {
 
     fn check(&self, history: &History) -> Checked {
         check_seen(&self.seen, history)?;
-        let all = history.model.all(history.durable()).filter(|(path, _)| path.starts_with(TREE));
+        let all = history.model.all(history.durable()).filter(|(path, _)| {
+            path.strip_prefix(TREE).is_some_and(|below| below.matches('/').count() <= DEPTH)
+        });
         let data = |node: &quorate_tests::sim::model::Node| node.data.clone().unwrap_or_default();
         let all: Nodes = all.map(|(path, node)| (path.to_owned(), data(node))).collect();
         for shown in self.last.lock().unwrap().iter() {
@@ -354,11 +361,25 @@ fn a_configuration_is_read_as_a_whole() {
     assert!(read > 200, "{read}");
 }
 
-#[test]
-fn a_cache_shows_what_there_is() {
-    let plays = perform::<Caching>(24).unwrap_or_else(|failure| panic!("{failure}"));
+fn perform_caching<const DEPTH: usize>() {
+    let plays = perform::<Caching<DEPTH>>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let seen: usize = plays.iter().map(|play| play.seen.lock().unwrap().len()).sum();
-    assert!(seen > 1_000, "{seen}");
+    assert!(seen > 300, "{seen}");
+}
+
+#[test]
+fn a_cache_of_a_node_shows_what_there_is() {
+    perform_caching::<0>();
+}
+
+#[test]
+fn a_cache_of_children_shows_what_there_is() {
+    perform_caching::<1>();
+}
+
+#[test]
+fn a_cache_of_a_tree_shows_what_there_is() {
+    perform_caching::<9>();
 }
 
 #[test]

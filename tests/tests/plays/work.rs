@@ -11,15 +11,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// The items, and whether they are known to have been put.
+pub(crate) type Items = Arc<Mutex<BTreeMap<String, bool>>>;
+
 /// Processes put items and do them.
 #[derive(Default)]
 struct Working<const LAYOUT: usize> {
-    /// The items, and whether they are known to have been put.
-    items: Arc<Mutex<BTreeMap<String, bool>>>,
+    items: Items,
     done: Arc<AtomicU64>,
 }
 
-const LAYOUTS: [Layout; 2] = [Layout::Curator, Layout::KazooLocking];
+const LAYOUTS: [Layout; 4] = [Layout::Curator, Layout::KazooLocking, Layout::Priority, Layout::Id];
 
 impl<const LAYOUT: usize> Play for Working<LAYOUT> {
     fn processes(&self) -> usize {
@@ -97,7 +99,12 @@ pub(crate) fn check_items(items: &Mutex<BTreeMap<String, bool>>, history: &Histo
 
 async fn put(part: &Part, queue: &WorkQueue, items: &Mutex<BTreeMap<String, bool>>) -> Result<()> {
     let (item, data) = new_item(part, items);
-    queue.put_once(Order::End, &[data.as_bytes()]).await?;
+    let order = match queue.layout() {
+        Layout::Priority => Order::Priority(i32::try_from(part.below(3)).unwrap()),
+        Layout::Id => Order::Id(&item),
+        _ => Order::End,
+    };
+    queue.put_once(order, &[data.as_bytes()]).await?;
     items.lock().unwrap().insert(item, true);
     Ok(())
 }
@@ -118,16 +125,28 @@ pub(crate) async fn work(part: &Part, queue: &WorkQueue, done: &AtomicU64) -> Re
     Ok(())
 }
 
-#[test]
-fn every_item_of_curators_queue_is_done_once() {
-    let plays = perform::<Working<0>>(24).unwrap_or_else(|failure| panic!("{failure}"));
+fn perform_work<const LAYOUT: usize>() {
+    let plays = perform::<Working<LAYOUT>>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let done: u64 = plays.iter().map(|play| play.done.load(Relaxed)).sum();
     assert!(done > 100, "{done}");
 }
 
 #[test]
+fn every_item_of_curators_queue_is_done_once() {
+    perform_work::<0>();
+}
+
+#[test]
 fn every_item_of_kazoos_queue_is_done_once() {
-    let plays = perform::<Working<1>>(24).unwrap_or_else(|failure| panic!("{failure}"));
-    let done: u64 = plays.iter().map(|play| play.done.load(Relaxed)).sum();
-    assert!(done > 100, "{done}");
+    perform_work::<1>();
+}
+
+#[test]
+fn every_item_of_a_queue_with_priorities_is_done_once() {
+    perform_work::<2>();
+}
+
+#[test]
+fn every_item_of_a_queue_with_ids_is_done_once() {
+    perform_work::<3>();
 }

@@ -1,0 +1,84 @@
+//! Processes that gather at a counting barrier, whose size one of them says again and again.
+
+use super::{is_of_the_world, leaves_nothing, perform};
+use quorate::client::{ErrorCode, Task};
+use quorate::recipes::counting_barrier::CountingBarrier;
+use quorate_tests::sim::env::{Checked, Violation};
+use quorate_tests::sim::history::History;
+use quorate_tests::sim::stage::{Part, Play};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Two have to arrive, of three.
+#[derive(Default)]
+struct Gathering {
+    /// From the zxid at which a process arrived to one behind the moment at which it went on.
+    went_on: Arc<Mutex<Vec<(i64, i64)>>>,
+}
+
+impl Play for Gathering {
+    fn processes(&self) -> usize {
+        3
+    }
+
+    fn part(&self, part: Part) -> Task {
+        let went_on = Arc::clone(&self.went_on);
+        Box::pin(async move {
+            let barrier = CountingBarrier::new(&part.client, BARRIER);
+            while !part.is_over() {
+                let polls = if part.below(4) == 0 { part.below(30) } else { u64::MAX };
+                let result = if part.number == 0 && part.below(3) == 0 {
+                    part.cut_short(polls, barrier.prepare(SIZE)).await.unwrap_or(Ok(()))
+                } else {
+                    let patience = Duration::from_millis(part.below(5_000));
+                    match part.cut_short(polls, barrier.arrive_within(b"", patience)).await {
+                        Some(Ok(Some(held))) => {
+                            // A notification says no zxid: an answer does.
+                            if part.client.exists("/").await.is_ok() {
+                                let span = (held.token(), part.client.last_zxid());
+                                went_on.lock().unwrap().push(span);
+                            }
+                            part.client.sleep(Duration::from_millis(part.below(500))).await;
+                            if part.below(4) == 0 { Ok(drop(held)) } else { held.release().await }
+                        }
+                        Some(Err(error)) => Err(error),
+                        _ => Ok(()),
+                    }
+                };
+                // Nobody has said yet how many have to come.
+                if let Err(error) = result
+                    && !is_of_the_world(&error)
+                    && error.code() != ErrorCode::NoNode
+                    && error.code() != ErrorCode::BadArguments
+                {
+                    part.fail(error.to_string());
+                }
+                part.client.sleep(Duration::from_millis(part.below(100))).await;
+            }
+            leaves_nothing(&part).await;
+        })
+    }
+
+    fn check(&self, history: &History) -> Checked {
+        let is_open = |zxid| {
+            let names = history.model.children(BARRIER, zxid);
+            names.len() >= SIZE || names.iter().any(|name| *name == "ready")
+        };
+        for &(from, to) in self.went_on.lock().unwrap().iter() {
+            if !(from..=to).any(is_open) {
+                return Err(Violation(format!("went on alone, from {from:#x} to {to:#x}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn nobody_goes_on_at_a_counting_barrier_before_enough_are_there() {
+    let plays = perform::<Gathering>(24).unwrap_or_else(|failure| panic!("{failure}"));
+    let went_on: usize = plays.iter().map(|play| play.went_on.lock().unwrap().len()).sum();
+    assert!(went_on > 100, "{went_on}");
+}
+
+const BARRIER: &str = "/counting";
+const SIZE: usize = 2;
