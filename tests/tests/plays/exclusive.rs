@@ -28,6 +28,11 @@ impl Hold for Held {
         Some(Held::guarded(self))
     }
 
+    fn lost(&self) -> Option<Later<'static, ()>> {
+        let lost = Held::lost(self);
+        Some(Box::pin(async move { _ = lost.await }))
+    }
+
     fn release(self: Box<Self>) -> Later<'static, Result<()>> {
         Box::pin(Held::release(*self))
     }
@@ -276,6 +281,10 @@ impl Hold for Led {
 
     fn guarded(&self) -> Option<Transaction> {
         Some(self.term.guarded())
+    }
+
+    fn lost(&self) -> Option<Later<'static, ()>> {
+        Some(Box::pin(self.term.lost()))
     }
 
     fn release(self: Box<Self>) -> Later<'static, Result<()>> {

@@ -1,6 +1,6 @@
 //! The exclusive lock: no two processes believe that they hold it, and what a sleeper does too late does not happen.
 
-use super::{is_of_the_world, perform};
+use super::{is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, Task};
 use quorate::recipes::kit::Held;
 use quorate::recipes::lock::Lock;
@@ -54,6 +54,7 @@ impl Play for Locking {
                 }
                 part.client.sleep(Duration::from_millis(1 + part.below(50))).await;
             }
+            leaves_nothing(&part).await;
         })
     }
 

@@ -222,5 +222,5 @@ fn an_observer_sees_who_leads() {
         play.seen.lock().unwrap().keys().filter(|token| led.contains_key(token)).count()
     };
     let known: usize = plays.iter().map(|play| known(play)).sum();
-    assert!(known > 100, "{known}");
+    assert!(known > 40, "{known}");
 }

@@ -4,7 +4,7 @@ use super::Later;
 use super::turns::{Grant, Hold, Rite, Share, perform_turns};
 use quorate::client::{Result, Transaction};
 use quorate::recipes::kit::Held;
-use quorate::recipes::layout::lock::Mode;
+use quorate::recipes::layout::read_write::Mode;
 use quorate::recipes::layout::semaphore::Kind;
 use quorate::recipes::read_write::ReadWriteLock;
 use quorate::recipes::semaphore::Semaphore;
@@ -16,7 +16,8 @@ use std::time::Duration;
 /// Readers together, a writer alone, in one of the modes.
 struct ReadWrite<const MODE: usize>(ReadWriteLock);
 
-const MODES: [Mode; 3] = [Mode::Curator, Mode::Kazoo { yields_to_curator: false }, Mode::Bridge];
+const MODES: [Mode; 5] =
+    [Mode::Curator, Mode::Kazoo, Mode::Bridge, Mode::Documentation, Mode::Textbook(String::new())];
 /// So much is everything: more readers than there ever are.
 const ALL: u32 = 1_000;
 
@@ -38,7 +39,11 @@ impl<const MODE: usize> Rite for ReadWrite<MODE> {
     const ROOM: u32 = ALL;
 
     fn new(part: &Part) -> Self {
-        Self(ReadWriteLock::new(&part.client, "/rw").mode(MODES[MODE]))
+        let mode = match MODES[MODE].clone() {
+            Mode::Textbook(_) => Mode::Textbook(format!("host{}", part.number)),
+            other => other,
+        };
+        Self(ReadWriteLock::new(&part.client, "/rw").mode(mode))
     }
 
     fn enter<'a>(&'a self, part: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
@@ -183,6 +188,16 @@ fn readers_and_writers_of_kazoo_exclude_each_other() {
 #[test]
 fn readers_and_writers_exclude_each_other_across_a_bridge() {
     perform_turns::<ReadWrite<2>>(24);
+}
+
+#[test]
+fn readers_and_writers_of_the_documentation_exclude_each_other() {
+    perform_turns::<ReadWrite<3>>(24);
+}
+
+#[test]
+fn readers_and_writers_of_the_textbook_exclude_each_other() {
+    perform_turns::<ReadWrite<4>>(24);
 }
 
 #[test]
