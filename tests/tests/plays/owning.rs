@@ -144,8 +144,8 @@ async fn work(part: &Part, lock: &Lock, heard: &AtomicU64) -> Result<()> {
 /// Some lead; everybody watches who does.
 #[derive(Default)]
 struct Observing {
-    /// Data of leaders, by token, as their observers saw them; and as the leaders say.
-    seen: Arc<Mutex<BTreeMap<i64, Vec<u8>>>>,
+    /// Data of leaders, by token, as their observers saw them, and a zxid behind the moment; and as the leaders say.
+    seen: Arc<Mutex<BTreeMap<i64, (Vec<u8>, i64)>>>,
     led: Arc<Mutex<BTreeMap<i64, Vec<u8>>>>,
 }
 
@@ -174,7 +174,11 @@ impl Play for Observing {
                 let newer = within(&**environment, limit, observer.newer_than(newest)).await;
                 if let Some(leader) = newer.flatten() {
                     newest = leader.token;
-                    seen.lock().unwrap().insert(leader.token, leader.data);
+                    // A notification says no zxid: an answer does.
+                    if part.client.exists("/").await.is_ok() {
+                        let at = part.client.last_zxid();
+                        seen.lock().unwrap().insert(leader.token, (leader.data, at));
+                    }
                 }
             }
             // In a calm world everybody sees who leads.
@@ -191,11 +195,19 @@ impl Play for Observing {
         })
     }
 
-    fn check(&self, _: &History) -> Checked {
+    fn check(&self, history: &History) -> Checked {
+        let first_in_line = |zxid| {
+            let names = history.model.children("/latch", zxid);
+            let first = names.iter().min_by_key(|name| name.rsplit('-').next())?;
+            history.model.at(&format!("/latch/{first}"), zxid).map(|node| node.wire().czxid)
+        };
         let led = self.led.lock().unwrap();
-        for (token, data) in self.seen.lock().unwrap().iter() {
+        for (token, (data, at)) in self.seen.lock().unwrap().iter() {
             if led.get(token).is_some_and(|leader| leader != data) {
                 return Err(Violation(format!("{token:#x} was led by another than {data:?}")));
+            }
+            if !(*token..=*at).any(|zxid| first_in_line(zxid) == Some(*token)) {
+                return Err(Violation(format!("{token:#x} was never first in line")));
             }
         }
         Ok(())
