@@ -5,6 +5,7 @@ use quorate::client::{ErrorCode, Task};
 use quorate::recipes::counting_barrier::CountingBarrier;
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
+use quorate_tests::sim::model::{Change, Kind};
 use quorate_tests::sim::stage::{Part, Play};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,10 +61,23 @@ impl Play for Gathering {
     }
 
     fn check(&self, history: &History) -> Checked {
-        let is_open = |zxid| {
+        let members = |zxid| {
             let names = history.model.children(BARRIER, zxid);
-            names.len() >= SIZE || names.iter().any(|name| *name == "ready")
+            names.iter().filter(|name| *name != "ready").count()
         };
+        let is_open = |zxid| {
+            members(zxid) >= SIZE || history.model.at(&format!("{BARRIER}/ready"), zxid).is_some()
+        };
+        for zxid in 1..=history.durable() {
+            let opens =
+                |change: &Change| change.path.ends_with("/ready") && change.kind == Kind::Created;
+            if history.changes(zxid).iter().any(opens) && members(zxid) < SIZE {
+                return Err(Violation(format!(
+                    "opened at {zxid:#x} for {} of {SIZE}",
+                    members(zxid)
+                )));
+            }
+        }
         for &(from, to) in self.went_on.lock().unwrap().iter() {
             if !(from..=to).any(is_open) {
                 return Err(Violation(format!("went on alone, from {from:#x} to {to:#x}")));
