@@ -4,8 +4,9 @@
 
 use quorate::client::blocking::wait;
 use quorate::client::{
-    Client, Completion, CreateMode, ErrorCode, Inbox, Notice, Request, WatchEvent,
+    Client, Completion, CreateMode, ErrorCode, Inbox, Notice, Request, WatchEvent, within,
 };
+use quorate::recipes::lock::Lock;
 use quorate::server::Server;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -174,5 +175,32 @@ fn a_stream_that_nobody_reads_is_bounded() -> Outcome {
         events.push(wait(watcher.next())?);
     }
     assert_eq!(events.len(), 11);
+    Ok(())
+}
+
+/// Who waits for requests to be answered again, as every recipe does, would wait for ever.
+#[test]
+fn a_client_that_is_not_to_renew_says_that_its_session_is_over() -> Outcome {
+    let _alone = alone();
+    let server = Server::builder().volatile().no_port().start()?;
+    let other = wait(Client::builder().in_process(&server).connect())?;
+    let held = wait(Lock::new(&other, "/lock").acquire())?;
+    let client = wait(Client::builder().in_process(&server).renew(false).connect())?;
+    let (sender, acquired) = std::sync::mpsc::channel();
+    let lock = Lock::new(&client, "/lock");
+    client.environment().spawn(Box::pin(async move {
+        let _ = sender.send(lock.acquire().await.map(drop));
+    }));
+    while wait(other.children("/lock"))?.0.len() < 2 {
+        wait(other.sleep(Duration::from_millis(1)));
+    }
+    let twin =
+        wait(Client::builder().in_process(&server).resume(client.identity().unwrap()).connect())?;
+    wait(twin.close())?;
+    let error = acquired.recv_timeout(PATIENCE)?.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::SessionExpired);
+    let connected = within(&**client.environment(), PATIENCE, client.connected());
+    assert_eq!(wait(connected).unwrap().unwrap_err().code(), ErrorCode::SessionExpired);
+    wait(held.release())?;
     Ok(())
 }

@@ -163,7 +163,7 @@ impl Client {
     /// Waits until requests are being answered.
     ///
     /// # Errors
-    /// When that cannot happen any more: closed, refused credentials, or lost without renewal.
+    /// When that cannot happen any more: closed, refused credentials, or lost [without renewal](Builder::renew) (`SessionExpired`).
     pub async fn connected(&self) -> Result<()> {
         let mut states = self.states();
         loop {
@@ -174,6 +174,9 @@ impl Client {
                 }
                 State::Closed => return Err(Error::new(ErrorCode::Closing, "connect", "")),
                 State::AuthFailed => return Err(Error::new(ErrorCode::AuthFailed, "connect", "")),
+                State::Lost if self.shared().is_over() => {
+                    return Err(Error::new(ErrorCode::SessionExpired, "connect", ""));
+                }
                 State::Connecting | State::Suspended | State::Lost => {
                     states.next().await;
                 }

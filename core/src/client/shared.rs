@@ -149,6 +149,11 @@ impl Shared {
         (core.session.counters(), core.session.in_flight(), core.session.watch_count())
     }
 
+    /// Whether the session is lost and no other follows.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().session.is_over()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock()
     }

@@ -40,7 +40,12 @@ impl Play for Gathering {
                                 went_on.lock().unwrap().push(span);
                             }
                             part.client.sleep(Duration::from_millis(part.below(500))).await;
-                            if part.below(4) == 0 { Ok(drop(held)) } else { held.release().await }
+                            if part.below(4) > 0 {
+                                held.release().await
+                            } else {
+                                drop(held);
+                                Ok(())
+                            }
                         }
                         Some(Err(error)) => Err(error),
                         _ => Ok(()),

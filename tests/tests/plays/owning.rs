@@ -141,11 +141,14 @@ async fn work(part: &Part, lock: &Lock, heard: &AtomicU64) -> Result<()> {
     asked.map(drop)
 }
 
+/// A leader's data, and a zxid behind the moment at which they were seen.
+type Sighting = (Vec<u8>, i64);
+
 /// Some lead; everybody watches who does.
 #[derive(Default)]
 struct Observing {
-    /// Data of leaders, by token, as their observers saw them, and a zxid behind the moment; and as the leaders say.
-    seen: Arc<Mutex<BTreeMap<i64, (Vec<u8>, i64)>>>,
+    /// Data of leaders, by token, as their observers saw them, and as the leaders say.
+    seen: Arc<Mutex<BTreeMap<i64, Sighting>>>,
     led: Arc<Mutex<BTreeMap<i64, Vec<u8>>>>,
 }
 

@@ -268,7 +268,7 @@ async fn write(ledger: &Ledger, hold: &dyn Hold, shares: &[Share], room: u32) {
     }
     if let Some(guarded) = hold.guarded().filter(|_| !whole.is_empty()) {
         let set = |multi: Transaction, share: &&Share| {
-            multi.set(&register(share.thing), share.token.to_string().as_bytes(), None)
+            multi.set(register(share.thing), share.token.to_string().as_bytes(), None)
         };
         // Whether it has happened does not matter: it must not when this is another's.
         let _ = whole.iter().fold(guarded, set).commit().await;

@@ -262,7 +262,8 @@ impl ClientSession {
     }
 
     /// Whether the session is lost and is not to be followed by another.
-    fn is_over(&self) -> bool {
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         self.state == State::Lost && !self.settings.renew
     }
 
