@@ -15,7 +15,7 @@ use super::super::layout::protected::Id;
 use super::patience::{
     delete_if_there, ensure, exhausted, fresh_id, join, name_of, parent_of, patiently,
 };
-use super::removal::{in_background, surely};
+use super::removal::{in_background, is_starting, surely};
 use crate::client::{Client, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat};
 use sign::{Sign, mark};
 
@@ -323,7 +323,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if !self.live || !self.lifetime.is_alive() {
+        if !self.live || is_starting() || !self.lifetime.is_alive() {
             return;
         }
         let names = std::mem::take(&mut self.names);

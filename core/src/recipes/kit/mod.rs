@@ -30,5 +30,6 @@ pub use patience::{
 };
 pub use race::{First, first, first_of};
 pub use receipt::Receipt;
+pub(crate) use removal::is_starting;
 pub use removal::{Passing, in_background, surely};
 pub use turn::Line;

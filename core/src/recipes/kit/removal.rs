@@ -4,6 +4,7 @@ use super::backoff::Backoff;
 use super::patience::{delete_if_there, fresh_id, join};
 use super::race::first;
 use crate::client::{Client, ErrorCode, Lifetime, Result};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Repeats a removal until it has happened or the session is over. That the server cannot write for a while is no reason to give up:
@@ -66,11 +67,38 @@ pub fn in_background(
     removal: impl Future<Output = Result<()>> + Send + 'static,
 ) {
     let environment = Arc::clone(client.environment());
+    let _starting = Starting::begin();
     environment.spawn(Box::pin(async move {
         if let Err(error) = removal.await {
             tracing::warn!(%error, "{what} could not be removed");
         }
     }));
+}
+
+/// Whether a removal is just being started on this thread. Who is dropped meanwhile belongs to it: nobody runs tasks any more, and another one would be
+/// dropped just so, without end.
+pub(crate) fn is_starting() -> bool {
+    STARTING.try_with(Cell::get).unwrap_or(true)
+}
+
+struct Starting {
+    before: bool,
+}
+
+impl Starting {
+    fn begin() -> Self {
+        Self { before: STARTING.try_with(|starting| starting.replace(true)).unwrap_or(true) }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        let _ending = STARTING.try_with(|starting| starting.set(self.before));
+    }
+}
+
+thread_local! {
+    static STARTING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// An ephemeral node that serves for a moment and that nobody waits for. Dropping this removes it in the background, whether it was created or

@@ -9,7 +9,7 @@ use crate::client::{
     Client, CreateMode, Error, ErrorCode, Lifetime, PartResult, Result, Transaction,
 };
 use crate::recipes::kit::{
-    self, Backoff, Loss, ensure, fresh_id, in_background, patiently, surely,
+    self, Backoff, Loss, ensure, fresh_id, in_background, is_starting, patiently, surely,
 };
 
 /// An item, held. Dropping it gives the item back in the background.
@@ -260,7 +260,7 @@ impl Mark {
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        if !self.live || !self.lifetime.is_alive() {
+        if !self.live || is_starting() || !self.lifetime.is_alive() {
             return;
         }
         let mut rest = Self {
