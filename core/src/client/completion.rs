@@ -70,7 +70,7 @@ pub type Call = Box<dyn Fn() + Send + Sync>;
 /// It is bounded. A client's results that wait here count as requests in flight, and so do bytes of them: beyond
 /// [`Builder::max_in_flight`](super::Builder::max_in_flight) a submission to this inbox is refused with `ThrottledOp` until they are taken. What was in
 /// flight before still comes. Events have a bound of their own, 64 times
-/// [`Builder::watch_limit`](super::Builder::watch_limit): beyond it a watch is told once that it [missed](Notice::Missed) some.
+/// [`Builder::max_events`](super::Builder::max_events): beyond it a watch is told once that it [missed](Notice::Missed) some.
 ///
 /// ```
 /// # quorate::client::blocking::wait(async {
