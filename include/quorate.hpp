@@ -1,9 +1,10 @@
 // quorate in C++17: move-only handles over quorate.h, with exceptions or without.
 //
-// Each operation exists twice. `client.get("/a")` throws quorate::error; `client.try_get("/a")`
-// returns quorate::result, which has either the value or the error. Handles close themselves;
-// what can fail when they do is asked with the function of its own (close, release, leave).
-// Time limits are std::chrono durations; quorate::forever is none.
+// Operations exist twice. `client.get("/a")` throws quorate::error; `client.try_get("/a")`
+// returns quorate::result, which has either the value or the error. Those that wait for a
+// server have a third form: `client.get_async("/a")` returns quorate::pending, and does not
+// block. Handles close themselves; what can fail when they do is asked with the function of its
+// own (close, release, leave). Time limits are std::chrono durations; quorate::forever is none.
 //
 // Callbacks are std::function, which the handle owns until nothing calls it any more. They run
 // on a thread of the client's own, and may call everything. An exception that leaves one ends
@@ -11,171 +12,25 @@
 #ifndef QUORATE_HPP
 #define QUORATE_HPP
 
-#include "quorate.h"
+#include "quorate_base.hpp"
+#include "quorate_pending.hpp"
 
-#include <chrono>
 #include <cstring>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace quorate {
-
-/// A time limit, and none.
-using limit = std::chrono::milliseconds;
-inline constexpr limit forever{QUORATE_NO_LIMIT};
-
-/// Any version will do.
-inline constexpr int32_t any_version = QUORATE_ANY_VERSION;
-
-using stat = quorate_stat;
-
-/// Why something failed.
-class error : public std::runtime_error {
-  public:
-    explicit error(const quorate_error *from)
-        : std::runtime_error(quorate_error_message(from)), code_(quorate_error_code(from)),
-          operation_(quorate_error_operation(from)), path_(quorate_error_path(from)),
-          outcome_unknown_(quorate_error_outcome_unknown(from) != 0),
-          part_(quorate_error_part(from)) {}
-
-    /// QUORATE_NO_NODE and so on.
-    int32_t code() const noexcept { return code_; }
-    /// `NoNode` and so on.
-    const char *name() const noexcept { return quorate_status_name(code_); }
-    /// ZooKeeper's name for the operation, or the recipe's.
-    const std::string &operation() const noexcept { return operation_; }
-    /// The node; empty when none is concerned.
-    const std::string &path() const noexcept { return path_; }
-    /// Whether it may have happened all the same.
-    bool outcome_unknown() const noexcept { return outcome_unknown_; }
-    /// Which part of a multi failed; -1 for none.
-    int32_t part() const noexcept { return part_; }
-
-  private:
-    int32_t code_;
-    std::string operation_, path_;
-    bool outcome_unknown_;
-    int32_t part_;
-};
-
-/// A value, or the error instead of it.
-template <class T> class [[nodiscard]] result {
-  public:
-    result(T value) : value_(std::move(value)) {}
-    result(quorate::error error) : error_(std::move(error)) {}
-
-    bool ok() const noexcept { return value_.has_value(); }
-    explicit operator bool() const noexcept { return ok(); }
-    /// The value; throws the error when there is none.
-    T &&value() && {
-        if (!value_)
-            throw std::move(*error_);
-        return std::move(*value_);
-    }
-    T &value() & {
-        if (!value_)
-            throw *error_;
-        return *value_;
-    }
-    T &operator*() &noexcept { return *value_; }
-    T *operator->() noexcept { return &*value_; }
-    /// The error; only when there is no value.
-    const quorate::error &failure() const noexcept { return *error_; }
-    /// QUORATE_OK or the error's code.
-    int32_t code() const noexcept { return error_ ? error_->code() : QUORATE_OK; }
-
-  private:
-    std::optional<T> value_;
-    std::optional<quorate::error> error_;
-};
-
-/// What has no value.
-struct done {};
-
-/// Takes the exceptions that leave callbacks; called by the thread that called back.
-inline std::function<void(std::exception_ptr)> &on_exception() {
-    static std::function<void(std::exception_ptr)> handler;
-    return handler;
-}
-
 namespace detail {
 
-inline error last() { return error(quorate_last_error()); }
-
-template <class T, class F> result<T> checked(int32_t status, F &&value) {
-    if (status != QUORATE_OK)
-        return last();
-    return value();
-}
-
-inline result<done> checked(int32_t status) {
-    if (status != QUORATE_OK)
-        return last();
-    return done{};
-}
-
-inline const uint8_t *bytes(std::string_view data) {
-    return reinterpret_cast<const uint8_t *>(data.data());
-}
-
-/// A quorate_result that clears itself.
-struct answer {
-    quorate_result raw{};
-    answer() { raw.size = sizeof raw; }
-    answer(const answer &) = delete;
-    answer &operator=(const answer &) = delete;
-    ~answer() { quorate_result_clear(&raw); }
-};
-
-/// A handle that is closed once.
-template <int32_t (*Close)(uint64_t)> class handle {
-  public:
-    handle() = default;
-    explicit handle(uint64_t id) : id_(id) {}
-    handle(handle &&other) noexcept : id_(other.release()) {}
-    handle &operator=(handle &&other) noexcept {
-        if (this != &other) {
-            reset();
-            id_ = other.release();
-        }
-        return *this;
-    }
-    ~handle() { reset(); }
-
-    uint64_t get() const noexcept { return id_; }
-    uint64_t release() noexcept { return std::exchange(id_, 0); }
-    void reset() noexcept {
-        if (id_ != 0)
-            Close(release());
-    }
-
-  private:
-    uint64_t id_ = 0;
-};
-
-template <class F> void contained(F &&work) noexcept {
-    try {
-        work();
-    } catch (...) {
-        try {
-            if (on_exception())
-                on_exception()(std::current_exception());
-        } catch (...) {
-        }
-    }
-}
-
-template <class F> void destroy(void *user) noexcept { delete static_cast<F *>(user); }
-
+/// A client is waited for until nothing calls back any more: what callbacks know may be gone
+/// afterwards.
 inline int32_t close_client(uint64_t id) { return quorate_client_close(id, forever.count()); }
-/// Destructors do not wait for long: what is not done by then is done in the background.
+/// Other destructors do not wait for long: what is not done by then is done in the background.
 inline constexpr int64_t patience = 5000;
 inline int32_t release_held(uint64_t id) { return quorate_held_release(id, patience); }
 inline int32_t leave_election(uint64_t id) { return quorate_election_leave(id, patience); }
@@ -369,18 +224,28 @@ class multi {
         }
         detail::answer answer;
         auto status = quorate_multi_commit(handle_.release(), within.count(), &answer.raw);
-        return detail::checked<std::vector<part>>(status, [&] {
-            std::vector<part> parts;
-            for (size_t i = 0; i < answer.raw.parts_count; i++) {
-                const quorate_part *from = answer.raw.parts[i];
-                parts.push_back({from->path ? from->path : "", from->stat});
-            }
-            return parts;
-        });
+        return detail::checked<std::vector<part>>(status, [&] { return parts_of(answer.raw); });
     }
     std::vector<part> commit(limit within = forever) { return try_commit(within).value(); }
+    pending<std::vector<part>> commit_async() {
+        if (wrong_) {
+            handle_.reset();
+            return detail::refused<std::vector<part>>(*std::exchange(wrong_, std::nullopt));
+        }
+        return detail::submitted(parts_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_multi_commit_async(handle_.release(), token);
+        });
+    }
 
   private:
+    static std::vector<part> parts_of(const quorate_result &raw) {
+        std::vector<part> parts;
+        for (size_t i = 0; i < raw.parts_count; i++) {
+            const quorate_part *from = raw.parts[i];
+            parts.push_back({from->path ? from->path : "", from->stat});
+        }
+        return parts;
+    }
     multi &added(int32_t status) {
         if (status != QUORATE_OK && !wrong_)
             wrong_ = detail::last();
@@ -406,39 +271,45 @@ class held_lock {
   public:
     explicit held_lock(quorate_held_t id) : handle_(id) {}
 
-    int64_t token() const {
+    result<int64_t> try_token() const {
         int64_t token = 0;
-        detail::checked(quorate_held_token(id(), &token)).value();
-        return token;
+        return detail::checked<int64_t>(quorate_held_token(id(), &token),
+                                        [&] { return token; });
     }
+    int64_t token() const { return try_token().value(); }
     /// The lock's node.
-    std::string path() const {
+    result<std::string> try_path() const {
         std::string path(4096, '\0');
-        detail::checked(quorate_held_path(id(), path.data(), path.size())).value();
-        path.resize(std::strlen(path.c_str()));
-        return path;
+        auto status = quorate_held_path(id(), path.data(), path.size());
+        return detail::checked<std::string>(status, [&] {
+            path.resize(std::strlen(path.c_str()));
+            return path;
+        });
     }
+    std::string path() const { return try_path().value(); }
     bool is_held() const noexcept { return quorate_held_check(id()) == QUORATE_OK; }
     /// Calls `lost` once when it is lost, with QUORATE_LOST_…
-    void on_lost(std::function<void(int32_t)> lost) {
+    result<done> try_on_lost(std::function<void(int32_t)> lost) {
         using F = std::function<void(int32_t)>;
         auto call = [](void *user, int32_t reason) {
             detail::contained([&] { (*static_cast<F *>(user))(reason); });
         };
-        detail::checked(
-            quorate_held_on_lost(id(), call, new F(std::move(lost)), detail::destroy<F>))
-            .value();
+        return detail::checked(
+            quorate_held_on_lost(id(), call, new F(std::move(lost)), detail::destroy<F>));
     }
+    void on_lost(std::function<void(int32_t)> lost) { try_on_lost(std::move(lost)).value(); }
     /// Waits until it is lost; false when it is still held after that time.
-    bool wait_lost(limit within = forever) const {
-        return quorate_held_wait_lost(id(), within.count(), nullptr) == QUORATE_OK;
+    result<bool> try_wait_lost(limit within = forever) const {
+        return detail::ended(quorate_held_wait_lost(id(), within.count(), nullptr));
     }
+    bool wait_lost(limit within = forever) const { return try_wait_lost(within).value(); }
     /// Writes that happen only while it is held.
-    quorate::multi guarded() const {
+    result<quorate::multi> try_guarded() const {
         quorate_multi_t multi = 0;
-        detail::checked(quorate_held_guarded(id(), &multi)).value();
-        return quorate::multi(multi);
+        return detail::checked<quorate::multi>(quorate_held_guarded(id(), &multi),
+                                               [&] { return quorate::multi(multi); });
     }
+    quorate::multi guarded() const { return try_guarded().value(); }
     result<done> try_release(limit within = forever) {
         return detail::checked(quorate_held_release(handle_.release(), within.count()));
     }
@@ -454,32 +325,35 @@ class term {
   public:
     explicit term(quorate_term_t id) : handle_(id) {}
 
-    int64_t token() const {
+    result<int64_t> try_token() const {
         int64_t token = 0;
-        detail::checked(quorate_term_token(id(), &token)).value();
-        return token;
+        return detail::checked<int64_t>(quorate_term_token(id(), &token),
+                                        [&] { return token; });
     }
+    int64_t token() const { return try_token().value(); }
     bool holds() const noexcept { return quorate_term_check(id()) == QUORATE_OK; }
     /// Calls `lost` once when the term is over.
-    void on_lost(std::function<void()> lost) {
+    result<done> try_on_lost(std::function<void()> lost) {
         using F = std::function<void()>;
         auto call = [](void *user, int32_t) {
             detail::contained([&] { (*static_cast<F *>(user))(); });
         };
-        detail::checked(
-            quorate_term_on_lost(id(), call, new F(std::move(lost)), detail::destroy<F>))
-            .value();
+        return detail::checked(
+            quorate_term_on_lost(id(), call, new F(std::move(lost)), detail::destroy<F>));
     }
+    void on_lost(std::function<void()> lost) { try_on_lost(std::move(lost)).value(); }
     /// Waits until the term is over; false when it goes on after that time.
-    bool wait_lost(limit within = forever) const {
-        return quorate_term_wait_lost(id(), within.count()) == QUORATE_OK;
+    result<bool> try_wait_lost(limit within = forever) const {
+        return detail::ended(quorate_term_wait_lost(id(), within.count()));
     }
+    bool wait_lost(limit within = forever) const { return try_wait_lost(within).value(); }
     /// Writes that happen only while the leader's node exists.
-    quorate::multi guarded() const {
+    result<quorate::multi> try_guarded() const {
         quorate_multi_t multi = 0;
-        detail::checked(quorate_term_guarded(id(), &multi)).value();
-        return quorate::multi(multi);
+        return detail::checked<quorate::multi>(quorate_term_guarded(id(), &multi),
+                                               [&] { return quorate::multi(multi); });
     }
+    quorate::multi guarded() const { return try_guarded().value(); }
     quorate_term_t id() const noexcept { return handle_.get(); }
 
   private:
@@ -497,10 +371,19 @@ class election {
                                      [&] { return term(id); });
     }
     term lead(limit within = forever) { return try_lead(within).value(); }
-    bool is_leader() const {
-        int32_t leads = 0;
-        return quorate_election_is_leader(handle_.get(), &leads) == QUORATE_OK && leads != 0;
+    /// The same without waiting. Cancelled or dropped, it is still a candidate.
+    pending<term> lead_async(limit within = forever) {
+        auto led = [](const quorate_result &raw) { return term(raw.handle); };
+        return detail::submitted<term>(led, [&](uint64_t token, quorate_call_t *call) {
+            return quorate_election_lead_async(handle_.get(), within.count(), token, call);
+        });
     }
+    result<bool> try_is_leader() const {
+        int32_t leads = 0;
+        return detail::checked<bool>(quorate_election_is_leader(handle_.get(), &leads),
+                                     [&] { return leads != 0; });
+    }
+    bool is_leader() const { return try_is_leader().value(); }
     result<done> try_leave(limit within = forever) {
         return detail::checked(quorate_election_leave(handle_.release(), within.count()));
     }
@@ -576,6 +459,7 @@ class client {
             raw.user = new F(with.on_state);
             raw.destroy = detail::destroy<F>;
         }
+        raw.completion = detail::finished;
         quorate_client_t id = 0;
         return detail::checked<client>(quorate_client_connect(&raw, within.count(), &id),
                                        [&] { return client(id); });
@@ -598,7 +482,10 @@ class client {
     }
     void close(limit within = forever) { try_close(within).value(); }
     /// Ends without telling the server: the session can be resumed.
-    void abandon() { quorate_client_abandon(handle_.release(), forever.count()); }
+    result<done> try_abandon(limit within = forever) {
+        return detail::checked(quorate_client_abandon(handle_.release(), within.count()));
+    }
+    void abandon(limit within = forever) { try_abandon(within).value(); }
 
     result<created> try_create(const std::string &path, std::string_view data = {},
                                quorate::mode as = quorate::mode::persistent,
@@ -608,14 +495,22 @@ class client {
         detail::answer answer;
         auto status = quorate_create(id(), path.c_str(), detail::bytes(data), data.size(),
                                      &options.raw, within.count(), &answer.raw);
-        return detail::checked<created>(status, [&] {
-            return created{answer.raw.path, answer.raw.stat};
-        });
+        return detail::checked<created>(status, [&] { return created_of(answer.raw); });
     }
     created create(const std::string &path, std::string_view data = {},
                    quorate::mode as = quorate::mode::persistent, limit within = forever,
                    limit ttl = limit::zero(), const acl &allowed = {}) {
         return try_create(path, data, as, within, ttl, allowed).value();
+    }
+
+    pending<created> create_async(const std::string &path, std::string_view data = {},
+                                  quorate::mode as = quorate::mode::persistent,
+                                  limit ttl = limit::zero(), const acl &allowed = {}) {
+        detail::creation options(as, ttl, allowed);
+        return detail::submitted(created_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_create_async(id(), path.c_str(), detail::bytes(data), data.size(),
+                                        &options.raw, token);
+        });
     }
 
     result<node> try_get(const std::string &path, limit within = forever) {
@@ -625,6 +520,12 @@ class client {
     }
     node get(const std::string &path, limit within = forever) {
         return try_get(path, within).value();
+    }
+
+    pending<node> get_async(const std::string &path) {
+        return detail::submitted(node_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_get_async(id(), path.c_str(), token);
+        });
     }
 
     result<quorate::stat> try_set(const std::string &path, std::string_view data,
@@ -639,6 +540,14 @@ class client {
         return try_set(path, data, version, within).value();
     }
 
+    pending<quorate::stat> set_async(const std::string &path, std::string_view data,
+                                     int32_t version = any_version) {
+        return detail::submitted(changed_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_set_async(id(), path.c_str(), detail::bytes(data), data.size(),
+                                     version, token);
+        });
+    }
+
     result<done> try_remove(const std::string &path, int32_t version = any_version,
                             limit within = forever) {
         return detail::checked(quorate_delete(id(), path.c_str(), version, within.count()));
@@ -646,6 +555,12 @@ class client {
     void remove(const std::string &path, int32_t version = any_version,
                 limit within = forever) {
         try_remove(path, version, within).value();
+    }
+
+    pending<done> remove_async(const std::string &path, int32_t version = any_version) {
+        return detail::submitted(done_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_delete_async(id(), path.c_str(), version, token);
+        });
     }
 
     /// The stat of a node, if there is such a node.
@@ -660,6 +575,12 @@ class client {
         return try_exists(path, within).value();
     }
 
+    pending<std::optional<quorate::stat>> exists_async(const std::string &path) {
+        return detail::submitted(stat_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_exists_async(id(), path.c_str(), token);
+        });
+    }
+
     result<listing> try_children(const std::string &path, limit within = forever) {
         detail::answer answer;
         auto status = quorate_children(id(), path.c_str(), within.count(), &answer.raw);
@@ -669,11 +590,23 @@ class client {
         return try_children(path, within).value();
     }
 
+    pending<listing> children_async(const std::string &path) {
+        return detail::submitted(listing_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_children_async(id(), path.c_str(), token);
+        });
+    }
+
     result<done> try_sync(const std::string &path, limit within = forever) {
         return detail::checked(quorate_sync(id(), path.c_str(), within.count()));
     }
     void sync(const std::string &path, limit within = forever) {
         try_sync(path, within).value();
+    }
+
+    pending<done> sync_async(const std::string &path) {
+        return detail::submitted(done_of, [&](uint64_t token, quorate_call_t *) {
+            return quorate_sync_async(id(), path.c_str(), token);
+        });
     }
 
     result<quorate::multi> try_multi() {
@@ -736,6 +669,15 @@ class client {
                    std::string_view data = {}) {
         return try_lock(path, within, data).value();
     }
+    /// The same without waiting. Cancelled or dropped, it leaves no node behind.
+    pending<held_lock> lock_async(const std::string &path, limit within = forever,
+                                  std::string_view data = {}) {
+        auto options = lock_options(data);
+        return detail::submitted(held_of, [&](uint64_t token, quorate_call_t *call) {
+            return quorate_lock_acquire_async(id(), path.c_str(), &options, within.count(),
+                                              token, call);
+        });
+    }
     /// Takes it if nobody holds it or waits for it; otherwise the code is QUORATE_BUSY.
     result<held_lock> try_lock_now(const std::string &path, limit within = forever,
                                    std::string_view data = {}) {
@@ -774,6 +716,18 @@ class client {
         return with;
     }
 
+    static quorate_lock_options lock_options(std::string_view data) {
+        quorate_lock_options options{};
+        options.size = sizeof options;
+        options.data = detail::bytes(data);
+        options.data_length = data.size();
+        return options;
+    }
+
+    static done done_of(const quorate_result &) { return {}; }
+    static created created_of(const quorate_result &raw) { return {raw.path, raw.stat}; }
+    static quorate::stat changed_of(const quorate_result &raw) { return raw.stat; }
+    static held_lock held_of(const quorate_result &raw) { return held_lock(raw.handle); }
     static node node_of(const quorate_result &raw) {
         return {std::string(reinterpret_cast<const char *>(raw.data), raw.data_length),
                 raw.stat};
@@ -819,10 +773,7 @@ class client {
                                 int64_t, quorate_held_t *);
     result<held_lock> locked(locking take, const std::string &path, limit within,
                              std::string_view data) {
-        quorate_lock_options options{};
-        options.size = sizeof options;
-        options.data = detail::bytes(data);
-        options.data_length = data.size();
+        auto options = lock_options(data);
         quorate_held_t held = 0;
         return detail::checked<held_lock>(
             take(id(), path.c_str(), &options, within.count(), &held),

@@ -29,7 +29,7 @@ constexpr bool move_only = std::is_move_constructible_v<T> &&std::is_move_assign
 static_assert(move_only<quorate::client> && move_only<quorate::server>);
 static_assert(move_only<quorate::held_lock> && move_only<quorate::term>);
 static_assert(move_only<quorate::election> && move_only<quorate::watch>);
-static_assert(move_only<quorate::multi>);
+static_assert(move_only<quorate::multi> && move_only<quorate::pending<quorate::node>>);
 
 static void nodes(quorate::client &client) {
     auto created = client.create("/cpp/a", "one");
@@ -150,6 +150,81 @@ static void recipes(const quorate::server &server, quorate::client &client) {
     CHECK(second.lead(10s).token() > term.token());
 }
 
+// Results that come later: in order, and given up by whoever does not want them any more.
+static void later(quorate::server &server, quorate::client &client) {
+    auto made = client.create_async("/cpp/later", "0");
+    std::vector<quorate::pending<quorate::stat>> sets;
+    for (int i = 1; i <= 1000; i++)
+        sets.push_back(client.set_async("/cpp/later", std::to_string(i)));
+    auto read = client.get_async("/cpp/later");
+    auto stat = client.exists_async("/cpp/later");
+    auto names = client.children_async("/cpp/later");
+    auto synced = client.sync_async("/cpp/later");
+    auto both = client.multi().set("/cpp/later", "m").check("/cpp/later").commit_async();
+    auto gone = client.remove_async("/cpp/later");
+    CHECK(gone.wait() && gone.try_get());
+    CHECK(made.get().path == "/cpp/later" && read.get().data == "1000");
+    for (int i = 0; i < 1000; i++)
+        CHECK(sets[static_cast<size_t>(i)].wait(0s) &&
+              sets[static_cast<size_t>(i)].get().version == i + 1);
+    CHECK(stat.get()->version == 1000 && names.get().names.empty() && synced.try_get());
+    CHECK(both.get().size() == 2);
+
+    auto missing = client.get_async("/cpp/none").try_get();
+    CHECK(missing.code() == QUORATE_NO_NODE && missing.failure().path() == "/cpp/none");
+    CHECK(client.get_async("/a\xff").try_get().code() == QUORATE_INVALID_ARGUMENT);
+    auto wrong = client.multi().check("\xff").commit_async();
+    CHECK(wrong.try_get().code() == QUORATE_INVALID_ARGUMENT);
+    // Nobody waits for these.
+    client.set_async("/cpp/a", "unseen");
+    CHECK(client.get("/cpp/a").data == "unseen");
+
+    auto held = client.lock_async("/cpp/line").get();
+    quorate::client other(server);
+    auto waits = other.lock_async("/cpp/line");
+    auto dropped = std::make_optional(other.lock_async("/cpp/line"));
+    await([&] { return client.children("/cpp/line").names.size() == 3; });
+    CHECK(!waits.wait(1ms) && waits.cancel() && !waits.cancel());
+    CHECK(waits.try_get().code() == QUORATE_CANCELLED);
+    dropped.reset();
+    await([&] { return client.children("/cpp/line").names.size() == 1; });
+    auto late = other.lock_async("/cpp/line", 10ms);
+    CHECK(late.try_get().code() == QUORATE_TIMED_OUT);
+    auto next = other.lock_async("/cpp/line");
+    held.release();
+    auto taken = next.get();
+    CHECK(taken.is_held());
+    CHECK(!taken.guarded().set("/cpp/a", "next").commit().empty());
+    {
+        // Granted, and nobody takes it: released.
+        auto unwanted = client.lock_async("/cpp/line");
+        taken.release();
+        CHECK(unwanted.wait(60s));
+    }
+    await([&] {
+        auto names = other.try_children("/cpp/line");
+        return names.code() == QUORATE_NO_NODE || (names && names->names.empty());
+    });
+
+    auto first = client.stand("/cpp/chair");
+    auto leads = first.lead_async().get();
+    auto second = other.stand("/cpp/chair");
+    auto never = second.lead_async();
+    CHECK(leads.holds() && never.cancel());
+    CHECK(never.try_get().code() == QUORATE_CANCELLED && !second.is_leader());
+    auto closing = other.lock_async("/cpp/line2");
+    auto mine = closing.get();
+    auto pending = client.lock_async("/cpp/line2");
+    await([&] { return other.children("/cpp/line2").names.size() == 2; });
+    quorate::client third(server);
+    auto ends = third.lock_async("/cpp/line2");
+    third.close();
+    CHECK(ends.try_get().code() == QUORATE_CLOSING);
+    CHECK(mine.try_wait_lost(0ms).value() == false);
+    quorate::held_lock moved(std::move(mine));
+    CHECK(mine.try_wait_lost(0ms).code() == QUORATE_INVALID_HANDLE);
+}
+
 int main() {
     quorate::server::options memory;
     memory.port = QUORATE_PORT_NONE;
@@ -168,6 +243,7 @@ int main() {
         access(server, client);
         watches(client);
         recipes(server, client);
+        later(server, client);
         quorate::client moved(std::move(client));
         CHECK(moved.get("/cpp").stat.num_children > 0);
         CHECK(client.state() == quorate::state::closed || client.id() == 0);
