@@ -51,9 +51,12 @@ fn a_cache_waits_for_room_for_its_requests() -> Outcome {
     let other = connect(&server);
     put(&other, "/full", b"data");
     let proxy = Proxy::start(server.address().unwrap());
-    let builder = Client::builder().servers(&proxy.servers()).max_in_flight(2, 1 << 20);
-    let client = wait(builder.session_timeout(PATIENCE).connect())?;
-    for builder in both(|| Cache::tree(&client, "/full")) {
+    for one_shot in [false, true] {
+        // A client of its own: what an earlier cache gives back when it goes needs room, too.
+        let builder = Client::builder().servers(&proxy.servers()).max_in_flight(2, 1 << 20);
+        let client = wait(builder.session_timeout(PATIENCE).connect())?;
+        let builder = Cache::tree(&client, "/full");
+        let builder = if one_shot { builder.one_shot() } else { builder };
         proxy.hold(OpCode::Sync);
         let syncs = [client.sync("/"), client.sync("/")];
         let cache = builder.start()?;
