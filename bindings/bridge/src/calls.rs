@@ -117,7 +117,8 @@ impl<T: Send + 'static> Calls<T> {
         let control = Arc::new(Control::default());
         let work = Some((future, done));
         let shared = Arc::clone(&self.shared);
-        let task = Running { work, control: Arc::clone(&control), shared, submitted };
+        let own = Arc::clone(&control);
+        let task = Running { work, control: own, shared, submitted, is_new: true, early: None };
         environment.spawn(Box::pin(task));
         Call { control }
     }
@@ -190,6 +191,10 @@ where
     control: Arc<Control>,
     shared: Arc<Shared<T>>,
     submitted: bool,
+    /// Whether it was never polled.
+    is_new: bool,
+    /// The completion of a call that was over when it was polled first.
+    early: Option<T>,
 }
 
 // The future is in a box of its own, and nothing else in here is ever pinned.
@@ -206,14 +211,19 @@ where
     D: FnOnce(Outcome<F::Output>) -> T,
 {
     fn end(&mut self, outcome: Outcome<F::Output>) {
-        if let Some((future, done)) = self.work.take() {
-            // Dropped first: whoever is told that the call is over finds nothing of it.
-            let outcome = match guarded(|| drop(future)) {
-                Ok(()) => outcome,
-                Err(message) => Outcome::Panicked(message),
-            };
-            self.shared.end(done(outcome), self.submitted);
+        if let Some(completion) = self.completion(outcome) {
+            self.shared.end(completion, self.submitted);
         }
+    }
+
+    fn completion(&mut self, outcome: Outcome<F::Output>) -> Option<T> {
+        let (future, done) = self.work.take()?;
+        // Dropped first: whoever is told that the call is over finds nothing of it.
+        let outcome = match guarded(|| drop(future)) {
+            Ok(()) => outcome,
+            Err(message) => Outcome::Panicked(message),
+        };
+        Some(done(outcome))
     }
 
     fn advance(&mut self, context: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
@@ -233,7 +243,18 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(completion) = self.early.take() {
+            self.shared.end(completion, self.submitted);
+            return Poll::Ready(());
+        }
+        let is_new = std::mem::take(&mut self.is_new);
         let outcome = match self.advance(context) {
+            // What was submitted before is over as well, and woken, but perhaps not polled yet: it goes first.
+            Poll::Ready(outcome) if is_new && self.submitted => {
+                self.early = self.completion(outcome);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Poll::Ready(outcome) => outcome,
             Poll::Pending => {
                 let waker = context.waker().clone();
@@ -257,7 +278,9 @@ where
 {
     /// The runtime ends with the last client, perhaps before this was polled with what it had waited for.
     fn drop(&mut self) {
-        if self.work.is_some() {
+        if let Some(completion) = self.early.take() {
+            self.shared.end(completion, self.submitted);
+        } else if self.work.is_some() {
             let polled = self.advance(&mut Context::from_waker(Waker::noop()));
             self.end(match polled {
                 Poll::Ready(outcome) => outcome,
