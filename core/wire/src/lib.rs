@@ -6,7 +6,7 @@
 //!
 //! Map: [`jute`] is the encoding; [`frame`] the headers around every message; [`op`] one file per
 //! operation; [`event`] notifications; [`four_letter`] the operator's words; [`txn`] what is logged and
-//! replicated; [`disk`] file layouts; [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
+//! replicated; [`quorum`] what servers tell each other; [`disk`] file layouts; [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions)]
@@ -21,6 +21,7 @@ pub mod jute;
 pub mod op;
 pub mod password;
 pub mod path;
+pub mod quorum;
 pub mod stat;
 pub mod txn;
 pub mod zxid;
