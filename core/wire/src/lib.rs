@@ -4,7 +4,7 @@
 //! plain type with a total decoder (any bytes give a value or a [`DecodeError`]) and an encoder
 //! whose output is byte-identical to Apache's. No I/O, no state, no clock.
 //!
-//! Map: [`jute`] is the encoding; [`frame`] the headers around every message; [`op`] one file per
+//! Map: [`jute`] is the encoding; [`prefix`] finds the end of a value in a stream; [`frame`] the headers around every message; [`op`] one file per
 //! operation; [`event`] notifications; [`four_letter`] the operator's words; [`txn`] what is logged and
 //! replicated; [`quorum`] what servers tell each other; [`disk`] file layouts; [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
 
@@ -21,6 +21,7 @@ pub mod jute;
 pub mod op;
 pub mod password;
 pub mod path;
+pub mod prefix;
 pub mod quorum;
 pub mod stat;
 pub mod txn;
