@@ -1,8 +1,14 @@
 //! What servers of an ensemble say to each other: notifications of the election and packets between a leader and its learners.
 //!
-//! [`packet`] is the frame of the channel to the leader, [`learner`] what its packets carry.
+//! [`packet`] is the frame of the channel to the leader, [`learner`] what its packets carry. [`election`] is the other channel; [`membership`]
+//! is the configuration that travels on both, and [`address`] what it is made of.
 
+pub mod address;
+pub mod election;
 pub mod learner;
+pub mod membership;
 pub mod packet;
 
+pub use election::{Ballot, InitialMessage, Notification, ServerState, Vote};
+pub use membership::Membership;
 pub use packet::{Packet, PacketKind};
