@@ -6,7 +6,7 @@
 //!
 //! Map: [`jute`] is the encoding; [`prefix`] finds the end of a value in a stream; [`frame`] the headers around every message; [`op`] one file per
 //! operation; [`event`] notifications; [`four_letter`] the operator's words; [`txn`] what is logged and
-//! replicated; [`quorum`] what servers tell each other; [`disk`] file layouts; [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
+//! replicated; [`quorum`] what servers tell each other; [`image`] the whole tree; [`disk`] file layouts; [`path`], [`acl`], [`stat`], [`zxid`], [`error`] the vocabulary they share.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions)]
@@ -17,6 +17,7 @@ pub mod error;
 pub mod event;
 pub mod four_letter;
 pub mod frame;
+pub mod image;
 pub mod jute;
 pub mod op;
 pub mod password;

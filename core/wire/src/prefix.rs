@@ -61,10 +61,18 @@ impl<'a> Prefix<'a> {
         Ok(taken)
     }
 
+    /// Steps over `N` bytes and gives them.
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let end = self.at.saturating_add(N);
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest.first_chunk().ok_or(Stop::Short(end))?;
+        self.at = end;
+        Ok(*taken)
+    }
+
     /// Steps over an `int` and gives it.
     pub(crate) fn int(&mut self) -> Result<i32, Stop> {
-        let taken = self.take(4)?;
-        Ok(taken.first_chunk().copied().map_or(0, i32::from_be_bytes))
+        self.array().map(i32::from_be_bytes)
     }
 
     /// Steps over a buffer or a string and gives its bytes; null is `None`.

@@ -60,6 +60,9 @@ record! {
 }
 
 impl StatPersisted {
+    /// Bytes on the wire and in files.
+    pub const LEN: usize = 60;
+
     /// What clients see of this stat.
     #[must_use]
     pub const fn to_wire(&self, data_length: i32, num_children: i32) -> Stat {

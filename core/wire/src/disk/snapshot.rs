@@ -2,60 +2,24 @@
 //!
 //! ```text
 //! "ZKSN"  i32 version 2  i64 dbid -1 or ours  16 bytes
-//! i32 n, n * (i64 session, i32 timeout)
-//! i32 n, n * (i64 id, vector<ACL>)
-//! n * (ustring path, buffer data, i64 acl, StatPersisted), ustring "/"
+//! sessions, ACLs and nodes, as an image holds them
 //! seal     i64 adler32 of all before, ustring "/"
 //! [i64 zxid, i32 digest version, i64 digest]  seal    Apache 3.6 and later
 //! [i64 last processed zxid]                   seal    Apache 3.9 and later
 //! ```
-//! [`SnapshotReader`] goes through the decompressed bytes; the `write_*` functions and the [`Sealer`] make
+//! What lies between header and seals is an [`image`]. [`SnapshotReader`] goes through the decompressed bytes; the `write_*` functions and the [`Sealer`] make
 //! them. Source: `FileSnap`, `SerializeUtils`, `DataTree#serialize`, `SnapStream`.
 
+pub use crate::image::{
+    AclEntry, OPEN_ACL, SessionEntry, SnapshotNode, write_acls, write_node, write_sessions,
+};
+
 use super::names::Compression;
-use crate::acl::Acl;
-use crate::jute::{DecodeError, Jute, Reader, write_length, write_str};
-use crate::record;
-use crate::stat::StatPersisted;
+use crate::image::{self, write_end};
+use crate::jute::{DecodeError, Jute, Reader, write_str};
 use crate::txn::DIGEST_VERSION;
 use crate::zxid::Zxid;
 use std::borrow::Cow;
-
-/// The ACL id that means `world:anyone` with every permission; it has no entry in the table.
-pub const OPEN_ACL: i64 = -1;
-
-record! {
-    /// A session that was open.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct SessionEntry {
-        /// The session.
-        pub id: i64,
-        /// Its timeout, ms.
-        pub timeout: i32,
-    }
-}
-
-/// An ACL that nodes refer to by number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AclEntry<'a> {
-    /// The number; from 1 on.
-    pub id: i64,
-    /// The list.
-    pub acl: Vec<Acl<'a>>,
-}
-
-/// One node. Borrows from the snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnapshotNode<'a> {
-    /// The full path; `""` for the root.
-    pub path: Cow<'a, str>,
-    /// The data; null and empty differ.
-    pub data: Option<&'a [u8]>,
-    /// [`OPEN_ACL`] or the number of an [`AclEntry`], which a fuzzy snapshot may lack.
-    pub acl: i64,
-    /// Everything else.
-    pub stat: StatPersisted,
-}
 
 /// The digest of the tree, and the transaction after which it held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,8 +112,8 @@ impl<'a> SnapshotReader<'a> {
         }
         // Apache checks neither of these two.
         (_, this.dbid) = this.field(|r| Ok((r.get::<i32>()?, r.get::<i64>()?)))?;
-        this.sessions = this.field(table)?;
-        this.acls = this.field(table)?;
+        this.sessions = this.field(image::table)?;
+        this.acls = this.field(image::table)?;
         Ok(this)
     }
 
@@ -179,7 +143,7 @@ impl<'a> SnapshotReader<'a> {
         if self.ended {
             return Ok(None);
         }
-        let node = self.field(node)?;
+        let node = self.field(image::node)?;
         self.ended = node.is_none();
         Ok(node)
     }
@@ -271,44 +235,6 @@ pub fn write_header(dbid: i64, out: &mut Vec<u8>) {
     dbid.write(out);
 }
 
-/// Appends the sessions; follows the header.
-pub fn write_sessions(sessions: impl ExactSizeIterator<Item = SessionEntry>, out: &mut Vec<u8>) {
-    write_length(sessions.len(), out);
-    for session in sessions {
-        session.write(out);
-    }
-}
-
-/// Appends the ACL table; follows the sessions.
-pub fn write_acls<'e>(
-    acls: impl ExactSizeIterator<Item = (i64, &'e [Acl<'e>])>,
-    out: &mut Vec<u8>,
-) {
-    write_length(acls.len(), out);
-    for (id, acl) in acls {
-        id.write(out);
-        write_length(acl.len(), out);
-        for entry in acl {
-            entry.write(out);
-        }
-    }
-}
-
-/// Appends a node; the root (path `""`) comes first and every parent before its children.
-#[inline]
-pub fn write_node(
-    path: &str,
-    data: Option<&[u8]>,
-    acl: i64,
-    stat: &StatPersisted,
-    out: &mut Vec<u8>,
-) {
-    write_str(path, out);
-    data.write(out);
-    acl.write(out);
-    stat.write(out);
-}
-
 /// Keeps the sum of everything written and closes the snapshot.
 ///
 /// Every byte from the header to the last node goes through [`absorb`](Self::absorb), in order and in
@@ -334,7 +260,7 @@ impl Sealer {
     /// `trailer` with its seal. What `out` holds already is not looked at.
     pub fn finish(mut self, trailer: &Trailer, out: &mut Vec<u8>) {
         let start = out.len();
-        write_str("/", out);
+        write_end(out);
         let mut summed = start;
         self.seal(&mut summed, out);
         if let Some(digest) = &trailer.digest {
@@ -371,34 +297,6 @@ impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sealer").field("sum", &self.sum.finish()).finish()
     }
-}
-
-impl<'a> Jute<'a> for AclEntry<'a> {
-    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let id = r.get()?;
-        let acl: Option<Vec<Acl<'a>>> = r.get()?;
-        Ok(Self { id, acl: acl.ok_or(DecodeError::Null("an ACL"))? })
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        self.id.write(out);
-        self.acl.write(out);
-    }
-}
-
-/// Reads a table. Unlike a `vector` it cannot be null.
-fn table<'a, T: Jute<'a>>(r: &mut Reader<'a>) -> Result<Vec<T>, DecodeError> {
-    let count: i32 = r.clone().get()?;
-    let items: Option<Vec<T>> = r.get()?;
-    items.ok_or(DecodeError::Length(count))
-}
-
-fn node<'a>(r: &mut Reader<'a>) -> Result<Option<SnapshotNode<'a>>, DecodeError> {
-    let path: Cow<'a, str> = r.get()?;
-    if path == "/" {
-        return Ok(None);
-    }
-    Ok(Some(SnapshotNode { path, data: r.get()?, acl: r.get()?, stat: r.get()? }))
 }
 
 /// Reads the digest section. Versions before 2 hold the digest as hex text.
@@ -443,6 +341,8 @@ const LAST_PROCESSED_LEN: usize = 8 + 8 + SEAL_MARK.len();
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::Acl;
+    use crate::stat::StatPersisted;
 
     fn stat(n: i64) -> StatPersisted {
         StatPersisted { czxid: n, mzxid: n + 1, cversion: 7, pzxid: n + 2, ..Default::default() }

@@ -57,7 +57,7 @@ kinds! {
     UpToDate = 12, "UPTODATE", "To learners: serve.";
     Diff = 13, "DIFF", "To learners: what is missing follows as proposals.";
     Trunc = 14, "TRUNC", "To learners: cut the log after the zxid.";
-    Snap = 15, "SNAP", "To learners: forget everything; the bytes that follow are a stream of the tree and no packets.";
+    Snap = 15, "SNAP", "To learners: forget everything; the bytes that follow are a [`snap`](super::snap) stream and no packets.";
     ObserverInfo = 16, "OBSERVERINFO", "To the leader, first: FOLLOWERINFO of one that does not vote.";
     LeaderInfo = 17, "LEADERINFO", "To learners: the zxid holds the new epoch, data is a [`LeaderInfo`](super::learner::LeaderInfo).";
     AckEpoch = 18, "ACKEPOCH", "To the leader: the zxid is the last one in the log, data is an [`AckEpoch`](super::learner::AckEpoch).";
