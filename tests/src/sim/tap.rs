@@ -31,6 +31,9 @@ pub(super) struct Tap {
     /// requests by session and xid.
     shift: i32,
     most: i32,
+    /// When the newest request left that was answered, and how long the session lives after that, ms.
+    contact: Option<(i64, i64)>,
+    greeted_at: i64,
 }
 
 /// A request without a reply.
@@ -40,6 +43,7 @@ struct Sent {
     op: OpCode,
     body: Vec<u8>,
     token: Option<Token>,
+    at: i64,
 }
 
 /// A frame of the server, and what it is about.
@@ -75,6 +79,12 @@ impl Tap {
         self.input.clear();
     }
 
+    /// The session that is not over, as far as its owner can know at that time, ms: not longer than its timeout after the last contact.
+    pub(super) fn living(&self, now: i64) -> Option<i64> {
+        let (since, timeout) = self.contact?;
+        (now < since.saturating_add(timeout)).then_some(self.session)
+    }
+
     /// Another session: it has seen nothing yet.
     pub(super) fn forget(&mut self) {
         (self.session, self.last_zxid) = (0, 0);
@@ -107,6 +117,7 @@ impl Tap {
             if !self.open {
                 let request = ConnectRequest::from_bytes(payload).map_err(|e| unreadable(&e))?;
                 self.greets(&request)?;
+                self.greeted_at = env.now_ms();
                 continue;
             }
             let mut reader = Reader::new(payload);
@@ -123,7 +134,7 @@ impl Tap {
                 link.request_ends(offset);
             }
             leaving.push(Leaving { xid, token });
-            self.outstanding.push_back(Sent { xid, op, body, token });
+            self.outstanding.push_back(Sent { xid, op, body, token, at: env.now_ms() });
         }
         ensure!(offset == out.len(), "the session sent {} bytes, {offset} in frames", out.len());
         Ok(leaving)
@@ -205,6 +216,9 @@ impl Tap {
             .and_then(|at| self.outstanding.remove(at))
             .filter(|sent| sent.xid == header.xid)
             .ok_or_else(|| Violation(format!("a reply to {} was not due", header.xid)))?;
+        if let Some((since, _)) = &mut self.contact {
+            *since = sent.at.max(*since);
+        }
         if header.xid == AUTH_XID {
             return Ok(Heard::Aside);
         }
@@ -263,6 +277,7 @@ impl Tap {
                 "session {:#x} is alive, but could not be resumed",
                 self.asked_for
             );
+            self.contact = None;
             return Ok(Heard::Greeting(false));
         }
         ensure!(
@@ -273,6 +288,7 @@ impl Tap {
         );
         self.session = answer.session_id;
         self.open = true;
+        self.contact = Some((self.greeted_at, i64::from(answer.timeout)));
         env.history.granted(self.session, answer.timeout);
         if let Some(link) = env.links.get_mut(link) {
             link.session = self.session;

@@ -80,6 +80,9 @@ impl<const COUNT: u32> Rite for Dated<COUNT> {
 }
 
 impl Hold for Term {
+    /// It outlasts its session.
+    fn watch_over(&self, _: &Part) {}
+
     fn is_held(&self) -> bool {
         (self.clock)() < self.end
     }

@@ -2,6 +2,7 @@
 
 use super::Later;
 use super::turns::{Grant, Hold, Rite, Share, perform_turns};
+use super::{ignore, watch_over, watch_over_term};
 use quorate::client::{Result, Transaction, within};
 use quorate::recipes::election::{Election, Form};
 use quorate::recipes::kit::Held;
@@ -20,6 +21,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 impl Hold for Held {
+    fn watch_over(&self, part: &Part) {
+        watch_over(part, self);
+    }
+
     fn is_held(&self) -> bool {
         Held::is_held(self)
     }
@@ -146,6 +151,10 @@ impl Rite for Again {
 }
 
 impl Hold for Twice {
+    fn watch_over(&self, part: &Part) {
+        watch_over(part, &self.entered);
+    }
+
     fn is_held(&self) -> bool {
         self.entered.is_held()
     }
@@ -197,12 +206,20 @@ impl Rite for Lent {
     fn enter<'a>(&'a self, _: &'a Part, patience: Duration) -> Later<'a, Result<Option<Grant>>> {
         Box::pin(async move {
             let lease = self.0.acquire_within(patience).await?;
-            Ok(lease.map(|lease| (lease.token(), lease)).map(|(token, l)| Grant::alone(l, token)))
+            Ok(lease
+                .map(|lease| (lease.token(), Arc::new(lease)))
+                .map(|(token, lease)| Grant::alone(lease, token)))
         })
     }
 }
 
-impl Hold for Lease {
+impl Hold for Arc<Lease> {
+    fn watch_over(&self, part: &Part) {
+        let lease = Arc::downgrade(self);
+        let is_held = move || lease.upgrade().is_some_and(|lease| lease.is_held());
+        part.watch_over("a lease", is_held, None);
+    }
+
     fn is_held(&self) -> bool {
         // Whether it is renewed or not, what is said must be so.
         Lease::is_held(self)
@@ -213,7 +230,12 @@ impl Hold for Lease {
     }
 
     fn release(self: Box<Self>) -> Later<'static, Result<()>> {
-        Box::pin(Lease::release(*self))
+        Box::pin(async move {
+            match Arc::into_inner(*self) {
+                Some(lease) => lease.release().await,
+                None => Ok(()),
+            }
+        })
     }
 
     fn as_hold(self: Box<Self>) -> Box<dyn Hold> {
@@ -251,6 +273,13 @@ impl Rite for Pair {
 }
 
 impl Hold for MultiHeld {
+    fn watch_over(&self, part: &Part) {
+        self.locks().iter().for_each(|held| watch_over(part, held));
+        let lifetime = self.locks()[0].lifetime().clone();
+        let lost = Box::pin(ignore(self.lost()));
+        part.watch_over("several locks", move || lifetime.is_alive(), Some(lost));
+    }
+
     fn is_held(&self) -> bool {
         MultiHeld::is_held(self)
     }
@@ -275,6 +304,10 @@ struct Led {
 }
 
 impl Hold for Led {
+    fn watch_over(&self, part: &Part) {
+        watch_over_term(part, &self.term);
+    }
+
     fn is_held(&self) -> bool {
         self.term.holds()
     }
@@ -376,6 +409,10 @@ impl Rite for Selected {
 }
 
 impl Hold for Working {
+    fn watch_over(&self, part: &Part) {
+        watch_over_term(part, &self.term);
+    }
+
     fn is_held(&self) -> bool {
         self.term.holds()
     }

@@ -1,6 +1,6 @@
 //! Processes that gather at a counting barrier, whose size one of them says again and again.
 
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{is_of_the_world, leaves_nothing, perform, watch_over};
 use quorate::client::{ErrorCode, Task};
 use quorate::recipes::counting_barrier::CountingBarrier;
 use quorate_tests::sim::env::{Checked, Violation};
@@ -34,6 +34,7 @@ impl Play for Gathering {
                     let patience = Duration::from_millis(part.below(5_000));
                     match part.cut_short(polls, barrier.arrive_within(b"", patience)).await {
                         Some(Ok(Some(held))) => {
+                            watch_over(&part, &held);
                             // A notification says no zxid: an answer does.
                             if part.client.exists("/").await.is_ok() {
                                 let span = (held.token(), part.client.last_zxid());

@@ -1,6 +1,6 @@
 //! The exclusive lock: no two processes believe that they hold it, and what a sleeper does too late does not happen.
 
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{is_of_the_world, leaves_nothing, perform, watch_over};
 use quorate::client::{CreateMode, Task};
 use quorate::recipes::kit::Held;
 use quorate::recipes::lock::Lock;
@@ -79,6 +79,7 @@ impl Play for Locking {
 
 /// Has the lock for a while.
 async fn hold(part: &Part, ledger: &Ledger, held: Held) {
+    watch_over(part, &held);
     let token = held.token();
     let before = ledger.newest.fetch_max(token, Relaxed);
     ledger.turns.fetch_add(1, Relaxed);

@@ -26,6 +26,8 @@ mod views;
 mod work;
 
 use quorate::client::{Error, ErrorCode};
+use quorate::recipes::kit::Held;
+use quorate::recipes::leader::Leadership;
 use quorate_tests::sim;
 use quorate_tests::sim::stage::{Part, Play};
 use std::pin::Pin;
@@ -57,6 +59,22 @@ fn is_of_the_world(error: &Error) -> bool {
         ErrorCode::SystemError,
     ];
     expected.contains(&error.code())
+}
+
+/// Has the stage look after something that is held.
+fn watch_over(part: &Part, held: &Held) {
+    let (lifetime, lost) = (held.lifetime().clone(), held.lost());
+    part.watch_over(held.path(), move || lifetime.is_alive(), Some(Box::pin(ignore(lost))));
+}
+
+/// Has the stage look after a leader.
+fn watch_over_term(part: &Part, term: &Leadership) {
+    let (lost, own) = (term.lost(), term.clone());
+    part.watch_over(term.path(), move || own.holds(), Some(Box::pin(lost)));
+}
+
+async fn ignore<T>(future: impl Future<Output = T>) {
+    future.await;
 }
 
 /// The names of the recipe for naming are removed without a look at the answer.

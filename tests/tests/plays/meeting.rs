@@ -1,7 +1,7 @@
 //! Where processes meet: barriers, and items that are shared out.
 
 use super::turns::{Ledger, Share as Turn};
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{is_of_the_world, leaves_nothing, perform, watch_over};
 use quorate::client::{ErrorCode, Task, within};
 use quorate::recipes::barrier::{Barrier, DoubleBarrier};
 use quorate::recipes::partitioner::Partitioner;
@@ -96,6 +96,7 @@ impl Play for Meeting {
                 let patience = Duration::from_millis(part.below(5_000));
                 let result = match part.cut_short(polls, barrier.enter_within(patience)).await {
                     Some(Ok(Some(inside))) => {
+                        watch_over(&part, inside.held());
                         let from = inside.held().token();
                         // A notification says no zxid: an answer does.
                         if part.client.exists("/").await.is_ok() {
@@ -206,6 +207,7 @@ async fn own(
         }
         let Some(mut share) = acquired.transpose()? else { continue };
         shares.fetch_add(1, Relaxed);
+        ITEMS.iter().filter_map(|item| share.held(item)).for_each(|held| watch_over(part, held));
         let of = |(thing, item): (usize, &&str)| {
             let token = share.held(item)?.token();
             Some(Turn { thing, weight: 1, token })

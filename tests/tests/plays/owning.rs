@@ -2,7 +2,7 @@
 
 use super::turns::{Grant, Hold, Rite, Share, perform_turns};
 use super::views::insist;
-use super::{Later, is_of_the_world, leaves_nothing, perform};
+use super::{Later, is_of_the_world, leaves_nothing, perform, watch_over, watch_over_term};
 use quorate::client::{Result, Task, Transaction, within};
 use quorate::recipes::kit::Held;
 use quorate::recipes::latch::LeaderLatch;
@@ -57,6 +57,10 @@ impl Rite for Owner {
 }
 
 impl Hold for Entered {
+    fn watch_over(&self, part: &Part) {
+        watch_over(part, &self.first);
+    }
+
     fn is_held(&self) -> bool {
         self.first.is_held()
     }
@@ -132,6 +136,7 @@ async fn work(part: &Part, lock: &Lock, heard: &AtomicU64) -> Result<()> {
     let environment = part.client.environment();
     let patience = Duration::from_millis(part.below(3_000));
     let Some(held) = lock.acquire_within(patience).await? else { return Ok(()) };
+    watch_over(part, &held);
     let limit = Duration::from_millis(part.below(4_000));
     let asked = within(&**environment, limit, held.revoked()).await.transpose();
     if asked.as_ref().is_ok_and(Option::is_some) {
@@ -169,8 +174,10 @@ impl Play for Observing {
                 if part.below(4) == 0 || matches!(candidate.standing(), Standing::Ended(_)) {
                     candidate = latch.join();
                 }
-                if let Standing::Leading(term) = candidate.standing() {
-                    led.lock().unwrap().insert(term.token(), id.clone());
+                if let Standing::Leading(term) = candidate.standing()
+                    && led.lock().unwrap().insert(term.token(), id.clone()).is_none()
+                {
+                    watch_over_term(&part, &term);
                 }
                 let limit = Duration::from_millis(part.below(500));
                 let environment = part.client.environment();

@@ -2,6 +2,7 @@
 
 use super::Later;
 use super::turns::{Grant, Hold, Rite, Share, perform_turns};
+use super::watch_over;
 use quorate::client::{Result, Transaction};
 use quorate::recipes::kit::Held;
 use quorate::recipes::layout::read_write::Mode;
@@ -60,6 +61,10 @@ impl<const MODE: usize> Rite for ReadWrite<MODE> {
 }
 
 impl Hold for Entered {
+    fn watch_over(&self, part: &Part) {
+        watch_over(part, &self.held);
+    }
+
     fn is_held(&self) -> bool {
         self.held.is_held()
     }
@@ -153,6 +158,10 @@ impl<const LIMIT: usize> Rite for Leases<LIMIT> {
 struct Several(Vec<Held>);
 
 impl Hold for Several {
+    fn watch_over(&self, part: &Part) {
+        self.0.iter().for_each(|held| watch_over(part, held));
+    }
+
     fn is_held(&self) -> bool {
         self.0.iter().all(Held::is_held)
     }

@@ -1,7 +1,7 @@
 //! Standby: tasks of which each is run by one at a time, and positions that are handed over.
 
 use super::turns::{Ledger, Share};
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{ignore, is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, Error, ErrorCode, Result, Task, within};
 use quorate::recipes::standby::{ColdStandby, Duty, HotStandby};
 use quorate_tests::sim::env::{Checked, Violation};
@@ -125,6 +125,7 @@ impl Instance {
         let track = &self.tracks[thing];
         let mut at = position(duty.position());
         let sure = track.sure.load(Relaxed);
+        part.watch_over("a duty", || false, Some(Box::pin(ignore(duty.lost()))));
         if duty.is_held() {
             if at < sure {
                 part.fail(format!("{at} was taken over, {sure} was recorded"));

@@ -1,7 +1,7 @@
 //! Tasks that an elected controller gives to agents, which come and go.
 
 use super::views::insist;
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{is_of_the_world, leaves_nothing, perform, watch_over_term};
 use quorate::client::{Error, ErrorCode, Result, Task};
 use quorate::recipes::assignment::Assignments;
 use quorate::recipes::directory::Directory;
@@ -187,7 +187,12 @@ impl Agent {
     fn term(&self) -> Option<Leadership> {
         let mut last = self.last_term.lock().unwrap();
         match self.candidate.standing() {
-            Standing::Leading(term) => Some(last.insert(term).clone()),
+            Standing::Leading(term) => {
+                if last.as_ref().is_none_or(|last| last.token() != term.token()) {
+                    watch_over_term(&self.part, &term);
+                }
+                Some(last.insert(term).clone())
+            }
             _ => last.take_if(|_| self.part.below(4) == 0),
         }
     }

@@ -38,6 +38,9 @@ pub(crate) trait Hold: Send + Sync {
     /// A transaction that happens only while it is held, if there is one.
     fn guarded(&self) -> Option<Transaction>;
 
+    /// Has the stage look after it.
+    fn watch_over(&self, part: &Part);
+
     /// Ends when it is lost, if it tells.
     fn lost(&self) -> Option<Later<'static, ()>> {
         None
@@ -223,6 +226,7 @@ fn check_register(register: &str, history: &History) -> Checked {
 /// Has it for a while.
 async fn hold(part: &Part, ledger: &Ledger, grant: Grant, room: u32) {
     let Grant { mut hold, mut shares } = grant;
+    hold.watch_over(part);
     let mut spans = ledger.begin(part.number, &shares);
     ledger.turns.fetch_add(1, Relaxed);
     for _ in 0..part.below(6) {
@@ -241,7 +245,10 @@ async fn hold(part: &Part, ledger: &Ledger, grant: Grant, room: u32) {
         ledger.see(&spans);
         if part.below(3) == 0 {
             match hold.weaken(std::mem::take(&mut shares)).await {
-                Ok(weaker) => (hold, shares) = (weaker.hold, weaker.shares),
+                Ok(weaker) => {
+                    (hold, shares) = (weaker.hold, weaker.shares);
+                    hold.watch_over(part);
+                }
                 Err(error) if is_of_the_world(&error) => return,
                 Err(error) => return part.fail(format!("weakened: {error}")),
             }

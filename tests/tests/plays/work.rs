@@ -1,6 +1,6 @@
 //! Work: queues whose items are done exactly once.
 
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{ignore, is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, ErrorCode, Result, Task};
 use quorate::recipes::queue::{Layout, Order, WorkQueue};
 use quorate_tests::sim::env::{Checked, Violation};
@@ -112,6 +112,7 @@ async fn put(part: &Part, queue: &WorkQueue, items: &Mutex<BTreeMap<String, bool
 /// Holds an item if there is one, and does it, gives it back, or drops it.
 pub(crate) async fn work(part: &Part, queue: &WorkQueue, done: &AtomicU64) -> Result<()> {
     let Some(holding) = queue.try_hold().await? else { return Ok(()) };
+    part.watch_over("an item", || false, Some(Box::pin(ignore(holding.lost()))));
     part.client.sleep(Duration::from_millis(part.below(1_500))).await;
     match part.below(6) {
         0 => return holding.release().await,

@@ -8,7 +8,7 @@ use crate::sim::random::Random;
 use crate::sim::server::Server;
 use crate::sim::tap::Tap;
 use crate::sim::trace::note;
-use quorate::client::{Client, Command, Environment, Port, Settings};
+use quorate::client::{Client, Command, Environment, Port, Settings, Task};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -43,6 +43,9 @@ struct Process {
     /// When the session wants a turn, ms.
     deadline: Option<i64>,
     tap: Tap,
+    part: Part,
+    /// The session that is watched over.
+    watched: i64,
 }
 
 impl Actor {
@@ -102,7 +105,7 @@ impl Actor {
             cues: Arc::clone(&self.cues),
             random: Arc::new(Mutex::new(self.random.fork())),
         };
-        let (played, done) = (self.play.part(part), Arc::new(AtomicBool::new(false)));
+        let (played, done) = (self.play.part(part.clone()), Arc::new(AtomicBool::new(false)));
         let (told, closing) = (Arc::clone(&done), client.clone());
         environment.spawn(Box::pin(async move {
             played.await;
@@ -123,6 +126,8 @@ impl Actor {
             dialled,
             deadline: None,
             tap,
+            part,
+            watched: 0,
         });
     }
 
@@ -152,6 +157,7 @@ impl Actor {
     pub fn die(&mut self, env: &mut Env) {
         let Some(process) = self.process.take() else { return };
         note!(env.trace, "actor {}: ends", self.number);
+        self.cues.vigils.clear();
         if let Some((_, Some(link))) = process.link {
             env.close(link, End::Client);
         }
@@ -161,9 +167,11 @@ impl Actor {
 
     /// Tasks, session and network, until nobody has anything to do.
     fn run(&mut self, env: &mut Env, mut server: Option<&mut Server>) -> Checked {
+        self.look(env, false)?;
         self.read(env)?;
         let Some(process) = &mut self.process else { return Ok(()) };
         process.environment.set_now(env.now_ms());
+        process.watch_over_session();
         for _ in 0..SPINNING {
             let mut busy = false;
             if let Some(server) = server.as_deref_mut() {
@@ -184,10 +192,19 @@ impl Actor {
             let mute = env.now < self.silent_until;
             busy |= !mute && process.write(env)?;
             if !busy && !process.executor.is_ready() && process.port.rest(!mute) {
-                return Ok(());
+                return self.look(env, true);
             }
         }
         Err(Violation(format!("actor {} spins", self.number)))
+    }
+
+    /// Looks at what is held, before anything is done or after everything.
+    fn look(&self, env: &Env, at_rest: bool) -> Checked {
+        let Some(process) = &self.process else { return Ok(()) };
+        process.environment.set_now(env.now_ms());
+        let living = process.tap.living(env.now_ms());
+        let looked = self.cues.vigils.look(living, at_rest);
+        looked.map_err(|Violation(what)| Violation(format!("actor {}: {what}", self.number)))
     }
 
     fn read(&mut self, env: &mut Env) -> Checked {
@@ -300,6 +317,18 @@ impl Actor {
 }
 
 impl Process {
+    /// Each session is held, too, as is what depends on it.
+    fn watch_over_session(&mut self) {
+        let session = self.client.session_id();
+        if session == self.watched || session == 0 {
+            return;
+        }
+        self.watched = session;
+        let lifetime = self.client.lifetime();
+        let ended: Task = Box::pin(lifetime.ended());
+        self.part.watch_over("the session", move || lifetime.is_alive(), Some(ended));
+    }
+
     fn carry_out(&mut self, command: Command, env: &mut Env, random: &mut Random) {
         match command {
             Command::Connect { attempt, .. } => {

@@ -4,12 +4,14 @@
 //! under all the faults of the world and two more: a process sleeps for as long as a session lives, or dies and begins
 //! again. When the world has become calm, every part must come to its end, and the play says whether what is left is right.
 //!
-//! [`Part::cut_short`] is for recipes that must bear being dropped at any await.
+//! [`Part::cut_short`] is for recipes that must bear being dropped at any await. What is held, [`Part::watch_over`] has the stage look after.
 
 mod actor;
 mod executor;
+mod vigils;
 
 pub use actor::Actor;
+pub use vigils::Sense;
 
 use super::env::Checked;
 use super::history::History;
@@ -20,6 +22,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use vigils::Vigils;
 
 /// What happens in a world of processes.
 pub trait Play {
@@ -58,6 +61,7 @@ pub struct Part {
 struct Cues {
     over: AtomicBool,
     violation: Mutex<Option<String>>,
+    vigils: Vigils,
 }
 
 impl Part {
@@ -71,6 +75,20 @@ impl Part {
     pub fn fail(&self, what: impl Into<String>) {
         let mut violation = self.cues.violation.lock().unwrap_or_else(PoisonError::into_inner);
         violation.get_or_insert_with(|| what.into());
+    }
+
+    /// Has the stage look that something held is not called so any more when its session is over, and never again, and that whoever waits for
+    /// its loss is told in time. `lost` may also end when it is released.
+    pub fn watch_over(
+        &self,
+        what: impl Into<String>,
+        is_held: impl Fn() -> bool + Send + 'static,
+        lost: Option<Task>,
+    ) {
+        let (vigils, session) = (&self.cues.vigils, self.client.session_id());
+        if let Some(waiting) = vigils.begin(what.into(), session, Box::new(is_held), lost) {
+            self.client.environment().spawn(waiting);
+        }
     }
 
     /// A number below a bound, from the seed.
