@@ -57,6 +57,16 @@ fn sidecar() {
 }
 
 #[test]
+fn election() {
+    fuzz("election", 60_000);
+}
+
+#[test]
+fn membership() {
+    fuzz("membership", 30_000);
+}
+
+#[test]
 fn config() {
     fuzz("config", 1_500);
 }

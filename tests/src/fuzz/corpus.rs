@@ -7,6 +7,11 @@ use quorate_wire::disk::log::{DEFAULT_MAX_PAYLOAD, LogScan, file_header, write_r
 use quorate_wire::disk::sidecar::{self, SumEntry};
 use quorate_wire::frame::{RequestHeader, Split, split};
 use quorate_wire::jute::Jute;
+use quorate_wire::quorum::address::HostPort;
+use quorate_wire::quorum::election::{
+    Ballot, InitialForm, InitialMessage, Notification, NotificationForm, ServerState, Vote,
+};
+use quorate_wire::zxid::Zxid;
 
 /// Payloads of handshakes, both ways.
 #[must_use]
@@ -106,6 +111,40 @@ pub fn configs() -> Vec<Vec<u8>> {
     CONFIGS.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
+/// What servers send on the election port, and payloads of notifications.
+#[must_use]
+pub fn elections() -> Vec<Vec<u8>> {
+    let address = HostPort::new("127.0.0.1", 3888);
+    let one = InitialMessage::v1(2, address.clone());
+    let addresses = vec![address, HostPort::new("::1", 3889)];
+    let many = InitialMessage { form: InitialForm::V2, sid: 2, addresses };
+    let bare = InitialMessage { form: InitialForm::Bare, sid: 2, addresses: Vec::new() };
+    let vote = Vote { leader: 2, zxid: Zxid(0x1_0000_0006), epoch: 1 };
+    let ballot = Ballot { state: ServerState::Looking, vote, round: 3, version: 0 };
+    let full = Notification::new(ballot, MEMBERSHIPS[0]);
+    let older = [NotificationForm::Short, NotificationForm::Plain, NotificationForm::Full(None)];
+    let older = older.map(|form| Notification { ballot, form });
+    let notifications: Vec<&Notification<'_>> = older.iter().chain([&full]).collect();
+    let streams = [one, many, bare].map(|message| {
+        let mut bytes = Vec::new();
+        message.write(&mut bytes);
+        notifications.iter().for_each(|notification| notification.write_frame(&mut bytes));
+        bytes
+    });
+    let payloads = notifications.iter().map(|notification| {
+        let mut bytes = Vec::new();
+        notification.write(&mut bytes);
+        bytes
+    });
+    payloads.chain(streams).collect()
+}
+
+/// Configurations of ensembles with everything that they can have.
+#[must_use]
+pub fn memberships() -> Vec<Vec<u8>> {
+    MEMBERSHIPS.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
 fn first_payload(bytes: &[u8]) -> Option<Vec<u8>> {
     match split(bytes, usize::MAX) {
         Split::Frame { payload, .. } => Some(payload.to_vec()),
@@ -124,4 +163,12 @@ const CONFIGS: &[&str] = &[
      zookeeper.extendedTypesEnabled=true\nenforceQuota=true\npreAllocSize=64\nsnapCount=1000\n",
     "dataDir=./d\nclientPort=2181\nserver.1=127.0.0.1:2888:3888;2181\nserver.2=a:1:2:observer\n\
      group.1=1:2\nweight.1=3\nauthProvider.1=x.Y\nssl.clientAuth=need\njute.maxbuffer=0x9fffff\n",
+];
+
+const MEMBERSHIPS: [&str; 3] = [
+    "server.1=127.0.0.1:23211:23221:participant;127.0.0.1:23201\n\
+     server.2=127.0.0.1:23212:23222:participant;127.0.0.1:23202\n\
+     server.4=127.0.0.1:23214:23224:observer\nversion=100000010",
+    "# three\r\n version = 1\r\nserver.1=a:1:2|[::1]:3:4;2181\nserver.2=b:1:2:Observer;;c:4\nserver.3=c:1:2;d:1;e:2",
+    "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2\ngroup.1=1:2\ngroup.2=3:4\nweight.1=0\nweight.2=3",
 ];

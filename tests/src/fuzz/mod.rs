@@ -7,10 +7,12 @@
 
 pub mod corpus;
 mod disk;
+mod election;
 mod messages;
 pub mod mutate;
 
 pub use disk::{log, sidecar, snappy, snapshot, txn};
+pub use election::{election, membership};
 pub use messages::{connect, reply, request};
 
 /// One target.
@@ -37,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "snapshot", run: snapshot, corpus: corpus::snapshots, memory_factor: 96 },
     Target { name: "snappy", run: snappy, corpus: corpus::snappy_streams, memory_factor: 16 },
     Target { name: "sidecar", run: sidecar, corpus: corpus::sidecars, memory_factor: 16 },
+    Target { name: "election", run: election, corpus: corpus::elections, memory_factor: 16 },
+    Target { name: "membership", run: membership, corpus: corpus::memberships, memory_factor: 96 },
     Target { name: "config", run: config, corpus: corpus::configs, memory_factor: 96 },
 ];
 

@@ -56,6 +56,13 @@ fn every_lenient_form_has_one_exact_one() {
     }
 }
 
+#[test]
+fn addresses_are_written_in_their_order() {
+    let mut server = Server::new(Address::new("b", 1, 2), Role::Participant);
+    server.addresses.extend([Address::new("a", 3, 4), Address::new("a", 1, 2)]);
+    assert_eq!(server.to_string(), "a:1:2|a:3:4|b:1:2:participant");
+}
+
 /// As `QuorumHierarchical` writes it: groups, then weights, those left out as 1.
 #[test]
 fn groups_and_weights_are_read_and_written() {
