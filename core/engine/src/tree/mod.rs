@@ -3,7 +3,8 @@
 //! [`Tree`] answers reads without allocating and applies transactions ([`Tree::apply`]). It judges nothing:
 //! a transaction has been judged before, and one that is replayed onto a tree that already
 //! contains part of it does no harm. Request preparation and the reading half of the server look in through
-//! ids; the log's owner applies; the snapshot's owner walks ([`Tree::freeze`]) and loads ([`TreeLoader`]).
+//! ids; the log's owner applies; the snapshot's owner walks ([`Tree::freeze`]) and loads ([`TreeLoader`]); leader and learner do
+//! the same over a connection ([`Tree::freeze_stream`], [`TreeReceiver`]).
 //! Source of behaviour: `org.apache.zookeeper.server.DataTree`.
 //!
 //! Invariant: the digest equals what [`Tree::computed_digest`] finds at any time.
@@ -18,6 +19,7 @@ mod load;
 mod node;
 mod owners;
 mod quota;
+mod receive;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -25,7 +27,8 @@ mod walk;
 pub use apply::{Outcome, TreeEvent, TreeObserver};
 pub use load::{LoadError, Preparation, Prepared, TreeLoader};
 pub use quota::{QuotaBreach, QuotaLimits, QuotaView};
-pub use walk::{FrozenHead, WalkState};
+pub use receive::{ReceiveError, TreeReceiver};
+pub use walk::{FrozenHead, StreamId, WalkState};
 
 use crate::session::SessionNumber;
 use acls::AclTable;
@@ -71,7 +74,9 @@ pub struct Tree {
     digest_log: DigestLog,
     /// Sum of path lengths (UTF-16 units) and data lengths.
     data_size: u64,
-    walk: Option<Box<Walk>>,
+    walks: Vec<Walk>,
+    /// How many streams there have been.
+    streams: u64,
 }
 
 const _: () = {
@@ -343,7 +348,8 @@ impl Tree {
             out_of_digest: NodeId::NONE,
             digest_log: DigestLog::default(),
             data_size: 0,
-            walk: None,
+            walks: Vec::new(),
+            streams: 0,
         }
     }
 

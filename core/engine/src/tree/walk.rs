@@ -4,14 +4,17 @@
 //! a time. A bitmap says which nodes have been written. Before a node changes for the first time, it is
 //! written as it was ([`Tree::touch`]), and a node is never written before its ancestors; nodes made after
 //! the freeze count as written. So each node of the frozen tree comes once, in its frozen state, parent
-//! first, and nothing is copied but the bytes that go to the file. The storage driver calls this.
+//! first, and nothing is copied but the bytes that go to the file. The storage driver calls this for files, a leader for the streams
+//! of its learners ([`Tree::freeze_stream`]); each walk has a bitmap of its own.
 
 use super::arena::Arena;
 use super::owners::Owners;
 use super::{NodeId, Tree, acls};
 use crate::session::SessionNumber;
 use quorate_wire::Zxid;
-use quorate_wire::disk::snapshot::{self, SessionEntry};
+use quorate_wire::disk::snapshot;
+use quorate_wire::image::{self, SessionEntry};
+use quorate_wire::quorum::snap;
 
 /// What a snapshot is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,20 +36,102 @@ pub enum WalkState {
     Done,
 }
 
+/// One of the streams that are being written for learners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamId(u64);
+
 impl Tree {
-    /// Starts a walk at the present state, in time independent of the number of nodes (but for one bit per
-    /// node). A walk that was under way is abandoned.
+    /// Starts the walk of a snapshot file at the present state, in time independent of the number of nodes (but for one bit per
+    /// node). A file's walk that was under way is abandoned.
     pub fn freeze(&mut self) -> FrozenHead {
+        self.abandon_walk();
         let mut pending = Vec::new();
         let newest = self.newest_session.map_or(0, SessionNumber::get);
         snapshot::write_header(snapshot::native_dbid(newest), &mut pending);
+        self.start_walk(None, pending)
+    }
+
+    /// Starts the walk of a stream for a learner at the present state, as [`freeze`](Self::freeze) does. Any number of them can be under
+    /// way, beside that of a file; each costs a copy of a node that changes before it is reached.
+    pub fn freeze_stream(&mut self) -> (StreamId, FrozenHead) {
+        let id = StreamId(self.streams);
+        self.streams += 1;
+        (id, self.start_walk(Some(id), Vec::new()))
+    }
+
+    /// Appends the next part of the snapshot: what changes made necessary since the last call, then nodes
+    /// until about `budget` have been looked at. The bytes of all calls are the file from its first byte to its
+    /// last node; [`Sealer`](snapshot::Sealer) makes the rest.
+    pub fn walk(&mut self, budget: usize, out: &mut Vec<u8>) -> WalkState {
+        self.advance(None, budget, out).unwrap_or(WalkState::Done)
+    }
+
+    /// Appends the next part of a stream, like [`walk`](Self::walk). The bytes of all calls are the whole stream, its signature
+    /// included.
+    pub fn walk_stream(&mut self, id: StreamId, budget: usize, out: &mut Vec<u8>) -> WalkState {
+        let state = self.advance(Some(id), budget, out);
+        if state == Some(WalkState::Done) {
+            snap::write_end(out);
+        }
+        state.unwrap_or(WalkState::Done)
+    }
+
+    /// Gives the file's walk up; nothing more will be remembered for it.
+    pub fn abandon_walk(&mut self) {
+        self.walks.retain(|walk| walk.stream.is_some());
+    }
+
+    /// Gives a stream up; nothing more will be remembered for it.
+    pub fn abandon_stream(&mut self, id: StreamId) {
+        self.walks.retain(|walk| walk.stream != Some(id));
+    }
+
+    /// Whether a file's walk is under way.
+    #[must_use]
+    pub fn is_walking(&self) -> bool {
+        self.walks.iter().any(|walk| walk.stream.is_none())
+    }
+
+    /// Bytes that changes have produced for the file's walk since the last [`Tree::walk`].
+    #[must_use]
+    pub fn walk_backlog(&self) -> usize {
+        self.backlog(None)
+    }
+
+    /// Bytes that changes have produced for a stream since the last [`Tree::walk_stream`].
+    #[must_use]
+    pub fn stream_backlog(&self, id: StreamId) -> usize {
+        self.backlog(Some(id))
+    }
+
+    /// To be called before any change of what a snapshot holds of the node.
+    #[inline]
+    pub(super) fn touch(&mut self, id: NodeId) {
+        for walk in &mut self.walks {
+            if !walk.is_written(id) {
+                walk.write(&self.nodes, &self.owners, id);
+            }
+        }
+    }
+
+    /// To be called for every new node.
+    #[inline]
+    pub(super) fn born(&mut self, id: NodeId) {
+        for walk in &mut self.walks {
+            walk.mark(id);
+        }
+    }
+
+    /// Starts a walk whose first bytes are `pending`.
+    fn start_walk(&mut self, stream: Option<StreamId>, mut pending: Vec<u8>) -> FrozenHead {
         let sessions = self.sessions.iter();
         let sessions = sessions.map(|(&id, &timeout)| SessionEntry { id, timeout });
-        snapshot::write_sessions(sessions, &mut pending);
+        image::write_sessions(sessions, &mut pending);
         let acls: Vec<_> = self.acls.in_use().collect();
-        snapshot::write_acls(acls.into_iter(), &mut pending);
+        image::write_acls(acls.into_iter(), &mut pending);
         let words = (self.nodes.slots() as usize).div_ceil(64);
-        self.walk = Some(Box::new(Walk {
+        self.walks.push(Walk {
+            stream,
             written: vec![0; words],
             slots: self.nodes.slots(),
             next: 0,
@@ -55,69 +140,37 @@ impl Tree {
             parent: NodeId::NONE,
             parent_path: String::new(),
             path: String::new(),
-        }));
+        });
         FrozenHead { zxid: self.last_zxid, digest: self.digest, nodes: self.node_count() }
     }
 
-    /// Appends the next part of the snapshot: what changes made necessary since the last call, then nodes
-    /// until about `budget` have been looked at. The bytes of all calls are the file from its first byte to its
-    /// last node; [`Sealer`](snapshot::Sealer) makes the rest.
-    pub fn walk(&mut self, budget: usize, out: &mut Vec<u8>) -> WalkState {
-        let Some(walk) = &mut self.walk else { return WalkState::Done };
+    /// Takes a walk further; `None` when there is none.
+    fn advance(
+        &mut self,
+        stream: Option<StreamId>,
+        budget: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<WalkState> {
+        let walk = self.walks.iter_mut().find(|walk| walk.stream == stream)?;
+        let state = walk.advance(&self.nodes, &self.owners, budget);
         out.append(&mut walk.pending);
-        for _ in 0..budget {
-            let Some(id) = walk.next_unwritten() else {
-                out.append(&mut walk.pending);
-                self.walk = None;
-                return WalkState::Done;
-            };
-            if self.nodes.get(id).is_live() {
-                walk.write(&self.nodes, &self.owners, id);
-            }
+        if state == WalkState::Done {
+            self.walks.retain(|walk| walk.stream != stream);
         }
-        out.append(&mut walk.pending);
-        WalkState::More
+        Some(state)
     }
 
-    /// Gives the walk up; nothing more will be remembered for it.
-    pub fn abandon_walk(&mut self) {
-        self.walk = None;
-    }
-
-    /// Whether a walk is under way.
-    #[must_use]
-    pub const fn is_walking(&self) -> bool {
-        self.walk.is_some()
-    }
-
-    /// Bytes that changes have produced for the walk since the last [`Tree::walk`].
-    #[must_use]
-    pub fn walk_backlog(&self) -> usize {
-        self.walk.as_ref().map_or(0, |walk| walk.pending.len())
-    }
-
-    /// To be called before any change of what a snapshot holds of the node.
-    #[inline]
-    pub(super) fn touch(&mut self, id: NodeId) {
-        if let Some(walk) = &mut self.walk
-            && !walk.is_written(id)
-        {
-            walk.write(&self.nodes, &self.owners, id);
-        }
-    }
-
-    /// To be called for every new node.
-    #[inline]
-    pub(super) fn born(&mut self, id: NodeId) {
-        if let Some(walk) = &mut self.walk {
-            walk.mark(id);
-        }
+    fn backlog(&self, stream: Option<StreamId>) -> usize {
+        let walk = self.walks.iter().find(|walk| walk.stream == stream);
+        walk.map_or(0, |walk| walk.pending.len())
     }
 }
 
 /// A walk under way.
 #[derive(Debug)]
 pub(super) struct Walk {
+    /// Which stream it is for; none for a file.
+    stream: Option<StreamId>,
     /// One bit per slot at the freeze.
     written: Vec<u64>,
     /// Slots at the freeze; later ones are not in the snapshot.
@@ -135,6 +188,17 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    /// Writes nodes until about `budget` have been looked at.
+    fn advance(&mut self, nodes: &Arena, owners: &Owners, budget: usize) -> WalkState {
+        for _ in 0..budget {
+            let Some(id) = self.next_unwritten() else { return WalkState::Done };
+            if nodes.get(id).is_live() {
+                self.write(nodes, owners, id);
+            }
+        }
+        WalkState::More
+    }
+
     fn is_written(&self, id: NodeId) -> bool {
         id.0 >= self.slots
             || self.written.get(id.0 as usize / 64).is_none_or(|word| word & bit(id) != 0)
@@ -197,7 +261,7 @@ impl Walk {
         }
         let owner = if node.is_owned() { owners.get(id) } else { 0 };
         let (acl, stat) = (acls::snapshot_id(node.acl), node.persisted(owner));
-        snapshot::write_node(&self.path, node.data(), acl, &stat, &mut self.pending);
+        image::write_node(&self.path, node.data(), acl, &stat, &mut self.pending);
     }
 }
 

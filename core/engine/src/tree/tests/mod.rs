@@ -4,6 +4,7 @@ mod generate;
 mod golden;
 mod model;
 mod random;
+mod stream;
 mod views;
 
 use super::{Tree, TreeConfig, TreeLoader, WalkState};
