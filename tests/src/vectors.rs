@@ -10,6 +10,8 @@
     reason = "the vectors are part of the tests: one that is broken must fail them"
 )]
 
+pub mod describe;
+
 use serde_json::Value;
 
 /// One exchange on the client port.
@@ -179,6 +181,45 @@ pub fn expected_tree() -> Value {
     json(DATADIR_TREE)
 }
 
+/// What one side of a connection between servers sent.
+#[derive(Clone, Debug)]
+pub struct ServerStream {
+    /// Every byte, in order.
+    pub bytes: Vec<u8>,
+    /// The messages in it as an independent decoder reads them; `at` says where each begins.
+    pub frames: Value,
+}
+
+/// A connection between two servers of an ensemble.
+#[derive(Clone, Debug)]
+pub struct ServerConnection {
+    /// When it was opened, for a person.
+    pub name: String,
+    /// Whether it led to the election port, and not to the leader's port for learners.
+    pub election: bool,
+    /// Of who connected; on a leader's port the learner.
+    pub initiator: ServerStream,
+    /// Of who was connected to.
+    pub acceptor: ServerStream,
+}
+
+/// Every recorded connection between servers, in order.
+#[must_use]
+pub fn server_connections() -> Vec<ServerConnection> {
+    let (frames, extra) = (json(QUORUM_FRAMES), json(QUORUM_FRAMES_EXTRA));
+    let stream =
+        |v: &Value| ServerStream { bytes: hex(&text(&v["hex"])), frames: v["frames"].clone() };
+    let both = [&frames, &extra].map(|doc| list(&doc["connections"]));
+    let all = both.into_iter().flatten();
+    all.map(|v| ServerConnection {
+        name: format!("{}{} at {}", text(&v["phase_opened"]), text(&v["run"]), v["t"]),
+        election: v["kind"] == "election",
+        initiator: stream(&v["initiator_to_acceptor"]),
+        acceptor: stream(&v["acceptor_to_initiator"]),
+    })
+    .collect()
+}
+
 /// Bytes of a text of hex digits.
 ///
 /// # Panics
@@ -210,6 +251,8 @@ fn text(value: &Value) -> String {
 
 const CLIENT_FRAMES: &str = include_str!("../vectors/client-frames.json");
 const ANSWERS: &str = include_str!("../vectors/answers.json");
+const QUORUM_FRAMES: &str = include_str!("../vectors/quorum-frames.json");
+const QUORUM_FRAMES_EXTRA: &str = include_str!("../vectors/quorum-frames-extra.json");
 const DATADIR: &str = include_str!("../vectors/datadir-3.8.json");
 const DATADIR_DECODED: &str = include_str!("../vectors/datadir-3.8-decoded.json");
 const DATADIR_TREE: &str = include_str!("../vectors/datadir-3.8-expected-tree.json");

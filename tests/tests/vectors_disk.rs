@@ -7,15 +7,15 @@
     reason = "the helpers of a test fail as the test does"
 )]
 
-use quorate_tests::vectors::{self, data_file};
+use quorate_tests::vectors::{self, data_file, describe};
+use quorate_wire::StatPersisted;
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::{DEFAULT_MAX_PAYLOAD, LogEnd, LogScan, file_header, write_record};
 use quorate_wire::disk::names::{Compression, FileName};
 use quorate_wire::disk::snapshot::{self, AclEntry, Sealer, SnapshotReader};
 use quorate_wire::disk::{epoch, snappy_frame};
 use quorate_wire::jute::Jute;
-use quorate_wire::txn::{Txn, TxnRecord};
-use quorate_wire::{Acl, StatPersisted};
+use quorate_wire::txn::TxnRecord;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 
@@ -51,16 +51,16 @@ fn every_snapshot_is_read_and_written_back() {
         assert_snapshot_round_trip(&file);
         let mut reader = SnapshotReader::new(&file).unwrap();
         let sessions: Map<_, _> =
-            reader.sessions().iter().map(|s| (hex(s.id), json!(s.timeout))).collect();
+            reader.sessions().iter().map(|s| (describe::hex(s.id), json!(s.timeout))).collect();
         assert_eq!(Value::Object(sessions), expected["sessions"]);
         let acls: Map<_, _> =
-            reader.acls().iter().map(|e| (e.id.to_string(), acl_json(&e.acl))).collect();
+            reader.acls().iter().map(|e| (e.id.to_string(), describe::acl(&e.acl))).collect();
         assert_eq!(Value::Object(acls), expected["acls"]);
         let mut nodes = Vec::new();
         while let Some(node) = reader.next_node().unwrap() {
             nodes.push(json!({
                 "path": node.path,
-                "data_hex": node.data.map(to_hex),
+                "data_hex": node.data.map(describe::bytes),
                 "acl": node.acl,
                 "stat": stat_json(&node.stat),
             }));
@@ -68,7 +68,7 @@ fn every_snapshot_is_read_and_written_back() {
         assert_eq!(Value::Array(nodes), expected["nodes"]);
         let digest = reader.finish().unwrap().digest.unwrap();
         let digest = json!({
-            "zxid": hex(digest.zxid.0),
+            "zxid": describe::hex(digest.zxid.0),
             "digestVersion": digest.version,
             "digest": format!("{:#x}", digest.tree),
         });
@@ -138,69 +138,11 @@ fn is_complete(compression: Compression, file: &[u8]) -> bool {
 
 /// The record as the independent decoder describes it.
 fn describe(offset: u64, payload: &[u8], record: &TxnRecord<'_>) -> Value {
-    let header = record.header;
-    let mut value = json!({
-        "offset": offset,
-        "crc": simd_adler32::adler32(&payload),
-        "length": payload.len(),
-        "clientId": hex(header.client_id),
-        "cxid": header.cxid,
-        "zxid": hex(header.zxid.0),
-        "time": header.time,
-        "type": header.kind,
-        "name": txn_name(header.kind),
-        "txn": txn_json(&record.txn),
-    });
-    if let Some(digest) = record.digest {
-        value["digest"] =
-            json!({ "version": digest.version, "treeDigest": format!("{:#x}", digest.tree) });
-    }
+    let mut value = describe::record(record);
+    value["offset"] = json!(offset);
+    value["crc"] = json!(simd_adler32::adler32(&payload));
+    value["length"] = json!(payload.len());
     value
-}
-
-fn txn_json(txn: &Txn<'_>) -> Value {
-    match txn {
-        Txn::CreateSession(timeout) => json!({ "timeOut": timeout }),
-        Txn::CloseSession(paths) => json!({ "paths2Delete": paths.as_deref().unwrap() }),
-        Txn::Error(code) => json!({ "err": code }),
-        Txn::Create(body) | Txn::Create2(body) => json!({
-            "path": body.path, "data": text(body.data), "acl": acl_json(&body.acl),
-            "ephemeral": body.ephemeral, "parentCVersion": body.parent_cversion.unwrap(),
-        }),
-        Txn::CreateContainer(body) => json!({
-            "path": body.path, "data": text(body.data), "acl": acl_json(&body.acl),
-            "parentCVersion": body.parent_cversion,
-        }),
-        Txn::CreateTtl(body) => json!({
-            "path": body.path, "data": text(body.data), "acl": acl_json(&body.acl),
-            "parentCVersion": body.parent_cversion, "ttl": body.ttl,
-        }),
-        Txn::Delete(path) | Txn::DeleteContainer(path) => json!({ "path": path }),
-        Txn::SetData(body) | Txn::Reconfig(body) => {
-            json!({ "path": body.path, "data": text(body.data), "version": body.version })
-        }
-        Txn::SetAcl(body) => {
-            json!({ "path": body.path, "acl": acl_json(&body.acl), "version": body.version })
-        }
-        Txn::Check(path, version) => json!({ "path": path, "version": version }),
-        Txn::Multi(multi) => json!({
-            "txns": multi.parts.iter().map(|part| json!({
-                "type": part.txn.kind(), "name": txn_name(part.txn.kind()),
-                "body": txn_json(&part.txn),
-            })).collect::<Vec<_>>(),
-        }),
-    }
-}
-
-fn txn_name(kind: i32) -> &'static str {
-    match kind {
-        -1 => "error",
-        kind => quorate_wire::OpCode::from_code(kind).unwrap().name(),
-    }
-}
-
-fn acl_json(acl: &[Acl<'_>]) -> Value {
-    acl.iter().map(|entry| json!([entry.perms, entry.id.scheme(), entry.id.id()])).collect()
 }
 
 fn stat_json(stat: &StatPersisted) -> Value {
@@ -209,21 +151,4 @@ fn stat_json(stat: &StatPersisted) -> Value {
         "version": stat.version, "cversion": stat.cversion, "aversion": stat.aversion,
         "ephemeralOwner": stat.ephemeral_owner, "pzxid": stat.pzxid,
     })
-}
-
-/// Data as the independent decoder shows it: text where it is readable text.
-fn text(data: Option<&[u8]>) -> Value {
-    let Some(bytes) = data else { return Value::Null };
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains('\n') || !text.contains(char::is_control) => json!(text),
-        _ => json!({ "hex": to_hex(bytes) }),
-    }
-}
-
-fn hex(n: i64) -> String {
-    format!("{n:#x}")
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
