@@ -1,10 +1,10 @@
-"""Our client and its lock while the server under test is killed, paused and restarted."""
+"""Our client and its recipes while the server under test is killed, paused and restarted."""
 
 from pathlib import Path
 
 import pytest
 
-from interop import fenced, suite
+from interop import fenced, suite, tour
 from interop.server import Server, kind_under_test
 
 
@@ -14,6 +14,12 @@ def test_fenced_counter(tmp_path: Path) -> None:
         outcome = fenced.run(server.address, tmp_path, fenced.standalone_faults(server))
         print(outcome)
         assert outcome.steps > 2 * fenced.CLIENTS
+
+
+def test_all_recipes(tmp_path: Path) -> None:
+    with Server(kind_under_test(), tour.SETTINGS) as server:
+        server.start()
+        print("\n".join(tour.alone(server, tmp_path)))
 
 
 @pytest.mark.parametrize("half", suite.HALVES)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from interop import fenced, suite
+from interop import fenced, suite, tour
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.server import Kind, Server
@@ -29,6 +29,20 @@ def test_fenced_counter_three_members(tmp_path: Path, kind: Kind) -> None:
         ensemble.start()
         faults = fenced.ensemble_faults(ensemble)
         print(fenced.run(ensemble.address, tmp_path, faults))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_recipes_alone(tmp_path: Path, kind: Kind) -> None:
+    with Server(kind, tour.SETTINGS) as server:
+        server.start()
+        print("\n".join(tour.alone(server, tmp_path)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_recipes_three_members(tmp_path: Path, kind: Kind) -> None:
+    with Ensemble(kind, tour.SETTINGS) as ensemble:
+        ensemble.start()
+        print("\n".join(tour.together(ensemble, tmp_path)))
 
 
 @pytest.mark.parametrize("half", suite.HALVES)

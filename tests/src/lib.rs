@@ -9,4 +9,5 @@ pub mod messages;
 pub mod recipes;
 pub mod replay;
 pub mod sim;
+pub mod tour;
 pub mod vectors;

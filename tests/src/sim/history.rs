@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct History {
     /// Every state so far.
     pub model: Model,
-    /// By zxid, from 1 on.
+    /// By zxid: from 1 on, or as they were recorded elsewhere.
     entries: Vec<Entry>,
     /// What clients have asked for.
     requests: BTreeMap<(i64, i32), (OpCode, Vec<u8>)>,
@@ -39,6 +39,7 @@ pub struct History {
 /// One transaction.
 #[derive(Debug)]
 struct Entry {
+    zxid: i64,
     payload: Vec<u8>,
     time: i64,
     session: i64,
@@ -61,10 +62,35 @@ struct Session {
 }
 
 impl History {
+    /// A history that was recorded elsewhere, of transactions in order.
+    #[must_use]
+    pub fn recorded<'a>(transactions: impl IntoIterator<Item = (TxnHeader, Txn<'a>)>) -> Self {
+        let mut history = Self::default();
+        for (header, txn) in transactions {
+            history.model.take_over(&header, &txn);
+            let changes = std::mem::take(&mut history.model.changes);
+            history.entries.push(Entry { changes, ..Entry::new(&header, Vec::new()) });
+        }
+        history
+    }
+
+    /// The transactions that are durable, in order.
+    pub fn zxids(&self) -> impl Iterator<Item = i64> {
+        let durable = self.durable();
+        self.entries.iter().map(|entry| entry.zxid).take_while(move |zxid| *zxid <= durable)
+    }
+
+    /// The state after `from`, and each that followed until `to`, as their zxids.
+    pub fn states(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
+        let behind = self.entries.partition_point(|entry| entry.zxid <= from);
+        let later = self.entries.get(behind..).unwrap_or_default().iter().map(|entry| entry.zxid);
+        std::iter::once(from).chain(later).take_while(move |zxid| *zxid <= to)
+    }
+
     /// The last transaction that was proposed.
     #[must_use]
     pub fn proposed(&self) -> i64 {
-        i64::try_from(self.entries.len()).unwrap_or(i64::MAX)
+        self.entries.last().map_or(0, |entry| entry.zxid)
     }
 
     /// The last transaction that a server called durable.
@@ -145,14 +171,7 @@ impl History {
             );
             let timeout = reader.get::<i32>().unwrap_or(0);
             self.session_txn(&header, timeout, now, tick)?;
-            self.entries.push(Entry {
-                payload: payload.to_vec(),
-                time: header.time,
-                session: header.client_id,
-                cxid: header.cxid,
-                reply: (0, Vec::new()),
-                changes: Vec::new(),
-            });
+            self.entries.push(Entry::new(&header, payload.to_vec()));
         }
         Ok(())
     }
@@ -243,8 +262,9 @@ impl History {
     }
 
     fn apply(&mut self, zxid: i64) -> Checked {
-        let at = usize::try_from(zxid - 1).unwrap_or(usize::MAX);
-        let Some(entry) = self.entries.get_mut(at) else { return Ok(()) };
+        let Some(entry) = self.place(zxid).and_then(|at| self.entries.get_mut(at)) else {
+            return Ok(());
+        };
         let payload = std::mem::take(&mut entry.payload);
         let record = TxnRecord::from_bytes(&payload)
             .map_err(|e| Violation(format!("transaction {zxid:#x} cannot be read: {e}")))?;
@@ -323,8 +343,8 @@ impl History {
     }
 
     fn forget_proposed(&mut self) {
-        let durable = usize::try_from(self.durable()).unwrap_or(usize::MAX);
-        self.entries.truncate(durable);
+        let durable = self.durable();
+        self.entries.truncate(self.entries.partition_point(|entry| entry.zxid <= durable));
     }
 
     /// Compares a tree with the model, node by node.
@@ -390,7 +410,25 @@ impl History {
     }
 
     fn entry(&self, zxid: i64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(zxid.checked_sub(1)?).ok()?)
+        self.entries.get(self.place(zxid)?)
+    }
+
+    fn place(&self, zxid: i64) -> Option<usize> {
+        self.entries.binary_search_by_key(&zxid, |entry| entry.zxid).ok()
+    }
+}
+
+impl Entry {
+    fn new(header: &TxnHeader, payload: Vec<u8>) -> Self {
+        Self {
+            zxid: header.zxid.0,
+            payload,
+            time: header.time,
+            session: header.client_id,
+            cxid: header.cxid,
+            reply: (0, Vec::new()),
+            changes: Vec::new(),
+        }
     }
 }
 

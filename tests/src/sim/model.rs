@@ -184,6 +184,22 @@ impl Model {
         reply
     }
 
+    /// Applies a transaction of which nobody knows what was asked for.
+    pub fn take_over(&mut self, header: &TxnHeader, txn: &Txn<'_>) {
+        self.changes.clear();
+        self.touched.clear();
+        match txn {
+            Txn::Multi(multi) if multi.failed() => {}
+            Txn::Multi(multi) => {
+                for part in &multi.parts {
+                    self.apply_part(header, &part.txn);
+                }
+            }
+            txn => _ = self.apply_part(header, txn),
+        }
+        self.zxid = header.zxid.0;
+    }
+
     /// Applies one change. Returns the stat of its node, where the reply has it.
     pub fn apply_part(&mut self, header: &TxnHeader, txn: &Txn<'_>) -> Stat {
         let zxid = header.zxid.0;

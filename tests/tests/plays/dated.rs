@@ -57,7 +57,7 @@ impl<const COUNT: u32> Rite for Dated<COUNT> {
     /// Nobody has followed another before the other's time was over.
     fn check(history: &History) -> Checked {
         let mut last: BTreeMap<&str, Lease> = BTreeMap::new();
-        for zxid in 1..=history.durable() {
+        for zxid in history.zxids() {
             for change in history.changes(zxid) {
                 let path = change.path.as_str();
                 let is_lease = path.starts_with(DIRECTORY) && path.ends_with("/lease_holder");

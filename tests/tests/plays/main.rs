@@ -2,6 +2,8 @@
 //!
 //! For longer: `QUORATE_SEEDS=10000 cargo test --release -p quorate-tests --test plays`. With `QUORATE_SEED=7` instead the play of a
 //! single seed is told event by event, best with the name of one test behind it.
+//!
+//! With `QUORATE_TOUR` the same plays go to real servers, see [`quorate_tests::tour`].
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 #![expect(clippy::use_self, reason = "the method of the type, not that of the trait with its name")]
@@ -30,6 +32,7 @@ use quorate::recipes::kit::Held;
 use quorate::recipes::leader::Leadership;
 use quorate_tests::sim;
 use quorate_tests::sim::stage::{Part, Play};
+use quorate_tests::tour::{self, Conductor};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,8 +40,16 @@ use std::time::Duration;
 /// A boxed future.
 type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Runs a play in worlds of several seeds. Answers the plays after their ends.
+/// Runs a play in worlds of several seeds, or once at real servers. Answers the plays after their ends.
 fn perform<P: Play + Default + 'static>(seeds: u64) -> Result<Vec<Rc<P>>, Box<sim::Failure>> {
+    if let Some(conductor) = Conductor::get() {
+        let play = Rc::new(P::default());
+        // Nothing else is named as the test is.
+        let name = std::thread::current().name().unwrap_or_default().replace("::", ".");
+        tour::perform(conductor, &name, &*play)
+            .unwrap_or_else(|violation| panic!("{}", violation.0));
+        return Ok(vec![play]);
+    }
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let one = number("QUORATE_SEED");
     let run = |seed| {
@@ -50,8 +61,20 @@ fn perform<P: Play + Default + 'static>(seeds: u64) -> Result<Vec<Rc<P>>, Box<si
     one.map_or(all, |seed| seed..=seed).map(run).collect()
 }
 
+/// That there was enough to see of something. A performance at real servers is one instead of many, and a shorter one.
+fn enough(what: &str, number: u64, least: u64) {
+    let least = if Conductor::get().is_some() { 0 } else { least };
+    assert!(number > least, "{number} {what}");
+}
+
+/// That there was enough to see of what only comes with many seeds.
+fn enough_in_all(what: &str, number: u64, least: u64) {
+    assert!(Conductor::get().is_some() || number > least, "{number} {what}");
+}
+
 /// Whether the faults of a world explain an error.
 fn is_of_the_world(error: &Error) -> bool {
+    tour::unknown(error);
     let expected = [
         ErrorCode::ConnectionLoss,
         ErrorCode::SessionExpired,

@@ -2,7 +2,7 @@
 
 use super::turns::{Grant, Hold, Rite, Share, perform_turns};
 use super::views::insist;
-use super::{Later, is_of_the_world, leaves_nothing, perform, watch_over, watch_over_term};
+use super::{Later, enough, is_of_the_world, leaves_nothing, perform, watch_over, watch_over_term};
 use quorate::client::{Result, Task, Transaction, within};
 use quorate::recipes::kit::Held;
 use quorate::recipes::latch::LeaderLatch;
@@ -199,7 +199,7 @@ impl Play for Observing {
                 part.fail("nobody leads, as far as can be seen");
             }
             // Others look as well.
-            part.client.sleep(Duration::from_secs(60)).await;
+            part.settle(Duration::from_secs(60)).await;
             drop((candidate, observer));
             leaves_nothing(&part).await;
         })
@@ -216,7 +216,7 @@ impl Play for Observing {
             if led.get(token).is_some_and(|leader| leader != data) {
                 return Err(Violation(format!("{token:#x} was led by another than {data:?}")));
             }
-            if !(*token..=*at).any(|zxid| first_in_line(zxid) == Some(*token)) {
+            if !history.states(*token, *at).any(|zxid| first_in_line(zxid) == Some(*token)) {
                 return Err(Violation(format!("{token:#x} was never first in line")));
             }
         }
@@ -233,7 +233,7 @@ fn an_owner_reads_while_it_writes_and_nobody_else() {
 fn a_holder_hears_that_it_is_asked_to_release() {
     let plays = perform::<Asking>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let heard: u64 = plays.iter().map(|play| play.heard.load(Relaxed)).sum();
-    assert!(heard > 20, "{heard}");
+    enough("heard", heard, 20);
 }
 
 #[test]
@@ -244,5 +244,5 @@ fn an_observer_sees_who_leads() {
         play.seen.lock().unwrap().keys().filter(|token| led.contains_key(token)).count()
     };
     let known: usize = plays.iter().map(|play| known(play)).sum();
-    assert!(known > 40, "{known}");
+    enough("leaders seen", known.try_into().unwrap(), 40);
 }

@@ -141,7 +141,7 @@ impl<const LIMIT: usize> Rite for Leases<LIMIT> {
     }
 
     fn check(history: &History) -> Checked {
-        for zxid in 1..=history.durable() {
+        for zxid in history.zxids() {
             let directory = match LIMITS[LIMIT] {
                 Limit::InTheNode => "/semaphore",
                 _ => "/semaphore/leases",

@@ -5,7 +5,7 @@
 //! refused by its token. Waits are cut short at random awaits, turns are released, dropped or lost with the session.
 //! [`Rite`] says how a turn is got; the rites are in `exclusive` and `sharing`.
 
-use super::{Later, is_of_the_world, leaves_nothing, perform};
+use super::{Later, enough, enough_in_all, is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, Result, Task, Transaction, within};
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
@@ -210,7 +210,7 @@ impl<R: Rite> Play for Turns<R> {
 /// Tokens in a register never go back.
 fn check_register(register: &str, history: &History) -> Checked {
     let mut newest = 0;
-    for zxid in 1..=history.durable() {
+    for zxid in history.zxids() {
         let here = history.changes(zxid).iter().any(|change| change.path == register);
         let Some(node) = history.model.at(register, zxid).filter(|_| here) else { continue };
         let text = String::from_utf8(node.data.clone().unwrap_or_default()).unwrap_or_default();
@@ -341,7 +341,9 @@ pub(crate) fn perform_turns<R: Rite>(seeds: u64) {
     let fenced = sum(|ledger| &ledger.fenced);
     let told = format!("{turns} turns, {lost} lost, {fenced} fenced, {cut} cut short");
     eprintln!("{told}");
-    assert!(turns > 2 * seeds && lost > 0 && cut > seeds / 3, "{told}");
+    enough("turns", turns, 2 * seeds);
+    enough_in_all("lost", lost, 0);
+    enough_in_all("cut short", cut, seeds / 3);
 }
 
 fn register(thing: usize) -> String {

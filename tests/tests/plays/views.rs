@@ -1,6 +1,6 @@
 //! Views of what others write: values, configurations, caches, memberships.
 
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{enough, is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, ErrorCode, Result, Task};
 use quorate::recipes::cache::Cache;
 use quorate::recipes::group::Group;
@@ -231,7 +231,7 @@ impl<const DEPTH: usize> Play for Caching<DEPTH> {
                 part.client.sleep(Duration::from_millis(50)).await;
             }
             // What a connection before the last one has sent may come late.
-            part.client.sleep(Duration::from_secs(20)).await;
+            part.settle(Duration::from_secs(20)).await;
             let shown = cache.entries().into_iter();
             let data = |data: Option<Arc<[u8]>>| data.unwrap_or_default().to_vec();
             last.lock().unwrap().push(shown.map(|e| (e.path, data(e.data))).collect());
@@ -351,20 +351,20 @@ impl Play for Belonging {
 fn a_value_is_followed_and_never_goes_back() {
     let plays = perform::<Following>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let seen: usize = plays.iter().map(|play| play.seen.lock().unwrap().len()).sum();
-    assert!(seen > 1_000, "{seen}");
+    enough("seen", seen.try_into().unwrap(), 1_000);
 }
 
 #[test]
 fn a_configuration_is_read_as_a_whole() {
     let plays = perform::<Publishing>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let read: u64 = plays.iter().map(|play| play.read.load(Relaxed)).sum();
-    assert!(read > 200, "{read}");
+    enough("read", read, 200);
 }
 
 fn perform_caching<const DEPTH: usize>() {
     let plays = perform::<Caching<DEPTH>>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let seen: usize = plays.iter().map(|play| play.seen.lock().unwrap().len()).sum();
-    assert!(seen > 300, "{seen}");
+    enough("seen", seen.try_into().unwrap(), 300);
 }
 
 #[test]

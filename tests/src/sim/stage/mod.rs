@@ -19,9 +19,10 @@ use super::random::Random;
 use quorate::client::{Client, Task};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vigils::Vigils;
 
 /// What happens in a world of processes.
@@ -58,17 +59,43 @@ pub struct Part {
 
 /// What the world and a process tell each other.
 #[derive(Debug, Default)]
-struct Cues {
+pub(crate) struct Cues {
     over: AtomicBool,
     violation: Mutex<Option<String>>,
     vigils: Vigils,
+    /// How often the process has come round to ask whether the world is over.
+    rounds: AtomicU64,
+    /// Whether the world is not the simulator's.
+    is_real: bool,
 }
 
 impl Part {
+    /// A process in another world than the simulator's.
+    pub(crate) fn in_reality(client: Client, number: usize, cues: Arc<Cues>, seed: u64) -> Self {
+        Self { client, number, cues, random: Arc::new(Mutex::new(Random::new(seed))) }
+    }
+
     /// Whether the world wants to come to its end.
     #[must_use]
     pub fn is_over(&self) -> bool {
+        self.cues.rounds.fetch_add(1, Ordering::Relaxed);
         self.cues.over.load(Ordering::Relaxed)
+    }
+
+    /// Waits until what was on its way when the world became calm has arrived: so long in the worst of worlds, less in a real one.
+    pub async fn settle(&self, worst: Duration) {
+        let real = if self.cues.is_real { worst.min(REAL_DELAY) } else { worst };
+        self.client.sleep(real).await;
+    }
+
+    /// The wall clock of the world's servers, ms since 1970.
+    #[must_use]
+    pub fn wall_clock(&self) -> i64 {
+        if self.cues.is_real {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            return i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        }
+        EPOCH + self.client.environment().now()
     }
 
     /// A property does not hold: the run fails.
@@ -113,7 +140,37 @@ impl Part {
 }
 
 impl Cues {
-    fn violation(&self) -> Option<String> {
+    /// Those of a process in another world.
+    pub(crate) fn of_reality() -> Self {
+        Self { is_real: true, ..Self::default() }
+    }
+
+    /// The world wants to come to its end.
+    pub(crate) fn calm_down(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Looks after what is held in a real world, where the session that lives by the client's clock is this, at most every second.
+    pub(crate) fn look(&self, living: Option<i64>) -> Checked {
+        self.vigils.look_now_and_then(living)
+    }
+
+    /// The process is gone, and with it all that it held.
+    pub(crate) fn let_go(&self) {
+        self.vigils.clear();
+    }
+
+    /// What did not hold, once.
+    pub(crate) fn violation(&self) -> Option<String> {
         self.violation.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
+
+/// The wall clock at the beginning of a simulated world, ms since 1970.
+const EPOCH: i64 = 1_000_000_000_000;
+/// Nothing is on its way for so long between programs on one machine.
+const REAL_DELAY: Duration = Duration::from_secs(3);

@@ -25,11 +25,20 @@ struct Vigil {
     told: Option<Arc<AtomicBool>>,
     /// It was seen not to be held.
     over: bool,
+    /// Its session was seen to be over by [`Vigils::look_now_and_then`].
+    mourned: bool,
 }
 
 impl fmt::Debug for Vigil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {:#x}", self.what, self.session)
+    }
+}
+
+impl Vigil {
+    /// Whether nobody waits for its loss without being told.
+    fn is_told(&self) -> bool {
+        self.told.as_ref().is_none_or(|told| told.load(Ordering::Relaxed))
     }
 }
 
@@ -49,7 +58,7 @@ impl Vigils {
                 told.store(true, Ordering::Relaxed);
             })
         });
-        self.lock().push(Vigil { what, session, is_held, told, over: false });
+        self.lock().push(Vigil { what, session, is_held, told, over: false, mourned: false });
         waiting
     }
 
@@ -70,11 +79,22 @@ impl Vigils {
                 continue;
             }
             ensure!(!is_held, "{vigil:?} is held, and its session is over (now {living:x?})");
-            let told = vigil.told.as_ref().is_none_or(|told| told.load(Ordering::Relaxed));
-            ensure!(told || !at_rest, "{vigil:?} is lost, and nobody is told");
+            ensure!(vigil.is_told() || !at_rest, "{vigil:?} is lost, and nobody is told");
         }
         // A released one says that it is lost, too; and of an earlier session nothing more is to come.
         all.retain(|vigil| living == Some(vigil.session) || !at_rest);
+        Ok(())
+    }
+
+    /// The same in a real world, where nobody knows when tasks have come to rest: all that are due have their turn between two calls.
+    pub(super) fn look_now_and_then(&self, living: Option<i64>) -> Checked {
+        self.look(living, false)?;
+        let mut all = self.lock();
+        for vigil in all.iter_mut().filter(|vigil| living != Some(vigil.session)) {
+            ensure!(vigil.is_told() || !vigil.mourned, "{vigil:?} is lost, and nobody is told");
+            vigil.mourned = true;
+        }
+        all.retain(|vigil| living == Some(vigil.session) || !vigil.is_told());
         Ok(())
     }
 
