@@ -3,13 +3,14 @@
 //!
 //! Map: [`tree`] holds the nodes and applies transactions; [`prep`] judges requests against the tree plus
 //! what is still in flight; [`replica`] is the one writer, [`shard`] serves connections; [`access`] knows identities
-//! and ACLs; [`quorum`] knows which sets of servers may decide; [`client`] is the other end of the wire; [`session`] expires; [`limits`] refuse; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
+//! and ACLs; [`election`] finds a leader; [`quorum`] knows which sets of servers may decide; [`client`] is the other end of the wire; [`session`] expires; [`limits`] refuse; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
 //! while it changes.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod client;
+pub mod election;
 pub mod limits;
 pub mod prep;
 pub mod quorum;
