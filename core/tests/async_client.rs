@@ -1,21 +1,24 @@
-//! The asynchronous client against a server in this process: over the inside of the process and over TCP.
+//! The asynchronous client against a server in this process, over the inside of the process and over TCP, or against one elsewhere.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use quorate::client::blocking::wait;
 use quorate::client::{
     Client, CreateMode, ErrorCode, EventType, Inbox, Request, State, WatchEvent, WatchMode, within,
 };
-use quorate::server::Server;
+use quorate::server;
+use service::Server;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[path = "support/service.rs"]
+mod service;
+
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Runs `test` with a client in the process, and with one over TCP.
+/// Runs `test` with a client in the process, if the server is there, and with one over TCP.
 fn on_both_ways(test: impl AsyncFn(&Client) -> quorate::client::Result<()>) -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
-    let address = server.address().unwrap().to_string();
-    for builder in [Client::builder().in_process(&server), Client::builder().servers(&address)] {
+    let server = Server::start();
+    for builder in server.ways() {
         let client = wait(builder.connect())?;
         wait(test(&client))?;
         wait(client.close())?;
@@ -76,7 +79,7 @@ fn requests_are_ordered_by_the_calls_not_by_the_awaits() -> Outcome {
 /// Who brakes with `ready` is never refused: there is room for another request when it returns, by number and by bytes.
 #[test]
 fn ready_waits_for_room_in_bytes_too() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let address = server.address().unwrap().to_string();
     for limit in [usize::MAX, 50, 1] {
         let builder = Client::builder().servers(&address).max_in_flight(40, 2_000);
@@ -121,8 +124,8 @@ fn watches_are_values() -> Outcome {
 
 #[test]
 fn a_dropped_watch_is_removed_on_the_server() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
-    let client = wait(Client::builder().in_process(&server).connect())?;
+    let server = Server::start();
+    let client = wait(server.client().connect())?;
     wait(async {
         let watcher = client.watch("/", WatchMode::Node).await?;
         assert_eq!(client.counters().watches, 1);
@@ -168,7 +171,10 @@ fn views_see_a_part_of_the_tree() -> Outcome {
 fn a_session_outlives_its_connection_and_its_process() -> Outcome {
     let directory = tempfile::tempdir()?;
     let start = |port: u16| {
-        Server::builder().data_dir(directory.path()).listen(([127, 0, 0, 1], port).into()).start()
+        server::Server::builder()
+            .data_dir(directory.path())
+            .listen(([127, 0, 0, 1], port).into())
+            .start()
     };
     let server = start(0)?;
     let address = server.address().unwrap();
@@ -196,7 +202,7 @@ fn a_session_outlives_its_connection_and_its_process() -> Outcome {
 
 #[test]
 fn the_end_of_a_session_is_told_once() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = server::Server::builder().volatile().free_port().start()?;
     let address = server.address().unwrap().to_string();
     let timeout = Duration::from_secs(4);
     let client = wait(Client::builder().servers(&address).session_timeout(timeout).connect())?;
@@ -257,7 +263,7 @@ fn nobody_there_is_an_error_in_time() {
 #[test]
 fn a_task_that_never_waits_lets_the_others_run() -> Outcome {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = server::Server::builder().volatile().no_port().start()?;
     let client = wait(Client::builder().in_process(&server).connect())?;
     let done = Arc::new(AtomicBool::new(false));
     let rounds = Arc::new(AtomicUsize::new(0));

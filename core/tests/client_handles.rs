@@ -7,12 +7,15 @@ use quorate::client::{
     Client, Completion, CreateMode, ErrorCode, Inbox, Notice, Request, WatchEvent, within,
 };
 use quorate::recipes::lock::Lock;
-use quorate::server::Server;
+use service::Server;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+
+#[path = "support/service.rs"]
+mod service;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -50,9 +53,9 @@ impl Lent {
 #[test]
 fn the_last_handle_of_the_last_client_ends_its_session() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let lent = Lent::new();
-    let other = wait(Client::builder().in_process(&server).runtime(lent.handle.clone()).connect())?;
+    let other = wait(server.client().runtime(lent.handle.clone()).connect())?;
     let timeout = Duration::from_secs(30);
     let servers = server.address().unwrap().to_string();
     for _ in 0..50 {
@@ -71,10 +74,9 @@ fn the_last_handle_of_the_last_client_ends_its_session() -> Outcome {
 #[test]
 fn a_client_ends_with_the_runtime_that_was_lent() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let lent = Lent::new();
-    let client =
-        wait(Client::builder().in_process(&server).runtime(lent.handle.clone()).connect())?;
+    let client = wait(server.client().runtime(lent.handle.clone()).connect())?;
     let (_, watch) = wait(client.exists_and_watch("/a"))?;
     lent.end();
     assert_eq!(wait(watch).unwrap_err().code(), ErrorCode::Closing);
@@ -85,9 +87,9 @@ fn a_client_ends_with_the_runtime_that_was_lent() -> Outcome {
 #[test]
 fn an_answer_longer_than_the_pipe_within_the_process_comes_at_once() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().no_port().start()?;
+    let server = Server::start();
     let timeout = Duration::from_secs(60);
-    let client = wait(Client::builder().in_process(&server).session_timeout(timeout).connect())?;
+    let client = wait(server.client().session_timeout(timeout).connect())?;
     let data = vec![7; 900_000];
     for path in ["/a", "/b", "/c"] {
         wait(client.create(path, &data, CreateMode::Persistent))?;
@@ -106,7 +108,7 @@ fn an_answer_longer_than_the_pipe_within_the_process_comes_at_once() -> Outcome 
 #[test]
 fn an_inbox_may_wait_for_a_lock_that_is_held_while_submitting() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let servers = server.address().unwrap().to_string();
     let client = wait(Client::connect(&servers))?;
     let interpreter = Arc::new(Mutex::new(0_u64));
@@ -136,8 +138,8 @@ fn an_inbox_may_wait_for_a_lock_that_is_held_while_submitting() -> Outcome {
 #[test]
 fn events_for_an_inbox_that_nobody_empties_are_bounded() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().no_port().start()?;
-    let client = wait(Client::builder().in_process(&server).max_events(1).connect())?;
+    let server = Server::start();
+    let client = wait(server.client().max_events(1).connect())?;
     let inbox = Arc::new(Inbox::new(None));
     // An inbox is for many watches.
     let bound = 64;
@@ -164,8 +166,8 @@ fn events_for_an_inbox_that_nobody_empties_are_bounded() -> Outcome {
 #[test]
 fn a_stream_that_nobody_reads_is_bounded() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().no_port().start()?;
-    let client = wait(Client::builder().in_process(&server).max_events(10).connect())?;
+    let server = Server::start();
+    let client = wait(server.client().max_events(10).connect())?;
     let mut watcher = wait(client.watch("/", quorate::client::WatchMode::Recursive))?;
     for n in 0..50 {
         wait(client.create(&format!("/{n}"), b"", CreateMode::Persistent))?;
@@ -182,10 +184,10 @@ fn a_stream_that_nobody_reads_is_bounded() -> Outcome {
 #[test]
 fn a_client_that_is_not_to_renew_says_that_its_session_is_over() -> Outcome {
     let _alone = alone();
-    let server = Server::builder().volatile().no_port().start()?;
-    let other = wait(Client::builder().in_process(&server).connect())?;
+    let server = Server::start();
+    let other = wait(server.client().connect())?;
     let held = wait(Lock::new(&other, "/lock").acquire())?;
-    let client = wait(Client::builder().in_process(&server).renew(false).connect())?;
+    let client = wait(server.client().renew(false).connect())?;
     let (sender, acquired) = std::sync::mpsc::channel();
     let lock = Lock::new(&client, "/lock");
     client.environment().spawn(Box::pin(async move {
@@ -194,8 +196,7 @@ fn a_client_that_is_not_to_renew_says_that_its_session_is_over() -> Outcome {
     while wait(other.children("/lock"))?.0.len() < 2 {
         wait(other.sleep(Duration::from_millis(1)));
     }
-    let twin =
-        wait(Client::builder().in_process(&server).resume(client.identity().unwrap()).connect())?;
+    let twin = wait(server.client().resume(client.identity().unwrap()).connect())?;
     wait(twin.close())?;
     let error = acquired.recv_timeout(PATIENCE)?.unwrap_err();
     assert_eq!(error.code(), ErrorCode::SessionExpired);

@@ -4,7 +4,8 @@
 use quorate::client::blocking::wait;
 use quorate::client::{Client, CreateMode, Inbox, Request, RetryPolicy};
 use quorate::recipes::lock::Lock;
-use quorate::server::Server;
+use quorate::server;
+use service::Server;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+
+#[path = "support/service.rs"]
+mod service;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -99,9 +103,9 @@ impl Spans {
 /// The only test here that traces: a subscriber is the whole process's.
 #[test]
 fn spans_cover_sessions_attempts_and_operations() -> Outcome {
+    let server = Server::start();
     let spans = Spans::default();
     tracing::subscriber::set_global_default(spans.clone())?;
-    let server = Server::builder().volatile().free_port().start()?;
     let address = server.address().unwrap().to_string();
     let client = wait(Client::builder().servers(&address).connect())?;
     let id = format!("session id={:#x}", client.session_id());
@@ -141,9 +145,8 @@ fn spans_cover_sessions_attempts_and_operations() -> Outcome {
 
 #[test]
 fn latencies_are_measured_for_who_asks() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
-    let address = server.address().unwrap().to_string();
-    for builder in [Client::builder().in_process(&server), Client::builder().servers(&address)] {
+    let server = Server::start();
+    for builder in server.ways() {
         let client = wait(builder.metrics(true).connect())?;
         let none = client.metrics().unwrap();
         assert_eq!((none.reads.count(), none.writes.count()), (0, 0));
@@ -163,7 +166,7 @@ fn latencies_are_measured_for_who_asks() -> Outcome {
         }
         wait(client.close())?;
     }
-    let client = wait(Client::builder().in_process(&server).connect())?;
+    let client = wait(server.client().connect())?;
     wait(client.exists("/"))?;
     assert_eq!(client.metrics(), None);
     server.stop()?;
@@ -174,7 +177,10 @@ fn latencies_are_measured_for_who_asks() -> Outcome {
 fn retries_and_reconnects_are_counted() -> Outcome {
     let directory = tempfile::tempdir()?;
     let start = |port: u16| {
-        Server::builder().data_dir(directory.path()).listen(([127, 0, 0, 1], port).into()).start()
+        server::Server::builder()
+            .data_dir(directory.path())
+            .listen(([127, 0, 0, 1], port).into())
+            .start()
     };
     let server = start(0)?;
     let address = server.address().unwrap();

@@ -6,18 +6,20 @@ use quorate::client::{
     Call, Client, Completion, CreateMode, ErrorCode, EventType, Inbox, Notice, Part, Reply,
     Request, WatchKey,
 };
-use quorate::server::Server;
+use service::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+#[path = "support/service.rs"]
+mod service;
+
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Runs `test` with a client in the process, and with one over TCP.
+/// Runs `test` with a client in the process, if the server is there, and with one over TCP.
 fn on_both_ways(test: impl Fn(&Client) -> Outcome) -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
-    let address = server.address().unwrap().to_string();
-    for builder in [Client::builder().in_process(&server), Client::builder().servers(&address)] {
+    let server = Server::start();
+    for builder in server.ways() {
         let client = wait(builder.connect())?;
         test(&client)?;
         wait(client.close())?;
@@ -74,9 +76,8 @@ fn fill(client: &Client, inbox: &Arc<Inbox>, request: &Request<'_>) -> usize {
 
 /// Runs `test` with a client that may have ten requests or a thousand bytes of them in flight.
 fn with_little_room(test: impl Fn(&Client) -> Outcome) -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
-    let address = server.address().unwrap().to_string();
-    for builder in [Client::builder().in_process(&server), Client::builder().servers(&address)] {
+    let server = Server::start();
+    for builder in server.ways() {
         let client = wait(builder.max_in_flight(10, 1_000).connect())?;
         test(&client)?;
         let _ = wait(client.delete("/large", None));
@@ -128,11 +129,13 @@ fn results_are_bounded_by_their_bytes_too() -> Outcome {
 fn clients_that_share_an_inbox_have_room_of_their_own() -> Outcome {
     let exists = Request::Exists { path: "/", watch: None };
     let inbox = Arc::new(Inbox::new(None));
+    let clients = AtomicUsize::new(0);
     with_little_room(|client| {
+        clients.fetch_add(1, Ordering::SeqCst);
         assert_eq!(fill(client, &inbox, &exists), 10);
         Ok(())
     })?;
-    assert_eq!(inbox.take().len(), 20);
+    assert_eq!(inbox.take().len(), 10 * clients.into_inner());
     Ok(())
 }
 
@@ -256,7 +259,7 @@ fn a_lasting_key_is_registered_again_and_again() -> Outcome {
 /// Two registrations of one key are on their way; that the first fails is not the end of it.
 #[test]
 fn a_watch_is_not_over_while_a_registration_is_on_its_way() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::start();
     let address = server.address().unwrap().to_string();
     let client = wait(Client::builder().servers(&address).connect())?;
     wait(client.create("/watched", b"", CreateMode::Persistent))?;
@@ -280,8 +283,8 @@ fn a_watch_is_not_over_while_a_registration_is_on_its_way() -> Outcome {
 
 #[test]
 fn the_end_of_a_session_ends_the_watches_of_inboxes() -> Outcome {
-    let server = Server::builder().volatile().free_port().start()?;
-    let client = wait(Client::builder().in_process(&server).connect())?;
+    let server = Server::start();
+    let client = wait(server.client().connect())?;
     wait(client.create("/watched", b"", CreateMode::Persistent))?;
     let inbox = Arc::new(Inbox::new(None));
     let once = client.watch_once_to(&inbox, 1);

@@ -3,7 +3,7 @@
 //!
 //! Elsewhere, each [`Server::start`] empties the tree, so the tests must run one after another (`--test-threads=1`). Several
 //! members are no use here: the tests compare what different clients see at once. Name one of them. Included through `tasks.rs`
-//! and `recipes.rs`.
+//! and `recipes.rs`, or by itself.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -46,6 +46,16 @@ impl Server {
             Self::Here(server) => Client::builder().in_process(server),
             Self::Elsewhere(address) => Client::builder().servers(&address.to_string()),
         }
+    }
+
+    /// Clients of it by all ways that there are: inside the process if it is here, and over TCP.
+    pub(crate) fn ways(&self) -> Vec<Builder> {
+        let address = self.address().unwrap().to_string();
+        let mut ways = vec![Client::builder().servers(&address)];
+        if let Self::Here(server) = self {
+            ways.insert(0, Client::builder().in_process(server));
+        }
+        ways
     }
 
     /// Where it listens.

@@ -56,7 +56,7 @@ def run(address: str, half: int) -> int:
     passed, failures = 0, []
     for name, program in sorted(programs().items())[half::2]:
         ran = subprocess.run(
-            [program, "--test-threads=1"],
+            [program, "--test-threads=1", "--exact", *_skips(name)],
             env={**os.environ, "QUORATE_TEST_SERVERS": address},
             capture_output=True,
             text=True,
@@ -70,6 +70,26 @@ def run(address: str, half: int) -> int:
     assert not failures, "\n".join(failures)
     return passed
 
+
+def _skips(program: str) -> list[str]:
+    return [part for test in LEFT_OUT.get(program, {}) for part in ("--skip", test)]
+
+
+# What is of no use at a server elsewhere, and why. The programs without `service.rs` are left
+# out as a whole: `client_servers` is about servers that know nothing of each other, `wake_ups`,
+# `in_process`, `pauses` and `fork` about a server in the same process, the others are no
+# tests of a client.
+LEFT_OUT = {
+    "async_client": {
+        "a_session_outlives_its_connection_and_its_process": "it stops and starts its server",
+        "the_end_of_a_session_is_told_once": "it stops its server",
+        "nobody_there_is_an_error_in_time": "there is no server",
+        "a_task_that_never_waits_lets_the_others_run": "only a server in the process is so fast",
+    },
+    "client_metrics": {
+        "retries_and_reconnects_are_counted": "it stops and starts its server",
+    },
+}
 
 # They mostly wait, so two servers with one half each take half the time.
 HALVES = (0, 1)
