@@ -84,7 +84,7 @@ LEFT_OUT = {
         "a_session_outlives_its_connection_and_its_process": "it stops and starts its server",
         "the_end_of_a_session_is_told_once": "it stops its server",
         "nobody_there_is_an_error_in_time": "there is no server",
-        "a_task_that_never_waits_lets_the_others_run": "only a server in the process is so fast",
+        "a_task_that_never_waits_lets_the_others_run": "only one in the process is so fast",
     },
     "client_metrics": {
         "retries_and_reconnects_are_counted": "it stops and starts its server",
