@@ -67,6 +67,16 @@ fn membership() {
 }
 
 #[test]
+fn learner() {
+    fuzz("learner", 40_000);
+}
+
+#[test]
+fn snap_stream() {
+    fuzz("snap_stream", 3_000);
+}
+
+#[test]
 fn config() {
     fuzz("config", 1_500);
 }
@@ -107,7 +117,7 @@ fn run(target: &Target, input: &[u8], origin: &str) {
         eprintln!("{} breaks on {origin}: {}", target.name, hex(input));
         resume_unwind(panic);
     }
-    let allowed = FIXED_MEMORY + target.memory_factor * input.len();
+    let allowed = target.memory(input.len());
     assert!(
         held <= allowed,
         "{} holds {held} bytes, not {allowed}, on {origin}: {}",
@@ -168,6 +178,3 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// What a target may hold whatever its input: the first capacity of a vector, messages, tables.
-const FIXED_MEMORY: usize = 160 * 1024;

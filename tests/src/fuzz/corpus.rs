@@ -11,7 +11,10 @@ use quorate_wire::quorum::address::HostPort;
 use quorate_wire::quorum::election::{
     Ballot, InitialForm, InitialMessage, Notification, NotificationForm, ServerState, Vote,
 };
+use quorate_wire::quorum::packet::{Packet, PacketKind};
+use quorate_wire::quorum::snap::SnapReader;
 use quorate_wire::zxid::Zxid;
+use std::collections::BTreeMap;
 
 /// Payloads of handshakes, both ways.
 #[must_use]
@@ -137,6 +140,54 @@ pub fn elections() -> Vec<Vec<u8>> {
         bytes
     });
     payloads.chain(streams).collect()
+}
+
+/// What leaders and learners send each other, and the data of packets: of each kind and length the first.
+#[must_use]
+pub fn learners() -> Vec<Vec<u8>> {
+    let streams = learner_streams();
+    let mut payloads: BTreeMap<(i32, usize), Vec<u8>> = BTreeMap::new();
+    for packet in streams.iter().flat_map(|stream| packets(stream)) {
+        let data = packet.data.unwrap_or_default();
+        payloads.entry((packet.kind.code(), data.len())).or_insert_with(|| data.to_vec());
+    }
+    payloads.into_values().chain(streams.iter().cloned()).collect()
+}
+
+/// Streams behind SNAP packets, behind the byte that says in what pieces they arrive.
+#[must_use]
+pub fn snap_streams() -> Vec<Vec<u8>> {
+    let streams = learner_streams();
+    let snaps = streams.iter().filter_map(|stream| snap_within(stream));
+    snaps.zip([1, 20, 255]).map(|(snap, size)| [&[size], snap].concat()).collect()
+}
+
+fn learner_streams() -> Vec<Vec<u8>> {
+    let connections = vectors::server_connections().into_iter().filter(|it| !it.election);
+    connections.flat_map(|it| [it.initiator.bytes, it.acceptor.bytes]).collect()
+}
+
+/// The packets up to a snapshot.
+fn packets(mut stream: &[u8]) -> Vec<Packet<'_>> {
+    let mut packets = Vec::new();
+    while let Ok(Some((packet, len))) = Packet::read_prefix(stream, usize::MAX) {
+        packets.push(packet);
+        stream = stream.get(len..).unwrap_or_default();
+    }
+    packets
+}
+
+/// The snapshot in a stream, up to its end.
+fn snap_within(mut stream: &[u8]) -> Option<&[u8]> {
+    while let Ok(Some((packet, len))) = Packet::read_prefix(stream, usize::MAX) {
+        stream = stream.get(len..)?;
+        if packet.kind == PacketKind::Snap {
+            let (mut reader, mut rest) = (SnapReader::new(usize::MAX), stream);
+            while let Ok(Some(_)) = reader.next(&mut rest) {}
+            return stream.get(..stream.len().checked_sub(rest.len())?);
+        }
+    }
+    None
 }
 
 /// Configurations of ensembles with everything that they can have.

@@ -8,11 +8,13 @@
 pub mod corpus;
 mod disk;
 mod election;
+mod learner;
 mod messages;
 pub mod mutate;
 
 pub use disk::{log, sidecar, snappy, snapshot, txn};
 pub use election::{election, membership};
+pub use learner::{learner, snap_stream};
 pub use messages::{connect, reply, request};
 
 /// One target.
@@ -26,22 +28,53 @@ pub struct Target {
     pub corpus: fn() -> Vec<Vec<u8>>,
     /// Bytes of memory that it may hold at once per byte of input, beside a fixed amount.
     pub memory_factor: usize,
+    /// Whether it makes a tree, whose first memory is for more nodes than a small one has.
+    pub tree: bool,
 }
+
+const fn target(
+    name: &'static str,
+    run: fn(&[u8]),
+    corpus: fn() -> Vec<Vec<u8>>,
+    memory_factor: usize,
+) -> Target {
+    Target { name, run, corpus, memory_factor, tree: false }
+}
+
+impl Target {
+    const fn with_tree(self) -> Self {
+        Self { tree: true, ..self }
+    }
+
+    /// Bytes of memory that the target may hold at once for an input of this length.
+    #[must_use]
+    pub const fn memory(&self, input: usize) -> usize {
+        let fixed = if self.tree { FIXED_MEMORY + TREE_MEMORY } else { FIXED_MEMORY };
+        fixed.saturating_add(self.memory_factor.saturating_mul(input))
+    }
+}
+
+/// What a target may hold whatever its input: the first capacity of a vector, messages, tables.
+const FIXED_MEMORY: usize = 160 * 1024;
+/// What an empty tree holds.
+const TREE_MEMORY: usize = 512 * 1024;
 
 /// Every target. The factor follows from the smallest encoding of a value against its size in memory, twice
 /// for a vector that grows, twice for the comparison with what is decoded again.
 pub const TARGETS: &[Target] = &[
-    Target { name: "connect", run: connect, corpus: corpus::connects, memory_factor: 16 },
-    Target { name: "request", run: request, corpus: corpus::requests, memory_factor: 96 },
-    Target { name: "reply", run: reply, corpus: corpus::replies, memory_factor: 96 },
-    Target { name: "txn", run: txn, corpus: corpus::txns, memory_factor: 96 },
-    Target { name: "log", run: log, corpus: corpus::logs, memory_factor: 16 },
-    Target { name: "snapshot", run: snapshot, corpus: corpus::snapshots, memory_factor: 96 },
-    Target { name: "snappy", run: snappy, corpus: corpus::snappy_streams, memory_factor: 16 },
-    Target { name: "sidecar", run: sidecar, corpus: corpus::sidecars, memory_factor: 16 },
-    Target { name: "election", run: election, corpus: corpus::elections, memory_factor: 16 },
-    Target { name: "membership", run: membership, corpus: corpus::memberships, memory_factor: 96 },
-    Target { name: "config", run: config, corpus: corpus::configs, memory_factor: 96 },
+    target("connect", connect, corpus::connects, 16),
+    target("request", request, corpus::requests, 96),
+    target("reply", reply, corpus::replies, 96),
+    target("txn", txn, corpus::txns, 96),
+    target("log", log, corpus::logs, 16),
+    target("snapshot", snapshot, corpus::snapshots, 96),
+    target("snappy", snappy, corpus::snappy_streams, 16),
+    target("sidecar", sidecar, corpus::sidecars, 16),
+    target("election", election, corpus::elections, 16),
+    target("membership", membership, corpus::memberships, 96),
+    target("learner", learner, corpus::learners, 96),
+    target("snap_stream", snap_stream, corpus::snap_streams, 96).with_tree(),
+    target("config", config, corpus::configs, 96),
 ];
 
 /// `zoo.cfg`: any bytes give a configuration or an error that can be shown.
