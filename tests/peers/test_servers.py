@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from interop import fenced, suite, tour
+from interop import fenced, secure, suite, tour
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.server import Kind, Server
@@ -43,6 +43,12 @@ def test_all_recipes_three_members(tmp_path: Path, kind: Kind) -> None:
     with Ensemble(kind, tour.SETTINGS) as ensemble:
         ensemble.start()
         print("\n".join(tour.together(ensemble, tmp_path)))
+
+
+@needs("openssl")
+@pytest.mark.parametrize("kind", KINDS)
+def test_tls(tmp_path: Path, kind: Kind) -> None:
+    secure.run(kind, tmp_path)
 
 
 @pytest.mark.parametrize("half", suite.HALVES)

@@ -43,7 +43,8 @@ pub struct TlsOptions {
     versions: TlsVersions,
 }
 
-/// Versions of TLS to offer. A server with Apache's defaults speaks both.
+/// Versions of TLS to offer. By default, Apache's server 3.8 speaks 1.2 only, and that of 3.9 on a current Java 1.3 only
+/// (`ssl.protocol`, `ssl.enabledProtocols`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsVersions {
     /// 1.3, and 1.2 for servers that have nothing newer.

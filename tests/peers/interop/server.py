@@ -237,7 +237,9 @@ def quorate_binary() -> Path:
 
 def java_path(log: str = "slf4j-simple") -> str:
     """Debian's ZooKeeper as a class path."""
-    jars = ["zookeeper", "snappy-java", log]
+    # Of Netty its manifest names a part only.
+    netty = [f"netty-{part}" for part in ("codec", "resolver", "transport-native-unix-common")]
+    jars = ["zookeeper", "snappy-java", log, *netty]
     return ":".join(f"/usr/share/java/{jar}.jar" for jar in jars)
 
 

@@ -28,8 +28,18 @@ def names() -> list[str]:
     return sorted(found)
 
 
-@cache
+def program(name: str) -> str:
+    """A test program that has a server of its own kind elsewhere."""
+    return _built((name,))[name]
+
+
 def programs() -> dict[str, str]:
+    """Name -> executable, of all that `names` says."""
+    return _built(tuple(names()))
+
+
+@cache
+def _built(names: tuple[str, ...]) -> dict[str, str]:
     """Name -> executable, built if need be."""
     command = [
         "cargo",
@@ -40,7 +50,7 @@ def programs() -> dict[str, str]:
         "-p",
         "quorate",
     ]
-    command += [part for name in names() for part in ("--test", name)]
+    command += [part for name in names for part in ("--test", name)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     found = {}
@@ -54,9 +64,9 @@ def programs() -> dict[str, str]:
 def run(address: str, half: int) -> int:
     """Runs one half of them at one server; answers how many tests there were."""
     passed, failures = 0, []
-    for name, program in sorted(programs().items())[half::2]:
+    for name, executable in sorted(programs().items())[half::2]:
         ran = subprocess.run(
-            [program, "--test-threads=1", "--exact", *_skips(name)],
+            [executable, "--test-threads=1", "--exact", *_skips(name)],
             env={**os.environ, "QUORATE_TEST_SERVERS": address},
             capture_output=True,
             text=True,
@@ -94,5 +104,5 @@ LEFT_OUT = {
 # They mostly wait, so two servers with one half each take half the time.
 HALVES = (0, 1)
 
-# Both include `service.rs`.
+# The other two include `service.rs`.
 USES = re.compile(r"#\[path = .support/(tasks|recipes|service)\.rs.\]")
