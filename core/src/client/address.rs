@@ -58,6 +58,14 @@ pub struct Address {
 }
 
 /// Where the servers of an [`Address`] are.
+///
+/// ```
+/// use quorate::client::address::{Address, Servers};
+///
+/// let address: Address = "dns+srv://_zookeeper._tcp.example.org/app".parse()?;
+/// assert_eq!(address.servers, Servers::Srv("_zookeeper._tcp.example.org".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Servers {
     /// These; at least one, in the order given.
@@ -67,6 +75,16 @@ pub enum Servers {
 }
 
 /// One server: a name or an IP address, and a port.
+///
+/// ```
+/// use quorate::client::address::{Address, Server, Servers};
+///
+/// let address: Address = "[::1]:2182".parse()?;
+/// let server = Server { host: "::1".into(), port: 2182 };
+/// assert_eq!(server.to_string(), "[::1]:2182");
+/// assert_eq!(address.servers, Servers::List(vec![server]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Server {
     /// Name, IPv4 address, or IPv6 address without brackets (with its zone, such as `%eth0`).
@@ -76,6 +94,16 @@ pub struct Server {
 }
 
 /// An authentication packet to send. Its [`Debug`] hides the data.
+///
+/// ```
+/// use quorate::client::address::Address;
+///
+/// let address: Address = "zookeeper://me:secret@zoo1".parse()?;
+/// let auth = &address.auth[0];
+/// assert_eq!((auth.scheme.as_str(), auth.data.as_slice()), ("digest", &b"me:secret"[..]));
+/// assert!(!format!("{auth:?}").contains("secret"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Auth {
     /// Scheme, such as `digest`.
@@ -86,6 +114,14 @@ pub struct Auth {
 
 impl Address {
     /// An address of these servers and nothing else said.
+    ///
+    /// ```
+    /// use quorate::client::address::{Address, Servers};
+    ///
+    /// let written = Address::new(Servers::Srv("zoo.example.org".into()));
+    /// assert_eq!(written, "dns+srv://zoo.example.org".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn new(servers: Servers) -> Self {
         Self {

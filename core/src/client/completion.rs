@@ -150,12 +150,46 @@ impl Inbox {
     }
 
     /// Takes everything that is there.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{Inbox, Request};
+    /// use std::sync::Arc;
+    ///
+    /// let inbox = Arc::new(Inbox::new(None));
+    /// for token in 0..3 {
+    ///     client.submit_to(&inbox, &Request::Exists { path: "/", watch: None }, token)?;
+    /// }
+    /// // Answers come in order: these are there when a later one is.
+    /// client.exists("/").await?;
+    /// assert_eq!(inbox.take().len(), 3);
+    /// assert!(inbox.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn take(&self) -> Vec<Completion> {
         self.lock().take()
     }
 
     /// Waits until there is something, and takes it all. Empty when the time ran out first.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{Completion, Inbox, Request};
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let inbox = Arc::new(Inbox::new(None));
+    /// // Nothing came in time.
+    /// assert!(inbox.wait(Duration::from_millis(1)).is_empty());
+    /// client.submit_to(&inbox, &Request::Sync { path: "/" }, 1)?;
+    /// assert!(matches!(inbox.wait(Duration::from_secs(10))[..], [Completion::Done { token: 1, .. }]));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> Vec<Completion> {
         let (mut ready, _) = self

@@ -44,6 +44,19 @@ impl CreateOptions {
     }
 
     /// With this time to live; sub-millisecond parts are dropped.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, CreateOptions};
+    /// use std::time::Duration;
+    ///
+    /// let hour = CreateOptions::new(CreateMode::PersistentWithTtl).ttl(Duration::from_secs(3600));
+    /// assert_eq!(hour.ttl, Duration::from_secs(3600));
+    /// client.create("/cached", b"", hour).await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
@@ -51,6 +64,22 @@ impl CreateOptions {
     }
 
     /// The request that creates such a node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, CreateOptions, Inbox};
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let inbox = Arc::new(Inbox::new(None));
+    /// let options = CreateOptions::new(CreateMode::Persistent);
+    /// client.submit_to(&inbox, &options.request("/job", b"x"), 1)?;
+    /// assert_eq!(inbox.wait(Duration::from_secs(10)).len(), 1);
+    /// assert_eq!(client.get("/job").await?.0, b"x");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn request<'a>(&'a self, path: &'a str, data: &'a [u8]) -> Request<'a> {
         let Self { mode, acl, .. } = self;

@@ -30,13 +30,29 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 /// # quorate::client::blocking::wait(async {
 /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
 /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
-/// let environment = client.environment();
-/// let before = environment.now();
-/// environment.sleep(std::time::Duration::from_millis(5)).await;
-/// assert!(environment.now() >= before + 4);
-/// assert_ne!(environment.random(), environment.random());
-/// # Ok::<(), quorate::client::Error>(())
-/// # }).unwrap();
+/// use quorate::client::{Environment, Task};
+/// use std::sync::atomic::{AtomicI64, Ordering};
+/// use std::time::Duration;
+///
+/// /// A world for tests: time passes only while somebody sleeps, and chance always gives the same.
+/// #[derive(Debug, Default)]
+/// struct Quick(AtomicI64);
+///
+/// impl Environment for Quick {
+///     fn now(&self) -> i64 { self.0.load(Ordering::Relaxed) }
+///     fn wake(&self) {}
+///     fn sleep(&self, duration: Duration) -> Task {
+///         self.0.fetch_add(duration.as_millis().try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
+///         Box::pin(async {})
+///     }
+///     fn spawn(&self, task: Task) { quorate::client::blocking::wait(task); }
+///     fn random(&self) -> u64 { 4 }
+/// }
+///
+/// let world = Quick::default();
+/// world.sleep(Duration::from_secs(3600)).await;
+/// assert_eq!(world.now(), 3_600_000);
+/// # Ok::<(), quorate::client::Error>(()) }).unwrap();
 /// ```
 pub trait Environment: fmt::Debug + Send + Sync + 'static {
     /// Monotonic time, ms. It must go on while the machine sleeps: sessions end meanwhile.

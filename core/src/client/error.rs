@@ -50,6 +50,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An error of this library's own making.
+    ///
+    /// ```
+    /// use quorate::client::{Error, ErrorCode};
+    ///
+    /// let error = Error::new(ErrorCode::NoNode, "my recipe", "/jobs").with_detail("run the installer first");
+    /// assert_eq!((error.code(), error.path()), (ErrorCode::NoNode, "/jobs"));
+    /// assert!(error.to_string().contains("run the installer first"));
+    /// ```
     #[must_use]
     pub fn new(code: ErrorCode, what: &'static str, path: impl Into<String>) -> Self {
         let path = path.into();
@@ -81,6 +89,13 @@ impl Error {
     }
 
     /// The same, saying that the operation may have happened.
+    ///
+    /// ```
+    /// use quorate::client::{Error, ErrorCode};
+    ///
+    /// let lost = Error::new(ErrorCode::ConnectionLoss, "my recipe", "/jobs").with_outcome_unknown();
+    /// assert!(lost.outcome_unknown() && lost.is_connection_loss() && !lost.is_session_end());
+    /// ```
     #[must_use]
     pub fn with_outcome_unknown(mut self) -> Self {
         self.0.outcome_unknown = true;
@@ -152,6 +167,15 @@ impl Error {
     }
 
     /// For a transaction: which of its parts failed.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let error = client.multi().check("/", None).delete("/missing", None).commit().await.unwrap_err();
+    /// assert_eq!((error.part(), error.path()), (Some(1), "/missing"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn part(&self) -> Option<usize> {
         self.0.part
@@ -159,6 +183,17 @@ impl Error {
 
     /// Whether the client was opened by another process, which this one was forked from. The code is `Closing`. The session is the
     /// other's and goes on undisturbed; a client that is opened here works.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// client.close().await?;
+    /// let error = client.get("/").await.unwrap_err();
+    /// // The client is over because it was closed, not because this were another process.
+    /// assert!(error.is_session_end() && !error.is_after_fork());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn is_after_fork(&self) -> bool {
         self.0.after_fork

@@ -16,6 +16,22 @@ impl Client {
     /// Changes the list of servers: a connection string with nothing but servers. The session goes on. It moves to another server
     /// when the present one is not in the list, or when the load asks for it, once what was sent has been answered.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::client::Client;
+    /// use quorate::server::Server;
+    ///
+    /// let server = Server::builder().volatile().free_port().start().unwrap();
+    /// let port = server.address().unwrap().port();
+    /// let client = Client::connect(&format!("127.0.0.1:{port}")).await?;
+    /// let session = client.session_id();
+    /// client.set_servers(&format!("localhost:{port},127.0.0.1:{port}"))?;
+    /// client.exists("/").await?;
+    /// assert_eq!(client.session_id(), session);
+    /// assert!(client.set_servers("localhost:2181/app").is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` when the text cannot be understood or says more than servers; `Unimplemented` for a client that is driven
     /// from outside.

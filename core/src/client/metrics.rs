@@ -77,6 +77,21 @@ impl Latency {
     }
 
     /// What this part of all did not exceed, such as 0.99; up to a quarter too long. Zero when there are none.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// use quorate::client::Client;
+    ///
+    /// let client = Client::builder().in_process(&server).metrics(true).connect().await?;
+    /// for _ in 0..100 {
+    ///     client.exists("/").await?;
+    /// }
+    /// let reads = client.metrics().unwrap_or_default().reads;
+    /// assert!(reads.quantile(0.5) <= reads.quantile(0.99));
+    /// assert!(reads.mean() <= reads.max() && reads.max() <= reads.sum());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn quantile(&self, part: f64) -> Duration {
         let mut seen: u64 = 0;
@@ -91,6 +106,20 @@ impl Latency {
     }
 
     /// The buckets, as the longest latency that each takes and the number of those in it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// use quorate::client::Client;
+    ///
+    /// let client = Client::builder().in_process(&server).metrics(true).connect().await?;
+    /// client.exists("/").await?;
+    /// let reads = client.metrics().unwrap_or_default().reads;
+    /// let bounds: Vec<_> = reads.buckets().map(|(longest, _)| longest).collect();
+    /// assert!(bounds.is_sorted());
+    /// assert_eq!(reads.buckets().map(|(_, number)| number).sum::<u64>(), reads.count());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let upper = |bucket| Duration::from_micros(upper_bound(bucket));
         self.buckets.iter().enumerate().map(move |(bucket, &number)| (upper(bucket), number))

@@ -113,12 +113,35 @@ impl Transaction {
 
     /// Demands that this session still lives: the transaction is never carried out under a later one of the same client. Needed where
     /// a part checks an ephemeral node whose name another session may take.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// client.create("/mine", b"", CreateMode::Ephemeral).await?;
+    /// let life = client.lifetime();
+    /// client.multi().under(&life).check("/mine", None).set("/", b"x", None).commit().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn under(mut self, lifetime: &Lifetime) -> Self {
         self.lifetime = Some(lifetime.clone());
         self
     }
 
     /// Creates a node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, PartResult};
+    ///
+    /// let results = client.multi().create("/job-", b"", CreateMode::PersistentSequential).commit().await?;
+    /// assert!(matches!(&results[0], PartResult::Created { path, .. } if path == "/job-0000000000"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn create(
         mut self,
         path: impl Into<String>,
@@ -131,12 +154,36 @@ impl Transaction {
     }
 
     /// Deletes a node, of this version if one is given.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// client.create("/old", b"", CreateMode::Persistent).await?;
+    /// // A node under another name: never both, never none.
+    /// client.multi().delete("/old", Some(0)).create("/new", b"", CreateMode::Persistent).commit().await?;
+    /// assert!(client.exists("/old").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn delete(mut self, path: impl Into<String>, version: Option<i32>) -> Self {
         self.parts.push(OwnedPart::Delete { path: path.into(), version: version.unwrap_or(-1) });
         self
     }
 
     /// Writes data, at this version if one is given.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::PartResult;
+    ///
+    /// let results = client.multi().set("/", b"x", Some(0)).set("/", b"y", Some(1)).commit().await?;
+    /// assert!(matches!(&results[1], PartResult::Set(stat) if stat.version == 2));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn set(
         mut self,
         path: impl Into<String>,
@@ -149,6 +196,19 @@ impl Transaction {
     }
 
     /// Demands that a node exists, at this version if one is given.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// client.create("/lock", b"", CreateMode::Ephemeral).await?;
+    /// client.multi().check("/lock", None).set("/", b"x", None).commit().await?;
+    /// client.delete("/lock", None).await?;
+    /// assert!(client.multi().check("/lock", None).set("/", b"y", None).commit().await.is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn check(mut self, path: impl Into<String>, version: Option<i32>) -> Self {
         self.parts.push(OwnedPart::Check { path: path.into(), version: version.unwrap_or(-1) });
         self
@@ -178,12 +238,33 @@ impl Transaction {
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let transaction = client.multi();
+    /// assert!(transaction.is_empty());
+    /// let transaction = transaction.check("/", None);
+    /// assert_eq!((transaction.len(), transaction.client().root()), (1, ""));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
     /// Submits it. The results stand in the order of the parts.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let error = client.multi().set("/", b"x", None).check("/", Some(7)).commit().await.unwrap_err();
+    /// assert_eq!(error.part(), Some(1));
+    /// assert_eq!(client.get("/").await?.0, b"");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When a part fails, nothing has happened, and the error names the part. Otherwise as for every write.
@@ -287,18 +368,51 @@ impl ReadBatch {
     }
 
     /// Reads data and stat.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{ErrorCode, ReadResult};
+    ///
+    /// let found = client.read_many().get("/").get("/missing").fetch().await?;
+    /// assert!(matches!(&found[0], Ok(ReadResult::Data(data, stat)) if data.is_empty() && stat.version == 0));
+    /// assert_eq!(found[1], Err(ErrorCode::NoNode));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn get(mut self, path: impl Into<String>) -> Self {
         self.parts.push(OwnedPart::Get { path: path.into() });
         self
     }
 
     /// Lists children.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ReadResult;
+    ///
+    /// let found = client.read_many().children("/").fetch().await?;
+    /// assert_eq!(found[0], Ok(ReadResult::Children(vec!["zookeeper".into()])));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn children(mut self, path: impl Into<String>) -> Self {
         self.parts.push(OwnedPart::Children { path: path.into() });
         self
     }
 
     /// Submits it. Each part succeeds or fails by itself, in the order of the parts.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// // One request, one answer, however many parts.
+    /// let found = client.read_many().get("/").get("/nowhere").children("/zookeeper").fetch().await?;
+    /// assert_eq!(found.iter().map(|part| part.is_ok()).collect::<Vec<_>>(), [true, false, true]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn fetch(self) -> Op<Vec<std::result::Result<ReadResult, ErrorCode>>> {
         let parts: Vec<Part<'_>> = self.parts.iter().map(OwnedPart::borrow).collect();
         self.client.submit(&Request::MultiRead(&parts), |reply, _| match reply {

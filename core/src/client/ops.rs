@@ -62,6 +62,19 @@ pub enum WatchMode {
 impl Client {
     /// Creates a node.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode};
+    ///
+    /// let created = client.create("/config", b"v1", CreateMode::Persistent).await?;
+    /// assert_eq!((created.path.as_str(), created.stat.version), ("/config", 0));
+    /// let again = client.create("/config", b"v1", CreateMode::Persistent).await.unwrap_err();
+    /// assert_eq!(again.code(), ErrorCode::NodeExists);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NodeExists`, `NoNode` for a missing parent, `NoChildrenForEphemerals`, `InvalidAcl`, `NoAuth`,
     /// `QuotaExceeded`.
@@ -79,6 +92,21 @@ impl Client {
 
     /// Deletes a node without children.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode};
+    ///
+    /// client.create("/job", b"", CreateMode::Persistent).await?;
+    /// // Only as it was read: version 0. Somebody has written since.
+    /// client.set("/job", b"taken", None).await?;
+    /// assert_eq!(client.delete("/job", Some(0)).await.unwrap_err().code(), ErrorCode::BadVersion);
+    /// client.delete("/job", None).await?;
+    /// assert!(client.exists("/job").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode`, `BadVersion`, `NotEmpty`, `NoAuth`.
     pub fn delete(&self, path: &str, version: Option<i32>) -> Op<()> {
@@ -87,17 +115,53 @@ impl Client {
     }
 
     /// Asks for a node's stat; `None` when there is no such node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// assert!(client.exists("/nowhere").await?.is_none());
+    /// let stat = client.exists("/zookeeper").await?.expect("every server has this node");
+    /// assert_eq!(stat.ephemeral_owner, 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn exists(&self, path: &str) -> Op<Option<Stat>> {
         self.submit(&Request::Exists { path, watch: None }, |reply, _| stat_if_there(reply))
     }
 
     /// The same, leaving a watch for the node's creation, change or deletion.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, EventType};
+    ///
+    /// let (stat, watch) = client.exists_and_watch("/leader").await?;
+    /// assert!(stat.is_none());
+    /// client.create("/leader", b"", CreateMode::Ephemeral).await?;
+    /// assert_eq!(watch.await?.kind, EventType::Created);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn exists_and_watch(&self, path: &str) -> Op<(Option<Stat>, Watch)> {
         let request = |watch| Request::Exists { path, watch: Some(watch) };
         self.submit_watch(path, request, |reply, guard| Ok((stat_if_there(reply)?, watch(guard)?)))
     }
 
     /// Reads data and stat.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode};
+    ///
+    /// client.create("/color", b"red", CreateMode::Persistent).await?;
+    /// let (data, stat) = client.get("/color").await?;
+    /// assert_eq!((data.as_slice(), stat.version), (&b"red"[..], 0));
+    /// assert_eq!(client.get("/size").await.unwrap_err().code(), ErrorCode::NoNode);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode`, `NoAuth`.
@@ -106,6 +170,20 @@ impl Client {
     }
 
     /// The same, leaving a watch for the node's change or deletion.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, EventType};
+    ///
+    /// client.create("/color", b"red", CreateMode::Persistent).await?;
+    /// let (data, _, watch) = client.get_and_watch("/color").await?;
+    /// assert_eq!(data, b"red");
+    /// client.delete("/color", None).await?;
+    /// assert_eq!(watch.await?.kind, EventType::Deleted);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode`, `NoAuth`; then there is no watch.
@@ -119,6 +197,19 @@ impl Client {
 
     /// Lists a node's children, by name and in no particular order, with the node's stat.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// client.create("/team", b"", CreateMode::Persistent).await?;
+    /// client.create("/team/ann", b"", CreateMode::Ephemeral).await?;
+    /// let (names, stat) = client.children("/team").await?;
+    /// assert_eq!((names, stat.num_children), (vec!["ann".to_owned()], 1));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode`, `NoAuth`.
     pub fn children(&self, path: &str) -> Op<(Vec<String>, Stat)> {
@@ -126,6 +217,22 @@ impl Client {
     }
 
     /// The same, leaving a watch for children that come and go, and for the node's deletion.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, EventType};
+    ///
+    /// client.create("/team", b"", CreateMode::Persistent).await?;
+    /// let (names, _, watch) = client.children_and_watch("/team").await?;
+    /// assert!(names.is_empty());
+    /// client.create("/team/ann", b"", CreateMode::Ephemeral).await?;
+    /// // The event names the watched node, not the child.
+    /// let event = watch.await?;
+    /// assert_eq!((event.kind, event.path.as_str()), (EventType::ChildrenChanged, "/team"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode`, `NoAuth`; then there is no watch.
@@ -139,6 +246,21 @@ impl Client {
 
     /// Writes data.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode};
+    ///
+    /// client.create("/count", b"1", CreateMode::Persistent).await?;
+    /// let (_, read) = client.get("/count").await?;
+    /// // Written only if nobody wrote since it was read.
+    /// assert_eq!(client.set("/count", b"2", Some(read.version)).await?.version, 1);
+    /// let late = client.set("/count", b"2", Some(read.version)).await.unwrap_err();
+    /// assert_eq!(late.code(), ErrorCode::BadVersion);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode`, `BadVersion`, `NoAuth`, `QuotaExceeded`.
     pub fn set(&self, path: &str, data: &[u8], version: Option<i32>) -> Op<Stat> {
@@ -147,6 +269,15 @@ impl Client {
     }
 
     /// Reads a node's ACL. Without the ADMIN permission, digests are masked.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let (acl, _) = client.acl("/zookeeper").await?;
+    /// assert_eq!((acl[0].id.scheme(), acl[0].id.id()), ("world", "anyone"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode`, `NoAuth`.
@@ -159,6 +290,18 @@ impl Client {
 
     /// Sets a node's ACL; `version` is that of the ACL.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{Acl, CreateMode, ErrorCode};
+    ///
+    /// client.create("/notice", b"read me", CreateMode::Persistent).await?;
+    /// client.set_acl("/notice", &[Acl::world(quorate_wire::acl::READ)], None).await?;
+    /// assert_eq!(client.set("/notice", b"", None).await.unwrap_err().code(), ErrorCode::NoAuth);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode`, `BadVersion`, `InvalidAcl`, `NoAuth`.
     pub fn set_acl(&self, path: &str, acl: &[Acl<'_>], version: Option<i32>) -> Op<Stat> {
@@ -168,11 +311,42 @@ impl Client {
 
     /// Waits until the server that this client is connected to has caught up with the leader: a read that follows sees
     /// everything that was written anywhere before this call.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// client.create("/news", b"1", CreateMode::Persistent).await?;
+    /// // Both are on their way at once: the read is answered behind the sync.
+    /// let synced = client.sync("/news");
+    /// let read = client.get("/news");
+    /// synced.await?;
+    /// assert_eq!(read.await?.0, b"1");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn sync(&self, path: &str) -> Op<()> {
         self.submit(&Request::Sync { path }, |_, _| Ok(()))
     }
 
     /// Watches a node or a subtree until the watcher is dropped.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, EventType, WatchEvent, WatchMode};
+    ///
+    /// let mut watcher = client.watch("/", WatchMode::Recursive).await?;
+    /// client.create("/a", b"", CreateMode::Persistent).await?;
+    /// client.set("/a", b"x", None).await?;
+    /// for kind in [EventType::Created, EventType::DataChanged] {
+    ///     let WatchEvent::Changed(event) = watcher.next().await? else { unreachable!("nothing was missed") };
+    ///     assert_eq!((event.kind, event.path.as_str()), (kind, "/a"));
+    /// }
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn watch(&self, path: &str, mode: WatchMode) -> Op<Watcher> {
         let recursive = mode == WatchMode::Recursive;
         let request = |watch| Request::AddWatch { path, recursive, watch };
@@ -180,6 +354,19 @@ impl Client {
     }
 
     /// Lists this session's ephemeral nodes whose paths begin with `prefix`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// client.create("/seat-1", b"", CreateMode::Ephemeral).await?;
+    /// client.create("/table", b"", CreateMode::Persistent).await?;
+    /// assert_eq!(client.ephemerals("/").await?, ["/seat-1"]);
+    /// assert!(client.ephemerals("/table").await?.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn ephemerals(&self, prefix: &str) -> Op<Vec<String>> {
         self.submit(&Request::Ephemerals { prefix }, |reply, _| match reply {
             Reply::Paths(paths) => Ok(paths),
@@ -188,6 +375,19 @@ impl Client {
     }
 
     /// Counts all nodes below a node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    ///
+    /// for path in ["/a", "/a/b", "/a/b/c"] {
+    ///     client.create(path, b"", CreateMode::Persistent).await?;
+    /// }
+    /// assert_eq!(client.count_descendants("/a").await?, 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode`, `NoAuth`.
@@ -199,6 +399,16 @@ impl Client {
     }
 
     /// Asks as whom the server knows this connection: pairs of scheme and user.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// client.authenticate("digest", b"ann:secret").await?;
+    /// let identities = client.who_am_i().await?;
+    /// assert!(identities.contains(&("digest".to_owned(), "ann".to_owned())));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn who_am_i(&self) -> Op<Vec<(String, String)>> {
         self.submit(&Request::WhoAmI, |reply, _| match reply {
             Reply::Identities(identities) => Ok(identities),
@@ -207,12 +417,32 @@ impl Client {
     }
 
     /// Reads the ensemble's configuration, the node `/zookeeper/config`, from within any view.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let app = client.view("/app")?;
+    /// // Outside the view, and empty at a server that is alone.
+    /// assert!(app.config().await?.0.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn config(&self) -> Op<(Vec<u8>, Stat)> {
         self.submit_at_root(&Request::Get { path: CONFIG, watch: None }, |reply, _| data(reply))
     }
 
     /// Changes the ensemble's membership: servers that join (as in `server.3=…`, comma separated), ids that leave, or all
     /// `members` anew; at this version of the configuration if one is given. Answers the new configuration.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let leaving = client.reconfigure(None, Some("3"), None, None).await;
+    /// // A server that is alone has no members to change.
+    /// assert!(leaving.is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `ReconfigDisabled`, `NoAuth`, `NewConfigNoQuorum`, `ReconfigInProgress`, `BadVersion`, `BadArguments`.

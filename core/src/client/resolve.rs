@@ -31,6 +31,18 @@ use message::{Answer, Malformed, SrvRecord};
 /// Needs a tokio runtime; the question is asked on a thread of its blocking pool and stays there
 /// until the system answers, even if this future is dropped.
 ///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// use quorate::client::resolve::lookup;
+///
+/// let addresses = lookup("127.0.0.1", 2181).await?;
+/// assert_eq!(addresses, ["127.0.0.1:2181".parse().unwrap()]);
+/// assert!(lookup("", 2181).await.is_err());
+/// # std::io::Result::Ok(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// The system's, with the host named; `NotFound` if there is no address.
@@ -52,6 +64,22 @@ pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Asks DNS servers for SRV records.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// use quorate::client::resolve::{Resolver, SrvError};
+/// use std::time::Duration;
+///
+/// // Nobody listens there.
+/// let resolver = Resolver::new(vec!["127.0.0.1:1".parse().unwrap()])
+///     .with_timeout(Duration::from_millis(50))
+///     .with_attempts(1);
+/// let error = resolver.servers("_zookeeper._tcp.example.org").await.unwrap_err();
+/// assert!(matches!(error, SrvError::NoAnswer { last: Some(_), .. }));
+/// # });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolver {
     nameservers: Vec<SocketAddr>,
@@ -62,6 +90,15 @@ pub struct Resolver {
 impl Resolver {
     /// The name servers of `/etc/resolv.conf`; the one on this machine if there is no such file, as
     /// the C library does. Read it again for each lookup, so that a change counts.
+    ///
+    /// ```
+    /// use quorate::client::resolve::Resolver;
+    ///
+    /// // Read again for each lookup, so that a change of the file counts.
+    /// let resolver = Resolver::system()?.with_attempts(1);
+    /// assert_eq!(resolver, Resolver::system()?.with_attempts(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -98,6 +135,18 @@ impl Resolver {
     /// tried: by priority, and at random by weight among equals; at least one.
     ///
     /// `name` is taken as complete: search domains are not tried. Needs a tokio runtime.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// use quorate::client::resolve::{Resolver, SrvError};
+    ///
+    /// let resolver = Resolver::new(vec!["127.0.0.1:1".parse().unwrap()]);
+    /// let error = resolver.servers("no name: a label of it has a space").await.unwrap_err();
+    /// assert!(matches!(error, SrvError::Name(_) | SrvError::NoAnswer { .. }));
+    /// # });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

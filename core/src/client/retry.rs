@@ -82,6 +82,20 @@ impl Retrying {
 
     /// Repeats what may happen twice.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::RetryPolicy;
+    ///
+    /// let patient = client.retrying(RetryPolicy::tries(3));
+    /// // Whatever may happen twice: reads, and writes that change nothing the second time.
+    /// let (names, _) = patient.repeat(|| client.children("/")).await?;
+    /// assert_eq!(names, ["zookeeper"]);
+    /// assert!(patient.client().shares_session(&client));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// That of the last try.
     pub async fn repeat<T, F: Future<Output = Result<T>>>(
@@ -99,6 +113,24 @@ impl Retrying {
 
     /// Repeats a write only when `look` says that it did not happen. `look` is asked after each loss, behind a `sync`,
     /// and its own reads are repeated.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{Outcome, RetryPolicy};
+    ///
+    /// // Appending is seen by what stands at the end; twice would be once too often.
+    /// let (before, stat) = client.get("/").await?;
+    /// let write = || async { client.set("/", b"line\n", Some(stat.version)).await.map(drop) };
+    /// let look = || async {
+    ///     let (data, _) = client.get("/").await?;
+    ///     Ok(if data == before { Outcome::DidNot } else { Outcome::Happened(()) })
+    /// };
+    /// client.retrying(RetryPolicy::tries(3)).checked("/", write, look).await?;
+    /// assert_eq!(client.get("/").await?.0, b"line\n");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// That of the last try; [`Error::outcome_unknown`] says whether it may have happened.
@@ -138,6 +170,17 @@ impl Retrying {
 
     /// As [`Client::get`].
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::RetryPolicy;
+    ///
+    /// let (data, _) = client.retrying(RetryPolicy::tries(3)).get("/").await?;
+    /// assert_eq!(data, b"");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// The same.
     pub async fn get(&self, path: &str) -> Result<(Vec<u8>, Stat)> {
@@ -145,6 +188,16 @@ impl Retrying {
     }
 
     /// As [`Client::exists`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::RetryPolicy;
+    ///
+    /// assert!(client.retrying(RetryPolicy::tries(3)).exists("/nowhere").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When there was no answer.
@@ -154,6 +207,17 @@ impl Retrying {
 
     /// As [`Client::children`].
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::RetryPolicy;
+    ///
+    /// let (names, _) = client.retrying(RetryPolicy::tries(3)).children("/").await?;
+    /// assert_eq!(names, ["zookeeper"]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// The same.
     pub async fn children(&self, path: &str) -> Result<(Vec<String>, Stat)> {
@@ -161,6 +225,16 @@ impl Retrying {
     }
 
     /// As [`Client::sync`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::RetryPolicy;
+    ///
+    /// client.retrying(RetryPolicy::tries(3)).sync("/").await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When there was no answer.
@@ -171,6 +245,20 @@ impl Retrying {
     /// Creates a node. With a name of the caller's own it is idempotent: after a loss, a node with the same data (and, if it is ephemeral,
     /// of this session) counts as the one that was asked for. A sequential node cannot be told from others: it is not tried
     /// again once it may exist; see [`create_protected`](Self::create_protected).
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode, RetryPolicy};
+    ///
+    /// let patient = client.retrying(RetryPolicy::tries(3));
+    /// patient.create("/job", b"x", CreateMode::Persistent).await?;
+    /// // Only after a lost answer does a node that is there already count as one's own.
+    /// let second = patient.create("/job", b"x", CreateMode::Persistent).await;
+    /// assert_eq!(second.unwrap_err().code(), ErrorCode::NodeExists);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Client::create`].
@@ -207,6 +295,18 @@ impl Retrying {
     /// a version, equal data counts as done, and a node that nobody has written since before the call as not done;
     /// between the two the outcome is unknown.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::RetryPolicy;
+    ///
+    /// let patient = client.retrying(RetryPolicy::tries(3));
+    /// let (_, stat) = patient.get("/").await?;
+    /// assert_eq!(patient.set("/", b"x", Some(stat.version)).await?.version, stat.version + 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::set`].
     pub async fn set(&self, path: &str, data: &[u8], version: Option<i32>) -> Result<Stat> {
@@ -233,6 +333,19 @@ impl Retrying {
 
     /// Deletes a node. After a loss, that it is gone counts as done; a node that was created meanwhile is not touched.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode, RetryPolicy};
+    ///
+    /// let patient = client.retrying(RetryPolicy::tries(3));
+    /// client.create("/job", b"", CreateMode::Persistent).await?;
+    /// patient.delete("/job", Some(0)).await?;
+    /// assert_eq!(patient.delete("/job", None).await.unwrap_err().code(), ErrorCode::NoNode);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::delete`].
     pub async fn delete(&self, path: &str, version: Option<i32>) -> Result<()> {
@@ -249,6 +362,23 @@ impl Retrying {
 
     /// Commits a transaction, made anew for each try. `look` says after a loss whether it has happened: by a node that it creates,
     /// or a version that it raises.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, Outcome, RetryPolicy};
+    ///
+    /// let transaction = || client.multi().create("/done", b"", CreateMode::Persistent).set("/", b"x", None);
+    /// // The node that it creates tells whether it has happened.
+    /// let look = || async {
+    ///     let there = client.exists("/done").await?.is_some();
+    ///     Ok(if there { Outcome::Happened(Vec::new()) } else { Outcome::DidNot })
+    /// };
+    /// let results = client.retrying(RetryPolicy::tries(3)).commit("/", transaction, look).await?;
+    /// assert_eq!(results.len(), 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Transaction::commit`].

@@ -44,6 +44,19 @@ impl States {
     }
 
     /// Waits for the next state. `None` after the final one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::State;
+    ///
+    /// let mut states = client.states();
+    /// client.close().await?;
+    /// assert_eq!(states.next().await, Some(State::Closed));
+    /// assert_eq!((states.next().await, states.current()), (None, State::Closed));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn next(&mut self) -> Option<State> {
         poll_fn(|context| self.poll_state(context)).await
     }
@@ -115,6 +128,17 @@ impl Lifetime {
     }
 
     /// Waits until the session is lost or closed.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// let ended = client.lifetime().ended();
+    /// client.close().await?;
+    /// // It stands alone: it can be given to another task.
+    /// ended.await;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
         Ended { lifetime: self.clone(), place: None }
     }

@@ -28,6 +28,22 @@ pub use error::{TlsError, advice};
 use load::Texts;
 
 /// An encrypted connection.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// use quorate::client::tls::{TlsOptions, TlsStream};
+/// use tokio::io::DuplexStream;
+///
+/// # let own = rcgen::generate_simple_self_signed(["zoo1".to_owned()]).unwrap();
+/// let tls = TlsOptions::new().roots_pem(own.cert.pem()).build()?;
+/// let (near, far) = tokio::io::duplex(1 << 16);
+/// drop(far);
+/// let refused: Result<TlsStream<DuplexStream>, _> = tls.connect("zoo1", near).await;
+/// assert!(refused.is_err());
+/// # Ok::<(), quorate::client::tls::TlsError>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type TlsStream<S> = tokio_rustls::client::TlsStream<S>;
 
 /// What TLS needs to know; [`build`](Self::build) makes it usable.
@@ -35,6 +51,20 @@ pub type TlsStream<S> = tokio_rustls::client::TlsStream<S>;
 /// Trust roots must be given. Those of the system are deliberately no default: the members of an
 /// ensemble have certificates of their owner's, and whoever can get a certificate from any public
 /// authority must not pass for one of them.
+///
+/// ```
+/// use quorate::client::tls::{TlsOptions, TlsVersions};
+///
+/// # let own = rcgen::generate_simple_self_signed(["client".to_owned()])?;
+/// # let (ca, cert, key) = (own.cert.pem(), own.cert.pem(), own.signing_key.serialize_pem());
+/// // PEM texts here; files with `roots_file` and `client_files`, which are read again for each connection.
+/// let options = TlsOptions::new().roots_pem(ca).client_pem(cert, key).versions(TlsVersions::Tls13);
+/// // Servers whose certificates name neither their host nor their address.
+/// let tls = options.clone().server_name("zookeeper.internal").build()?;
+/// let careless = options.without_name_check().build()?;
+/// # let _ = (tls, careless);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct TlsOptions {
     roots: Option<Source>,
@@ -45,6 +75,14 @@ pub struct TlsOptions {
 
 /// Versions of TLS to offer. By default, Apache's server 3.8 speaks 1.2 only, and that of 3.9 on a current Java 1.3 only
 /// (`ssl.protocol`, `ssl.enabledProtocols`).
+///
+/// ```
+/// use quorate::client::tls::{TlsOptions, TlsVersions};
+///
+/// assert_eq!(TlsVersions::default(), TlsVersions::Both);
+/// let strict = TlsOptions::new().versions(TlsVersions::Tls13);
+/// assert!(format!("{strict:?}").contains("Tls13"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsVersions {
     /// 1.3, and 1.2 for servers that have nothing newer.
@@ -57,6 +95,17 @@ pub enum TlsVersions {
 }
 
 /// TLS ready for use. Clones share one state; cheap to clone.
+///
+/// ```
+/// use quorate::client::tls::TlsOptions;
+///
+/// # let ca = rcgen::generate_simple_self_signed(["zoo1".to_owned()])?.cert.pem();
+/// let tls = TlsOptions::new().roots_pem(ca).build()?;
+/// // For any number of clients; `Builder::tls` takes it.
+/// let client = quorate::client::Client::builder().tls(tls.clone());
+/// # let _ = client;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Tls {
     shared: Arc<Shared>,
@@ -86,6 +135,14 @@ impl TlsOptions {
     /// Presents the certificate of these PEM files to servers that ask for one: `chain` has the
     /// client's own certificate first and then those between it and the root, `key` its private
     /// key, unencrypted (PKCS#8, PKCS#1 or SEC1). Both may be one file.
+    ///
+    /// ```
+    /// use quorate::client::tls::{TlsError, TlsOptions};
+    ///
+    /// let options = TlsOptions::new().roots_file("/etc/zk/ca.pem").client_files("/etc/zk/me.pem", "/etc/zk/me.key");
+    /// // Nothing is read before `build`.
+    /// assert!(matches!(options.build(), Err(TlsError::Read { path, .. }) if path.starts_with("/etc/zk")));
+    /// ```
     #[must_use]
     pub fn client_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client = Some((Source::File(chain.into()), Source::File(key.into())));
@@ -125,6 +182,14 @@ impl TlsOptions {
 
     /// Reads the files and checks everything. Blocks while it reads.
     ///
+    /// ```
+    /// use quorate::client::tls::{TlsError, TlsOptions};
+    ///
+    /// assert!(matches!(TlsOptions::new().build(), Err(TlsError::NoRoots)));
+    /// let missing = TlsOptions::new().roots_file("/no/such/file.pem").build();
+    /// assert!(matches!(missing, Err(TlsError::Read { .. })));
+    /// ```
+    ///
     /// # Errors
     ///
     /// What is missing or unusable, with the file that has it.
@@ -154,6 +219,29 @@ impl Tls {
     /// A server that refuses the client's certificate, or the lack of one, does so in TLS 1.3
     /// only after this has returned: the first read fails then, and [`advice`] explains it.
     ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # use std::sync::Arc;
+    /// # let own = rcgen::generate_simple_self_signed(["zoo1".to_owned()])?;
+    /// # let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der())?;
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let server = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?
+    /// #     .with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key)?;
+    /// # let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    /// # let (near, far) = tokio::io::duplex(1 << 16);
+    /// # let serving = tokio::spawn(async move { acceptor.accept(far).await.is_ok() });
+    /// use quorate::client::tls::TlsOptions;
+    ///
+    /// let tls = TlsOptions::new().roots_pem(own.cert.pem()).build()?;
+    /// // `near` leads to a server with that certificate, which is for the name `zoo1`.
+    /// let stream = tls.connect("zoo1", near).await?;
+    /// assert!(stream.get_ref().1.alpn_protocol().is_none());
+    /// # assert!(serving.await?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`TlsError::ServerName`] and [`TlsError::Handshake`].
@@ -175,6 +263,22 @@ impl Tls {
 
     /// Reads the files again. [`connect`](Self::connect) does so by itself; this is for those who
     /// want to know at once whether new files are good. Blocks while it reads.
+    ///
+    /// ```
+    /// use quorate::client::tls::TlsOptions;
+    ///
+    /// # let ca = || Ok::<_, rcgen::Error>(rcgen::generate_simple_self_signed(["zoo1".to_owned()])?.cert.pem());
+    /// # let directory = tempfile::tempdir()?;
+    /// let roots = directory.path().join("roots.pem");
+    /// std::fs::write(&roots, ca()?)?;
+    /// let tls = TlsOptions::new().roots_file(&roots).build()?;
+    /// std::fs::write(&roots, ca()?)?;
+    /// tls.reload()?;
+    /// // What cannot be used changes nothing.
+    /// std::fs::write(&roots, "no certificate")?;
+    /// assert!(tls.reload().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

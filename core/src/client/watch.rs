@@ -154,6 +154,20 @@ impl Watcher {
 
     /// Waits for the next event.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{EventType, WatchEvent, WatchMode};
+    ///
+    /// let mut watcher = client.watch("/", WatchMode::Node).await?;
+    /// assert_eq!(watcher.path(), "/");
+    /// client.set("/", b"x", None).await?;
+    /// let event = watcher.next().await?;
+    /// assert!(matches!(event, WatchEvent::Changed(event) if event.kind == EventType::DataChanged));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Once, when the session has ended; nothing follows.
     pub async fn next(&mut self) -> Result<WatchEvent> {

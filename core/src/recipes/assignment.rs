@@ -51,6 +51,23 @@ impl Assignments {
     }
 
     /// For a controller that was elected: what it assigns and moves happens only as long as it leads.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::{assignment::Assignments, latch::LeaderLatch};
+    ///
+    /// let candidate = LeaderLatch::new(&client, "/controller").join();
+    /// let assignments = Assignments::new(&client, "/system").led_by(candidate.leads().await?);
+    /// assignments.assign("agent-1", "send-mail", b"").await?;
+    /// candidate.leave().await?;
+    /// // It leads no more, so it assigns no more.
+    /// let late = assignments.assign("agent-1", "send-more", b"").await.unwrap_err();
+    /// assert!(matches!(late.code(), ErrorCode::NoNode | ErrorCode::SessionExpired));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn led_by(mut self, leadership: Leadership) -> Self {
         self.controller = Some(leadership);
@@ -58,12 +75,41 @@ impl Assignments {
     }
 
     /// Registers an agent, until what this answers is dropped or removed.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// let presence = assignments.register("agent-1", "2 cores");
+    /// presence.there().await?;
+    /// let agents = assignments.agents().await?;
+    /// assert_eq!(agents.entries()[0].data, b"2 cores");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use = "dropping the registration ends it"]
     pub fn register(&self, agent: &str, data: impl Into<Vec<u8>>) -> Kept {
         self.group().join(agent, data)
     }
 
     /// The agents that are there, as a list that follows what happens.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// let agents = assignments.agents().await?;
+    /// let presence = assignments.register("agent-1", "");
+    /// let list = agents.until(|list| !list.is_empty()).await.unwrap();
+    /// assert_eq!(list[0].name, "agent-1");
+    /// # drop(presence);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -73,6 +119,20 @@ impl Assignments {
 
     /// The tasks of an agent, as a list that follows what happens.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// let tasks = assignments.tasks("agent-1").await?;
+    /// assignments.assign("agent-1", "send-mail", b"to everybody").await?;
+    /// let list = tasks.until(|list| !list.is_empty()).await.unwrap();
+    /// assert_eq!((list[0].name.as_str(), list[0].data.as_slice()), ("send-mail", &b"to everybody"[..]));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn tasks(&self, agent: &str) -> Result<Directory> {
@@ -80,6 +140,19 @@ impl Assignments {
     }
 
     /// Gives a task to an agent, once. That it has it already is fine.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// assignments.assign("agent-1", "send-mail", b"to everybody").await?;
+    /// assignments.assign("agent-1", "send-mail", b"to everybody").await?;
+    /// assert_eq!(assignments.tasks("agent-1").await?.entries().len(), 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode` for [part](Error::part) 0 when the controller leads no more; or the server refuses. The outcome is unknown only when the session
@@ -98,6 +171,20 @@ impl Assignments {
 
     /// Takes a task from an agent. That it does not have it is fine.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// assignments.assign("agent-1", "send-mail", b"").await?;
+    /// assignments.withdraw("agent-1", "send-mail").await?;
+    /// assignments.withdraw("agent-1", "send-mail").await?;
+    /// assert!(assignments.tasks("agent-1").await?.entries().is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`assign`](Self::assign).
     pub async fn withdraw(&self, agent: &str, task: &str) -> Result<()> {
@@ -110,6 +197,20 @@ impl Assignments {
 
     /// Gives all tasks of an agent, such as one that has died, to others: `choose` says to whom each goes. Answers how many have
     /// moved.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// assignments.assign("agent-1", "send-mail", b"").await?;
+    /// // The agent has died; another takes what it had.
+    /// assert_eq!(assignments.reassign("agent-1", |_task| "agent-2".to_owned()).await?, 1);
+    /// assert_eq!(assignments.tasks("agent-2").await?.entries()[0].name, "send-mail");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`assign`](Self::assign); what has moved by then stays moved.
@@ -152,6 +253,22 @@ impl Assignments {
 
     /// An agent's report that a task is done: the task goes, and its result comes, in one transaction.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// assignments.assign("agent-1", "send-mail", b"").await?;
+    /// assignments.finish("agent-1", "send-mail", b"done").await?;
+    /// // Nobody reports what is not its own.
+    /// let again = assignments.finish("agent-1", "send-mail", b"done").await;
+    /// assert_eq!(again.unwrap_err().code(), ErrorCode::NoNode);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode` when the task is not the agent's any more; or the server refuses.
     pub async fn finish(&self, agent: &str, task: &str, result: &[u8]) -> Result<()> {
@@ -189,6 +306,20 @@ impl Assignments {
 
     /// The result of a task that is done.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// assert!(assignments.result("send-mail").await?.is_none());
+    /// assignments.assign("agent-1", "send-mail", b"").await?;
+    /// assignments.finish("agent-1", "send-mail", b"12 sent").await?;
+    /// assert_eq!(assignments.result("send-mail").await?.unwrap(), b"12 sent");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn result(&self, task: &str) -> Result<Option<Vec<u8>>> {
@@ -201,6 +332,21 @@ impl Assignments {
     }
 
     /// The results, as a list that follows what happens.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::assignment::Assignments;
+    ///
+    /// let assignments = Assignments::new(&client, "/system");
+    /// let results = assignments.results().await?;
+    /// assignments.assign("agent-1", "send-mail", b"").await?;
+    /// assignments.finish("agent-1", "send-mail", b"12 sent").await?;
+    /// let list = results.until(|list| !list.is_empty()).await.unwrap();
+    /// assert_eq!(list[0].data, b"12 sent");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.

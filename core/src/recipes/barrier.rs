@@ -44,6 +44,19 @@ impl Barrier {
 
     /// Closes it. That it is closed already is fine. It stays closed when this client goes.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::Barrier;
+    ///
+    /// let barrier = Barrier::new(&client, "/maintenance");
+    /// barrier.close().await?;
+    /// barrier.close().await?;
+    /// assert!(client.exists("/maintenance").await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn close(&self) -> Result<()> {
@@ -52,6 +65,20 @@ impl Barrier {
 
     /// Opens it: everybody who waits goes on. That it is open already is fine.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::Barrier;
+    ///
+    /// let barrier = Barrier::new(&client, "/maintenance");
+    /// barrier.close().await?;
+    /// barrier.open().await?;
+    /// barrier.open().await?;
+    /// barrier.wait().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn open(&self) -> Result<()> {
@@ -59,6 +86,24 @@ impl Barrier {
     }
 
     /// Waits until it is open, over lost connections and sessions.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::Barrier;
+    /// use quorate::recipes::kit::{First, first};
+    ///
+    /// let barrier = Barrier::new(&client, "/maintenance");
+    /// barrier.close().await?;
+    /// let open_later = async {
+    ///     client.sleep(std::time::Duration::from_millis(20)).await;
+    ///     barrier.open().await?;
+    ///     std::future::pending::<quorate::client::Result<()>>().await
+    /// };
+    /// assert!(matches!(first(barrier.wait(), open_later).await, First::Left(Ok(()))));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -80,6 +125,20 @@ impl Barrier {
     }
 
     /// Waits until it is open, but not longer than `limit`. Answers whether it is.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::Barrier;
+    /// use std::time::Duration;
+    ///
+    /// let barrier = Barrier::new(&client, "/maintenance");
+    /// assert!(barrier.wait_within(Duration::from_secs(10)).await?);
+    /// barrier.close().await?;
+    /// assert!(!barrier.wait_within(Duration::from_millis(20)).await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`wait`](Self::wait).
@@ -150,6 +209,19 @@ impl DoubleBarrier {
     }
 
     /// With members named like this. It matters only to who looks at the nodes: members of both kinds count for each other.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::DoubleBarrier;
+    /// use quorate::recipes::layout::barrier::Style;
+    ///
+    /// let barrier = DoubleBarrier::new(&client, "/barrier", 1).style(Style::Kazoo).data("host-1");
+    /// let inside = barrier.enter().await?;
+    /// assert_eq!(client.get(&inside.held().path()).await?.0, b"host-1");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn style(mut self, style: Style) -> Self {
         self.style = style;
@@ -166,6 +238,24 @@ impl DoubleBarrier {
     /// Waits until `size` members are here at the same moment. Who comes when the barrier is open already belongs to the next round: it
     /// waits until this one is over. Cancel by dropping the future. When the session is lost while waiting, the member enters anew
     /// under the next one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::DoubleBarrier;
+    ///
+    /// let barrier = DoubleBarrier::new(&client, "/barrier", 2);
+    /// let other = barrier.clone();
+    /// // Somebody else, in a thread of its own.
+    /// let thread = std::thread::spawn(move || quorate::client::blocking::wait(async {
+    ///     other.enter().await?.leave().await
+    /// }));
+    /// // Neither gets in, or out, without the other.
+    /// barrier.enter().await?.leave().await?;
+    /// thread.join().unwrap()?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -185,6 +275,19 @@ impl DoubleBarrier {
 
     /// Waits for the others, but not longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::DoubleBarrier;
+    /// use std::time::Duration;
+    ///
+    /// let barrier = DoubleBarrier::new(&client, "/barrier", 2);
+    /// // Nobody else came.
+    /// assert!(barrier.enter_within(Duration::from_millis(20)).await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`enter`](Self::enter).
     pub async fn enter_within(&self, limit: Duration) -> Result<Option<Inside>> {
@@ -203,6 +306,19 @@ impl DoubleBarrier {
 impl Inside {
     /// Leaves: waits until all members leave, or are gone. The last one removes `ready` together with its own node, so that the next
     /// round does not see it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::barrier::DoubleBarrier;
+    ///
+    /// let inside = DoubleBarrier::new(&client, "/barrier", 1).enter().await?;
+    /// assert!(client.exists("/barrier/ready").await?.is_some());
+    /// inside.leave().await?;
+    /// assert!(client.exists("/barrier/ready").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the session is lost, which removes this member too; or the server refuses.

@@ -93,18 +93,57 @@ impl Counter {
     }
 
     /// A 32-bit number, as Curator's `SharedCount`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let count = Counter::int(&client, "/count");
+    /// count.set(i64::from(i32::MAX)).await?;
+    /// assert_eq!(count.add(1).await.unwrap_err().code(), ErrorCode::BadArguments);
+    /// assert_eq!(client.get("/count").await?.0, i32::MAX.to_be_bytes());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn int(client: &Client, path: &str) -> Self {
         Self::new(client, path, Format::Int)
     }
 
     /// A number in decimal text, as kazoo's `Counter`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let count = Counter::text(&client, "/count");
+    /// count.add(-5).await?;
+    /// assert_eq!(client.get("/count").await?.0, b"-5");
+    /// assert_eq!((count.path(), count.client().root()), ("/count", ""));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn text(client: &Client, path: &str) -> Self {
         Self::new(client, path, Format::Text)
     }
 
     /// A number in this format.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::{Counter, Format};
+    ///
+    /// let count = Counter::new(&client, "/count", Format::Int);
+    /// count.add(3).await?;
+    /// assert_eq!(Counter::int(&client, "/count").get().await?, 3);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn new(client: &Client, path: &str, format: Format) -> Self {
         Self { client: client.clone(), path: path.to_owned(), format, exact: false }
@@ -112,6 +151,18 @@ impl Counter {
 
     /// With receipts: each change creates an ephemeral node in `<path>-receipts` and removes it in the background, so that its outcome is known after every
     /// lost answer within the session. Without, it is unknown when others have changed the number meanwhile.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let count = Counter::long(&client, "/count").exact();
+    /// // Once, over any number of lost connections, as long as the session lives.
+    /// assert_eq!(count.add(5).await?.after, 5);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn exact(mut self) -> Self {
         self.exact = true;
@@ -119,6 +170,21 @@ impl Counter {
     }
 
     /// Reads the number.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, ErrorCode};
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// // A missing node counts as 0; one that holds something else is an error.
+    /// assert_eq!(Counter::long(&client, "/count").get().await?, 0);
+    /// client.create("/text", b"many", CreateMode::Persistent).await?;
+    /// let error = Counter::long(&client, "/text").get().await.unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::DataInconsistency);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `DataInconsistency` when the node holds something else.
@@ -132,6 +198,19 @@ impl Counter {
 
     /// Adds to the number.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let count = Counter::long(&client, "/count");
+    /// count.add(5).await?;
+    /// let change = count.add(-2).await?;
+    /// assert_eq!((change.before, change.after), (5, 3));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`update`](Self::update); `BadArguments` when the sum does not fit the format: then nothing is changed.
     pub async fn add(&self, amount: i64) -> Result<Change> {
@@ -139,6 +218,19 @@ impl Counter {
     }
 
     /// Sets the number, whatever it was.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let count = Counter::long(&client, "/count");
+    /// count.add(5).await?;
+    /// let change = count.set(100).await?;
+    /// assert_eq!((change.before, change.after), (5, 100));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`update`](Self::update).
@@ -148,6 +240,19 @@ impl Counter {
 
     /// Sets the number if it is the expected one; `None` if it is not.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let count = Counter::long(&client, "/count");
+    /// assert!(count.compare_and_set(0, 7).await?.is_some());
+    /// assert!(count.compare_and_set(0, 8).await?.is_none());
+    /// assert_eq!(count.get().await?, 7);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`update`](Self::update).
     pub async fn compare_and_set(&self, expected: i64, value: i64) -> Result<Option<Change>> {
@@ -156,6 +261,20 @@ impl Counter {
 
     /// Computes the number anew from the one before; `None` from the closure leaves it. The closure may be called several times. While
     /// others are faster it is tried again, with growing pauses.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::Counter;
+    ///
+    /// let tickets = Counter::long(&client, "/tickets");
+    /// tickets.set(1).await?;
+    /// let take = |left| if left > 0 { Some(left - 1) } else { None };
+    /// assert_eq!(tickets.update(take).await?.unwrap().after, 0);
+    /// assert!(tickets.update(take).await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When an answer was lost and it cannot be told whether the change has happened, the error says so
@@ -326,6 +445,19 @@ impl BlockCounter {
     }
 
     /// The next number. After a lost answer another block is reserved: numbers may be skipped, never repeated.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counter::{BlockCounter, Counter};
+    ///
+    /// let orders = Counter::long(&client, "/orders");
+    /// let (here, there) = (BlockCounter::new(orders.clone(), 10), BlockCounter::new(orders, 10));
+    /// // A block each: no number twice, and no request for the next nine.
+    /// assert_eq!((here.next().await?, there.next().await?, here.next().await?), (0, 10, 1));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When no block can be reserved; `BadArguments` when the numbers are used up.

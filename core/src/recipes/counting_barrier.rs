@@ -42,6 +42,21 @@ impl CountingBarrier {
     /// Says how many have to arrive, and closes the barrier if an earlier round has left it open. Members that are still there count for the
     /// new round.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::counting_barrier::CountingBarrier;
+    ///
+    /// let barrier = CountingBarrier::new(&client, "/start");
+    /// let early = barrier.arrive(b"host-1").await;
+    /// assert_eq!(early.unwrap_err().code(), ErrorCode::NoNode);
+    /// barrier.prepare(1).await?;
+    /// barrier.arrive(b"host-1").await?.release().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn prepare(&self, members: usize) -> Result<()> {
@@ -54,6 +69,21 @@ impl CountingBarrier {
     /// Arrives, and waits until all the others have. The member counts until what this answers is released or dropped. Who comes when the
     /// barrier is open goes on at once. When the session is lost while waiting, the member arrives anew under the next
     /// one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counting_barrier::CountingBarrier;
+    ///
+    /// let barrier = CountingBarrier::new(&client, "/start");
+    /// barrier.prepare(2).await?;
+    /// let other = barrier.clone();
+    /// let thread = std::thread::spawn(move || quorate::client::blocking::wait(other.arrive(b"host-2")).is_ok());
+    /// let arrived = barrier.arrive(b"host-1").await?;
+    /// assert!(arrived.is_held() && thread.join().unwrap());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode` when nobody has [prepared](Self::prepare) the barrier, `BadArguments` when its data is no number; when the client is closed, or
@@ -73,6 +103,19 @@ impl CountingBarrier {
     }
 
     /// Arrives and waits, but not longer than `limit`; `None` when the time is over.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counting_barrier::CountingBarrier;
+    /// use std::time::Duration;
+    ///
+    /// let barrier = CountingBarrier::new(&client, "/start");
+    /// barrier.prepare(2).await?;
+    /// assert!(barrier.arrive_within(b"host-1", Duration::from_millis(20)).await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`arrive`](Self::arrive).
@@ -94,6 +137,21 @@ impl CountingBarrier {
     }
 
     /// How many have arrived and are still there.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::counting_barrier::CountingBarrier;
+    ///
+    /// let barrier = CountingBarrier::new(&client, "/start");
+    /// barrier.prepare(1).await?;
+    /// let member = barrier.arrive(b"host-1").await?;
+    /// assert_eq!(barrier.arrived().await?, 1);
+    /// member.release().await?;
+    /// assert_eq!(barrier.arrived().await?, 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.

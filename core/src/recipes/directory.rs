@@ -44,13 +44,11 @@ pub struct Entry {
 /// client.create("/hosts", b"", CreateMode::Persistent).await?;
 /// client.create("/hosts/a", b"", CreateMode::Persistent).await?;
 /// let mut hosts = Directory::follow(&client, "/hosts", |_| true).await?;
-/// hosts.until(|hosts| hosts.len() == 1).await.unwrap();
+/// let changes = hosts.changes().await.unwrap();
+/// assert!(matches!(&changes[..], [Change::Joined(entry)] if entry.name == "a"));
 /// client.delete("/hosts/a", None).await?;
-/// while let Some(changes) = hosts.changes().await {
-///     if changes.iter().any(|change| matches!(change, Change::Left(_))) {
-///         break;
-///     }
-/// }
+/// let changes = hosts.changes().await.unwrap();
+/// assert!(matches!(&changes[..], [Change::Left(entry)] if entry.name == "a"));
 /// # Ok::<(), quorate::client::Error>(())
 /// # }).unwrap();
 /// ```
@@ -92,6 +90,21 @@ pub struct Directory {
 impl Directory {
     /// Follows the children of `path` whose names are wanted, and waits for the first list. The directory need not exist.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::directory::Directory;
+    ///
+    /// client.create("/hosts", b"", CreateMode::Persistent).await?;
+    /// client.create("/hosts/a", b"", CreateMode::Persistent).await?;
+    /// client.create("/hosts/.hidden", b"", CreateMode::Persistent).await?;
+    /// let hosts = Directory::follow(&client, "/hosts", |name| !name.starts_with('.')).await?;
+    /// assert_eq!(hosts.entries().len(), 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses the first look.
     pub async fn follow(client: &Client, path: &str, wanted: fn(&str) -> bool) -> Result<Self> {
@@ -109,12 +122,44 @@ impl Directory {
     }
 
     /// The lists as a stream: the present one first. One that is read slowly skips what is outdated.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::directory::Directory;
+    ///
+    /// client.create("/hosts", b"", CreateMode::Persistent).await?;
+    /// let hosts = Directory::follow(&client, "/hosts", |_| true).await?;
+    /// let mut lists = hosts.lists();
+    /// assert!(lists.next().await.unwrap().is_empty());
+    /// client.create("/hosts/a", b"", CreateMode::Ephemeral).await?;
+    /// assert_eq!(lists.next().await.unwrap()[0].name, "a");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn lists(&self) -> Live<Arc<Vec<Entry>>> {
         self.entries.clone()
     }
 
     /// Waits for a list of which `condition` holds. `None` when the client has ended.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::directory::Directory;
+    ///
+    /// client.create("/hosts", b"", CreateMode::Persistent).await?;
+    /// let hosts = Directory::follow(&client, "/hosts", |_| true).await?;
+    /// client.create("/hosts/a", b"", CreateMode::Ephemeral).await?;
+    /// client.create("/hosts/b", b"", CreateMode::Ephemeral).await?;
+    /// let both = hosts.until(|hosts| hosts.len() == 2).await.unwrap();
+    /// assert_eq!((both[0].name.as_str(), both[1].name.as_str()), ("a", "b"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn until(
         &self,
         mut condition: impl FnMut(&[Entry]) -> bool,
@@ -124,6 +169,23 @@ impl Directory {
 
     /// Waits until something has changed since the last call, and says what: first those who left, then the others, by name. The first call
     /// answers with all who are there, as soon as there is one. `None` when the client has ended.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::directory::{Change, Directory};
+    ///
+    /// client.create("/hosts", b"", CreateMode::Persistent).await?;
+    /// client.create("/hosts/a", b"1", CreateMode::Ephemeral).await?;
+    /// let mut hosts = Directory::follow(&client, "/hosts", |_| true).await?;
+    /// hosts.changes().await;
+    /// client.set("/hosts/a", b"2", None).await?;
+    /// let changes = hosts.changes().await.unwrap();
+    /// assert!(matches!(&changes[..], [Change::Changed(entry)] if entry.data == b"2"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn changes(&mut self) -> Option<Vec<Change>> {
         let known = Arc::clone(&self.known);
         let now = self.entries.until(|entries| *entries != known).await?;

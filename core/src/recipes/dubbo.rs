@@ -132,6 +132,18 @@ impl Registry {
     /// Connects to an address as Dubbo writes it, such as
     /// `zookeeper://h1:2181?backup=h2:2181,h3:2181&group=dubbo`, with user and password if there are any.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::recipes::dubbo::Registry;
+    /// use quorate::server::Server;
+    ///
+    /// let server = Server::builder().volatile().free_port().start().unwrap();
+    /// let address = format!("zookeeper://{}?group=shop", server.address().unwrap());
+    /// let registry = Registry::connect(&address).await?;
+    /// assert!(registry.client().state().is_connected());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Builder::connect`](crate::client::Builder::connect).
     pub async fn connect(address: &str) -> Result<Self> {
@@ -155,6 +167,21 @@ impl Registry {
     /// Registers a provider, a consumer or a rule, as its `category` says: an ephemeral node unless `dynamic=false`. A node of this
     /// name that another session owns is replaced.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::{Registry, Url};
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap();
+    /// let registration = registry.register(&url).await?;
+    /// let consumer = Url::parse("consumer://10.0.0.2/org.shop.Orders").unwrap();
+    /// assert_eq!(registry.lookup(&consumer).await?, [url]);
+    /// # drop(registration);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` for a URL without an interface; what the server refuses.
     pub async fn register(&self, url: &Url) -> Result<Registration> {
@@ -171,6 +198,22 @@ impl Registry {
     }
 
     /// The entries that are meant for a consumer, as the server has them now.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::{Registry, Url};
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let version_1 = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders?version=1").unwrap();
+    /// let registration = registry.register(&version_1).await?;
+    /// let consumer = |version| Url::parse(&format!("consumer://10.0.0.2/org.shop.Orders?version={version}"));
+    /// assert_eq!(registry.lookup(&consumer(1).unwrap()).await?, [version_1]);
+    /// assert!(!registry.lookup(&consumer(2).unwrap()).await?.iter().any(|url| url.port == 20880));
+    /// # drop(registration);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` for a URL without an interface; what the server refuses.
@@ -191,6 +234,23 @@ impl Registry {
 
     /// Follows the categories of a consumer (`category`, all four for `*`). Their directories are created, as Dubbo does.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::{Registry, Url};
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let consumer = Url::parse("consumer://10.0.0.2/org.shop.Orders").unwrap();
+    /// let mut subscription = registry.subscribe(&consumer).await?;
+    /// assert_eq!(subscription.next().await?.urls[0].protocol.as_deref(), Some("empty"));
+    /// let provider = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap();
+    /// let registration = registry.register(&provider).await?;
+    /// assert_eq!(subscription.next().await?.urls, [provider]);
+    /// # drop(registration);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` for a URL without an interface; what the server refuses.
     pub async fn subscribe(&self, consumer: &Url) -> Result<Subscription> {
@@ -205,6 +265,19 @@ impl Registry {
     }
 
     /// Adds an application to those that offer an interface. Others may do the same at the same time.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::Registry;
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// registry.map("org.shop.Orders", "shop").await?;
+    /// registry.map("org.shop.Orders", "stock").await?;
+    /// assert_eq!(registry.mapped("org.shop.Orders").await?.len(), 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// What the server refuses; `BadArguments` for data that is no text.
@@ -249,6 +322,19 @@ impl Registry {
 
     /// The applications that offer an interface.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::Registry;
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// assert!(registry.mapped("org.shop.Orders").await?.is_empty());
+    /// registry.map("org.shop.Orders", "shop").await?;
+    /// assert!(registry.mapped("org.shop.Orders").await?.contains("shop"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What the server refuses; `BadArguments` for data that is no text.
     pub async fn mapped(&self, interface: &str) -> Result<BTreeSet<String>> {
@@ -271,6 +357,22 @@ impl Registry {
 
     /// Registers an instance of an application with its metadata (revision, protocols, …), as it is at `registered_ms` after
     /// 1970.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::Registry;
+    /// use std::collections::BTreeMap;
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let metadata = BTreeMap::from([("dubbo.metadata.revision".to_owned(), "1".to_owned())]);
+    /// let instance = registry.register_application("shop", "10.0.0.1", 20880, &metadata, 0).await?;
+    /// let instances = registry.applications().instances("shop").await?;
+    /// assert_eq!((instances[0].id.as_str(), instances[0].port), ("10.0.0.1:20880", Some(20880)));
+    /// # drop(instance);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// What the server refuses.
@@ -295,6 +397,21 @@ impl Registration {
     }
 
     /// Removes the entry, a persistent one too, and waits until it is gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::{Registry, Url};
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap();
+    /// let registration = registry.register(&url).await?;
+    /// let node = registration.path().unwrap();
+    /// registration.unregister().await;
+    /// assert!(client.exists(&node).await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn unregister(self) {
         if let Err(error) = self.keeper.remove().await {
             tracing::warn!(%error, "an entry could not be removed");
@@ -304,6 +421,21 @@ impl Registration {
 
 impl Subscription {
     /// Waits for the next notice: one for each category at first, later one for each category that is not what it was.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::{Registry, Url};
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let consumer = Url::parse("consumer://10.0.0.2/org.shop.Orders?category=providers,routers").unwrap();
+    /// let mut subscription = registry.subscribe(&consumer).await?;
+    /// // One for each category at first.
+    /// let (one, two) = (subscription.next().await?, subscription.next().await?);
+    /// assert_ne!(one.path, two.path);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client has ended.

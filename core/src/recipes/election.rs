@@ -68,6 +68,18 @@ pub enum Form {
 
 impl Election {
     /// The election at `path`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::election::{Election, Form};
+    /// use quorate::recipes::leader::Policy;
+    ///
+    /// let election = Election::new(&client, "/election", Form::Offer).policy(Policy::Session);
+    /// assert!(election.join().leads().await?.holds());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn new(client: &Client, path: &str, form: Form) -> Self {
         let layout = match form {

@@ -85,6 +85,20 @@ impl Group {
 
     /// Joins with this id and data, in the background, until what this answers is dropped or removed. A `Party` has no room for
     /// data: its nodes contain the id.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::group::Group;
+    ///
+    /// let group = Group::new(&client, "/machines");
+    /// let membership = group.join("host-1", "10.0.0.1");
+    /// membership.there().await?;
+    /// assert_eq!(client.get("/machines/host-1").await?.0, b"10.0.0.1");
+    /// membership.remove().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use = "dropping the membership leaves"]
     pub fn join(&self, id: &str, data: impl Into<Vec<u8>>) -> Kept {
         let unique = fresh_id(&self.client);
@@ -98,6 +112,21 @@ impl Group {
 
     /// The members, as a list that follows what happens.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::group::Group;
+    ///
+    /// let group = Group::new(&client, "/machines");
+    /// let members = group.members().await?;
+    /// let membership = group.join("host-1", "");
+    /// assert!(members.until(|list| list.len() == 1).await.is_some());
+    /// membership.remove().await?;
+    /// assert!(members.until(|list| list.is_empty()).await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn members(&self) -> Result<Directory> {
@@ -105,6 +134,20 @@ impl Group {
     }
 
     /// The id of a member.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::group::{Group, Style};
+    ///
+    /// // The names of its nodes say something else.
+    /// let party = Group::new(&client, "/party").style(Style::Party);
+    /// let membership = party.join("host-1", "");
+    /// membership.there().await?;
+    /// assert_eq!(party.id(&party.members().await?.entries()[0]), "host-1");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn id(&self, entry: &Entry) -> String {
         match self.style {

@@ -33,6 +33,20 @@ description!(LeaderLatch);
 
 impl LeaderLatch {
     /// The latch at `path`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    /// use quorate::recipes::leader::Policy;
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader").id("host-1").policy(Policy::Session);
+    /// let candidate = latch.join();
+    /// let leadership = candidate.leads().await?;
+    /// assert_eq!(client.get(leadership.path()).await?.0, b"host-1");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn new(client: &Client, path: &str) -> Self {
         Self { queue: Queue::new(client, path.to_owned(), Layout::Latch) }

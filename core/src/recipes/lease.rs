@@ -101,6 +101,21 @@ impl LeaseLock {
 
     /// Waits for the lease.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lease::LeaseLock, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let leases = LeaseLock::new(Lock::new(&client, "/cleaner"), Duration::from_millis(30));
+    /// let first = leases.acquire().await?;
+    /// // It ends by itself, so nobody waits for ever.
+    /// let second = leases.acquire().await?;
+    /// assert!(!first.is_held() && second.token() > first.token());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Lock::acquire`].
     pub async fn acquire(&self) -> Result<Lease> {
@@ -109,6 +124,20 @@ impl LeaseLock {
 
     /// Waits for the lease, but not longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lease::LeaseLock, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let leases = LeaseLock::new(Lock::new(&client, "/cleaner"), Duration::from_secs(60));
+    /// let lease = leases.acquire().await?;
+    /// assert!(leases.acquire_within(Duration::from_millis(20)).await?.is_none());
+    /// # drop(lease);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Lock::acquire`].
     pub async fn acquire_within(&self, limit: Duration) -> Result<Option<Lease>> {
@@ -116,6 +145,20 @@ impl LeaseLock {
     }
 
     /// The lease, if nobody has it or waits for it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lease::LeaseLock, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let leases = LeaseLock::new(Lock::new(&client, "/cleaner"), Duration::from_secs(60));
+    /// let lease = leases.try_acquire().await?.expect("nobody has it");
+    /// assert!(leases.try_acquire().await?.is_none());
+    /// # drop(lease);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Lock::try_acquire`].
@@ -146,6 +189,22 @@ impl LeaseLock {
 
 impl Lease {
     /// Begins the time anew from now. False when the lease has ended: then it has to be acquired again.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lease::LeaseLock, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let lock = Lock::new(&client, "/cleaner");
+    /// let lease = LeaseLock::new(lock, Duration::from_millis(100)).acquire().await?;
+    /// assert!(lease.renew());
+    /// lease.ended().await;
+    /// // Too late: it has to be acquired again.
+    /// assert!(!lease.renew());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn renew(&self) -> bool {
         // Under the lock, so that the end does not come between.
         let held = self.lock();
@@ -182,6 +241,23 @@ impl Lease {
     }
 
     /// A transaction that happens only while the node is there; `None` when the lease has ended.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lease::LeaseLock, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let lock = Lock::new(&client, "/cleaner");
+    /// let lease = LeaseLock::new(lock, Duration::from_secs(60)).acquire().await?;
+    /// assert!(lease.path().starts_with("/cleaner/") && lease.token() > 0);
+    /// if let Some(transaction) = lease.guarded() {
+    ///     transaction.set("/", b"clean", None).commit().await?;
+    /// }
+    /// assert_eq!(client.get("/").await?.0, b"clean");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn guarded(&self) -> Option<Transaction> {
         let held = self.lock();
@@ -189,6 +265,21 @@ impl Lease {
     }
 
     /// Waits for its end.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{kit::Loss, lease::{LeaseEnd, LeaseLock}, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let lock = Lock::new(&client, "/cleaner");
+    /// let lease = LeaseLock::new(lock, Duration::from_secs(60)).acquire().await?;
+    /// // Somebody else removes its node.
+    /// client.delete(lease.path(), None).await?;
+    /// assert_eq!(lease.ended().await, LeaseEnd::Lost(Loss::Deleted));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn ended(&self) -> LeaseEnd {
         let lost = self.lock().as_ref().map(Held::lost);
         let Some(lost) = lost else { return LeaseEnd::Expired };
@@ -209,6 +300,19 @@ impl Lease {
     }
 
     /// Gives it back before its time. Returns when the node is gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lease::LeaseLock, lock::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let leases = LeaseLock::new(Lock::new(&client, "/cleaner"), Duration::from_secs(60));
+    /// leases.acquire().await?.release().await?;
+    /// assert!(leases.try_acquire().await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Held::release`].

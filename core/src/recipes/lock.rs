@@ -52,6 +52,19 @@ impl Lock {
     }
 
     /// In this layout: it decides which other clients are excluded.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::lock::Mode;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// // Among kazoo's users.
+    /// let held = Lock::new(&client, "/lock").mode(Mode::Kazoo { yields_to_curator: true }).acquire().await?;
+    /// assert!(held.path().ends_with("__lock__0000000000"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
@@ -59,6 +72,19 @@ impl Lock {
     }
 
     /// With these bytes in the node, for others to see who holds or waits.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock").data("host-1");
+    /// let held = lock.acquire().await?;
+    /// assert_eq!(client.get(&held.path()).await?.0, b"host-1");
+    /// assert_eq!((lock.path(), lock.client().root()), ("/lock", ""));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
@@ -67,6 +93,19 @@ impl Lock {
 
     /// Whose holder can be asked to release: then the node must say nothing else, and what [`data`](Self::data) gave is left out.
     /// The holder listens with [`Revocable::revoked`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::{Lock, Revocable as _};
+    ///
+    /// let lock = Lock::new(&client, "/lock").revocable();
+    /// let held = lock.acquire().await?;
+    /// lock.revoke(&lock.participants().await?[0]).await?;
+    /// held.revoked().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn revocable(mut self) -> Self {
         self.revocable = true;
@@ -74,6 +113,20 @@ impl Lock {
     }
 
     /// An owner who may take the lock again while holding it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let owner = Lock::new(&client, "/lock").owner();
+    /// let outer = owner.acquire().await?;
+    /// // Not a second place in the queue, which would wait for the first.
+    /// let inner = owner.acquire().await?;
+    /// assert_eq!(inner.path(), outer.path());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn owner(&self) -> Reentrant {
         Reentrant::new(self)
@@ -81,6 +134,22 @@ impl Lock {
 
     /// Waits until the lock is held. Cancel by dropping the future: the place in the queue is given up. When the session is lost
     /// while waiting, a new place is taken under the next one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock");
+    /// let first = lock.acquire().await?;
+    /// let token = first.token();
+    /// // Whoever comes later waits; dropping `first` releases it.
+    /// drop(first);
+    /// let second = lock.acquire().await?;
+    /// assert!(second.token() > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -90,6 +159,22 @@ impl Lock {
 
     /// Waits for the lock, but not longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    /// use std::time::Duration;
+    ///
+    /// let lock = Lock::new(&client, "/lock");
+    /// let held = lock.acquire().await?;
+    /// assert!(lock.acquire_within(Duration::from_millis(20)).await?.is_none());
+    /// // The place that was given up is gone.
+    /// held.release().await?;
+    /// assert!(lock.acquire_within(Duration::from_secs(10)).await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
     pub async fn acquire_within(&self, limit: Duration) -> Result<Option<Held>> {
@@ -97,6 +182,19 @@ impl Lock {
     }
 
     /// Takes the lock if nobody holds it or waits for it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock");
+    /// let held = lock.try_acquire().await?.expect("nobody else wants it");
+    /// assert!(lock.try_acquire().await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -112,6 +210,21 @@ impl Lock {
     }
 
     /// Who holds the lock and who waits, in order, each with the data of its node. The first is the holder by convention only.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock").data("host-1");
+    /// let held = lock.acquire().await?;
+    /// let participants = lock.participants().await?;
+    /// assert_eq!((participants.len(), participants[0].data.as_slice()), (1, &b"host-1"[..]));
+    /// assert_eq!(participants[0].session, client.session_id());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -136,6 +249,20 @@ impl Lock {
     }
 
     /// Asks a holder to release, as Curator's `Revoker` does: it may or may not comply, see [`Revocable`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock").revocable();
+    /// let held = lock.acquire().await?;
+    /// lock.revoke(&lock.participants().await?[0]).await?;
+    /// // It was asked, and holds the lock as long as it likes.
+    /// assert!(lock.participants().await?[0].is_revoked() && held.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `NoNode` when it has released meanwhile.

@@ -55,6 +55,21 @@ pub struct MultiHeld {
 impl MultiLock {
     /// These locks together. What is given twice counts once.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let lock = |path| Lock::new(&client, path);
+    /// let both = MultiLock::new([lock("/b"), lock("/a"), lock("/b")])?;
+    /// // In one order for everybody, so that nobody waits in a circle.
+    /// let paths: Vec<_> = both.locks().iter().map(|lock| lock.path()).collect();
+    /// assert_eq!(paths, ["/a", "/b"]);
+    /// assert!(MultiLock::new([]).is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` when there are none, or when they are of different sessions.
     pub fn new(locks: impl IntoIterator<Item = Lock>) -> Result<Self> {
@@ -73,6 +88,18 @@ impl MultiLock {
     /// Waits until all are held. When something fails, or the future is dropped, those that were got are released. When the session is
     /// lost meanwhile, all are acquired anew under the next one.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let both = MultiLock::new([Lock::new(&client, "/a"), Lock::new(&client, "/b")])?;
+    /// let held = both.acquire().await?;
+    /// assert!(held.tokens().is_sorted() && held.tokens().len() == 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// The first error of any lock; the locks after it are not tried.
     pub async fn acquire(&self) -> Result<MultiHeld> {
@@ -85,6 +112,23 @@ impl MultiLock {
 
     /// Waits for all of them together no longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    /// use std::time::Duration;
+    ///
+    /// let (a, b) = (Lock::new(&client, "/a"), Lock::new(&client, "/b"));
+    /// let other = b.acquire().await?;
+    /// let both = MultiLock::new([a.clone(), b])?;
+    /// assert!(both.acquire_within(Duration::from_millis(50)).await?.is_none());
+    /// // `/a` was given back.
+    /// assert!(a.acquire_within(Duration::from_secs(10)).await?.is_some());
+    /// # drop(other);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
     pub async fn acquire_within(&self, limit: Duration) -> Result<Option<MultiHeld>> {
@@ -93,6 +137,22 @@ impl MultiLock {
     }
 
     /// Takes all if all are free, and else none.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let (a, b) = (Lock::new(&client, "/a"), Lock::new(&client, "/b"));
+    /// let both = MultiLock::new([a, b.clone()])?;
+    /// let other = b.acquire().await?;
+    /// assert!(both.try_acquire().await?.is_none());
+    /// other.release().await?;
+    /// both.acquire().await?.release().await?;
+    /// assert!(both.try_acquire().await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
@@ -138,6 +198,18 @@ impl MultiLock {
 
 impl MultiHeld {
     /// The fencing tokens, in the order of [`MultiLock::locks`]. Each guards what its own lock protects.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let held = MultiLock::new([Lock::new(&client, "/b"), Lock::new(&client, "/a")])?.acquire().await?;
+    /// let tokens: Vec<_> = held.locks().iter().map(|lock| lock.token()).collect();
+    /// assert_eq!(held.tokens(), tokens);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn tokens(&self) -> Vec<i64> {
         self.held.iter().map(Held::token).collect()
@@ -157,6 +229,19 @@ impl MultiHeld {
 
     /// A transaction that happens only while all are held.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let held = MultiLock::new([Lock::new(&client, "/a"), Lock::new(&client, "/b")])?.acquire().await?;
+    /// held.guarded()?.set("/", b"1", None).commit().await?;
+    /// client.delete(&held.locks()[1].path(), None).await?;
+    /// assert!(held.guarded()?.set("/", b"2", None).commit().await.is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Never for locks that [`MultiLock`] has given.
     pub fn guarded(&self) -> Result<Transaction> {
@@ -168,12 +253,39 @@ impl MultiHeld {
     }
 
     /// Waits until any of them is lost. The future stands alone: it can be given to another task.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{kit::Loss, lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let held = MultiLock::new([Lock::new(&client, "/a"), Lock::new(&client, "/b")])?.acquire().await?;
+    /// let lost = held.lost();
+    /// client.delete(&held.locks()[1].path(), None).await?;
+    /// assert_eq!(lost.await, Loss::Deleted);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
         let mut losses: Vec<_> = self.held.iter().map(|held| Box::pin(held.lost())).collect();
         async move { first_of(&mut losses).await.1 }
     }
 
     /// Releases all, the last one first.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{lock::Lock, multi_lock::MultiLock};
+    ///
+    /// let (a, b) = (Lock::new(&client, "/a"), Lock::new(&client, "/b"));
+    /// let held = MultiLock::new([a.clone(), b])?.acquire().await?;
+    /// assert!(held.is_held());
+    /// held.release().await?;
+    /// assert!(a.try_acquire().await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The first error; the others are released all the same.

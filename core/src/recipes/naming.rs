@@ -44,6 +44,18 @@ impl Naming {
     }
 
     /// Leaves the node of each [`unique`](Self::unique) id in place, as a register of all that were given out. Otherwise it is removed at once.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::naming::Naming;
+    ///
+    /// let naming = Naming::new(&client, "/jobs", "job-").registers();
+    /// let id = naming.unique().await?;
+    /// assert!(client.exists(&format!("/jobs/{id}")).await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn registers(mut self) -> Self {
         self.registers = true;
@@ -52,6 +64,18 @@ impl Naming {
 
     /// An id that is unique as long as the directory is not deleted, and later than those before. Numbers may be left out, as when
     /// an answer is lost or another uses the directory.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::naming::Naming;
+    ///
+    /// let naming = Naming::new(&client, "/jobs", "job-");
+    /// let (first, second) = (naming.unique().await?, naming.unique().await?);
+    /// assert_eq!((first.as_str(), second.as_str()), ("job-0000000000", "job-0000000001"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the session is lost, or the server refuses; also when the counter is used up, after 2^31 ids.
@@ -83,6 +107,18 @@ impl Naming {
     }
 
     /// An id that never repeats and sorts, as text, after all that were given out before, anywhere in the ensemble.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::naming::Naming;
+    ///
+    /// let (jobs, mails) = (Naming::new(&client, "/jobs", ""), Naming::new(&client, "/mails", ""));
+    /// // In one order, wherever they come from.
+    /// assert!(jobs.sortable().await? < mails.sortable().await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the session is lost, or the server refuses.

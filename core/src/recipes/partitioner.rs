@@ -135,6 +135,19 @@ impl Partitioner {
     /// These items, shared at `path`. Unless told otherwise the member's identifier is a random one, and the group has to be quiet for 30
     /// seconds.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::partitioner::Partitioner;
+    ///
+    /// assert!(Partitioner::new(&client, "/shards", ["a", "b"]).is_ok());
+    /// let twice = Partitioner::new(&client, "/shards", ["a", "a"]);
+    /// assert_eq!(twice.unwrap_err().code(), ErrorCode::BadArguments);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` when an item cannot be the name of a node, or stands there twice.
     pub fn new<S: Into<String>>(
@@ -162,6 +175,18 @@ impl Partitioner {
 
     /// With this identifier; every member needs one of its own.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a"])?;
+    /// assert!(shards.clone().identifier("a/b").is_err());
+    /// assert_eq!(shards.identifier("host-1")?.join().await?.identifier(), "host-1");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` when it cannot be part of a node's name.
     pub fn identifier(mut self, identifier: &str) -> Result<Self> {
@@ -182,6 +207,21 @@ impl Partitioner {
     }
 
     /// Becomes a member.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a", "b"])?;
+    /// let member = shards.join().await?;
+    /// // Nobody is two members.
+    /// assert!(shards.join().await.is_err());
+    /// member.leave().await?;
+    /// shards.join().await?.leave().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the session ends meanwhile, or the server refuses; `BadArguments` while an earlier member of this description or of a clone
@@ -235,6 +275,21 @@ impl Member {
     /// Waits until the group is quiet and one's share is free, and takes it. It may be empty, when there are more members than items. After
     /// the loss of a session the membership is taken anew.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    /// use std::time::Duration;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a", "b"])?.quiet(Duration::from_millis(5));
+    /// let mut one = shards.clone().identifier("host-1")?.join().await?;
+    /// let mut two = shards.identifier("host-2")?.join().await?;
+    /// let (first, second) = (one.acquire().await?, two.acquire().await?);
+    /// assert_eq!(first.items().count() + second.items().count(), 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the client is closed, or the server refuses; `BadArguments` when a member with the same identifier has been there for twice the
     /// session timeout, all the while connected: then it is not what an earlier process has left behind.
@@ -252,6 +307,18 @@ impl Member {
     }
 
     /// Leaves the group. Shares that are still held have to be released by themselves.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a"])?.identifier("host-1")?;
+    /// shards.join().await?.leave().await?;
+    /// assert!(client.children("/shards/party").await?.0.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses to delete the node.
@@ -365,17 +432,62 @@ impl Past {
 
 impl Share {
     /// The items, sorted.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    /// use std::time::Duration;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["b", "a"])?.quiet(Duration::from_millis(5));
+    /// let mut member = shards.join().await?;
+    /// let share = member.acquire().await?;
+    /// assert_eq!(share.items().collect::<Vec<_>>(), ["a", "b"]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|(item, _)| item.as_str())
     }
 
     /// What stands for an item: its lock, with the token.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    /// use std::time::Duration;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a"])?.quiet(Duration::from_millis(5));
+    /// let mut member = shards.join().await?;
+    /// let share = member.acquire().await?;
+    /// assert!(share.held("a").unwrap().token() > 0 && share.held("b").is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn held(&self, item: &str) -> Option<&Held> {
         self.items.iter().find(|(name, _)| name == item).map(|(_, held)| held)
     }
 
     /// A transaction that happens only while an item is one's own; `None` if it is not.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    /// use std::time::Duration;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a"])?.quiet(Duration::from_millis(5));
+    /// let mut member = shards.join().await?;
+    /// let share = member.acquire().await?;
+    /// if let Some(transaction) = share.guarded("a") {
+    ///     transaction.set("/", b"by who has a", None).commit().await?;
+    /// }
+    /// assert_eq!(client.get("/").await?.0, b"by who has a");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn guarded(&self, item: &str) -> Option<Transaction> {
         self.held(item).map(Held::guarded)
@@ -388,6 +500,22 @@ impl Share {
     }
 
     /// Waits until the share has to be given back. Then it says so at once, whenever it is asked.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::{Change, Partitioner};
+    /// use std::time::Duration;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a"])?.quiet(Duration::from_millis(5));
+    /// let mut member = shards.join().await?;
+    /// let mut share = member.acquire().await?;
+    /// client.abandon();
+    /// assert_eq!(share.changed().await, Change::Lost);
+    /// assert!(!share.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn changed(&mut self) -> Change {
         if let Some(change) = self.change {
             return change;
@@ -400,6 +528,21 @@ impl Share {
     }
 
     /// Gives the items back. Returns when the locks are gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::partitioner::Partitioner;
+    /// use std::time::Duration;
+    ///
+    /// let shards = Partitioner::new(&client, "/shards", ["a"])?.quiet(Duration::from_millis(5));
+    /// let mut member = shards.join().await?;
+    /// member.acquire().await?.release().await?;
+    /// // And again: the same, as nobody came or went.
+    /// assert_eq!(member.acquire().await?.items().count(), 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The first error; the others are released all the same.

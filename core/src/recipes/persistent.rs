@@ -82,6 +82,21 @@ impl PersistentNode {
 
 impl Kept {
     /// Whether the node is there.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::{Presence, PersistentNode};
+    ///
+    /// let kept = PersistentNode::new(&client, "/host-1").keep();
+    /// let mut changes = kept.changes();
+    /// let token = kept.there().await?;
+    /// assert_eq!(kept.presence(), Presence::There(token));
+    /// kept.remove().await?;
+    /// assert!(changes.until(|presence| matches!(presence, Presence::Ended(None))).await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn presence(&self) -> Presence {
         self.0.presence()
@@ -95,6 +110,18 @@ impl Kept {
 
     /// Waits until the node is there, and answers its token.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::PersistentNode;
+    ///
+    /// let kept = PersistentNode::new(&client, "/hosts/host-1").keep();
+    /// let token = kept.there().await?;
+    /// assert_eq!(client.exists("/hosts/host-1").await?.unwrap().czxid, token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When it is kept no more, as when the client is closed; and what the server refuses, though that is tried again in the background.
     pub async fn there(&self) -> Result<i64> {
@@ -103,6 +130,19 @@ impl Kept {
 
     /// Waits until the node is there with a greater token than this.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::PersistentNode;
+    ///
+    /// let kept = PersistentNode::new(&client, "/host-1").keep();
+    /// let token = kept.there().await?;
+    /// client.delete("/host-1", None).await?;
+    /// assert!(kept.newer_than(token).await? > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`there`](Self::there).
     pub async fn newer_than(&self, token: i64) -> Result<i64> {
@@ -110,11 +150,39 @@ impl Kept {
     }
 
     /// Changes the data, in the background. Of changes in quick succession only the last one may be written.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::PersistentNode;
+    ///
+    /// let kept = PersistentNode::new(&client, "/host-1").data("up").keep();
+    /// for load in 0..100 {
+    ///     kept.set(format!("load {load}"));
+    /// }
+    /// // The last one is written; of those before some may be skipped.
+    /// kept.write("idle").await?;
+    /// assert_eq!(client.get("/host-1").await?.0, b"idle");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn set(&self, data: impl Into<Vec<u8>>) {
         self.0.set(data.into());
     }
 
     /// Changes the data, and waits until the node is there with it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::PersistentNode;
+    ///
+    /// let kept = PersistentNode::new(&client, "/host-1").data("up").keep();
+    /// kept.write("busy").await?;
+    /// assert_eq!(client.get("/host-1").await?.0, b"busy");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`there`](Self::there).
@@ -124,6 +192,19 @@ impl Kept {
     }
 
     /// Removes the node. Returns when it is gone, or when the session is, which removes it too.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::PersistentNode;
+    ///
+    /// let kept = PersistentNode::new(&client, "/host-1").keep();
+    /// kept.there().await?;
+    /// kept.remove().await?;
+    /// assert!(client.exists("/host-1").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.

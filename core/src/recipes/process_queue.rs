@@ -93,6 +93,18 @@ impl ProcessQueue {
     }
 
     /// With these bytes in the node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = ProcessQueue::new(&client, "/printer").name("alice").data("3 pages");
+    /// let place = queue.join().await?;
+    /// assert_eq!(queue.client().get(&place.path()).await?.0, b"3 pages");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
@@ -100,6 +112,19 @@ impl ProcessQueue {
     }
 
     /// Takes a place at the end of the queue.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = ProcessQueue::new(&client, "/printer");
+    /// let (first, second) = (queue.join().await?, queue.join().await?);
+    /// assert_eq!((first.ahead().await?, second.ahead().await?), (0, 1));
+    /// assert!(second.token() > first.token());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `SessionExpired` when the session is lost meanwhile; otherwise when the server refuses.
@@ -113,6 +138,20 @@ impl ProcessQueue {
 
     /// Takes a place and waits for the turn. When the session is lost meanwhile, the place is too: a new one is taken at the end.
     /// Cancel by dropping the future.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = ProcessQueue::new(&client, "/printer");
+    /// let first = queue.turn().await?;
+    /// let token = first.token();
+    /// first.release().await?;
+    /// assert!(queue.turn().await?.token() > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -129,6 +168,20 @@ impl ProcessQueue {
     }
 
     /// Who stands in the queue, first come first; the first has its turn.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = |name| ProcessQueue::new(&client, "/printer").name(name);
+    /// let (alice, bob) = (queue("alice").join().await?, queue("bob").join().await?);
+    /// let names: Vec<_> = queue("").members().await?.into_iter().map(|member| member.name).collect();
+    /// assert_eq!(names, ["alice", "bob"]);
+    /// # drop((alice, bob));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -157,6 +210,20 @@ impl ProcessQueue {
 impl Place {
     /// How many stand before this one. 0: it is its turn.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = ProcessQueue::new(&client, "/printer");
+    /// let (first, second) = (queue.join().await?, queue.join().await?);
+    /// assert_eq!(second.ahead().await?, 1);
+    /// first.leave().await?;
+    /// assert_eq!(second.ahead().await?, 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `SessionExpired` when the place was lost with the session; `NoNode` when somebody removed it.
     pub async fn ahead(&self) -> Result<usize> {
@@ -169,6 +236,18 @@ impl Place {
     }
 
     /// Waits until it is this one's turn. Cancelling it keeps the place.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let place = ProcessQueue::new(&client, "/printer").join().await?;
+    /// place.wait().await?;
+    /// assert_eq!(place.ahead().await?, 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`ahead`](Self::ahead).
@@ -190,6 +269,20 @@ impl Place {
 
     /// Waits for the turn and holds it: until it is released, or lost with the session.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let place = ProcessQueue::new(&client, "/printer").join().await?;
+    /// let token = place.token();
+    /// let turn = place.turn().await?;
+    /// // The place is what is held.
+    /// assert_eq!(turn.token(), token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`ahead`](Self::ahead). Then, and when the future is dropped, the place is given up.
     pub async fn turn(self) -> Result<Held> {
@@ -199,6 +292,18 @@ impl Place {
 
     /// Leaves the queue.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = ProcessQueue::new(&client, "/printer");
+    /// queue.join().await?.leave().await?;
+    /// assert!(queue.members().await?.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses to delete the node.
     pub async fn leave(self) -> Result<()> {
@@ -206,6 +311,18 @@ impl Place {
     }
 
     /// The place's token: greater than that of everybody before it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::process_queue::ProcessQueue;
+    ///
+    /// let queue = ProcessQueue::new(&client, "/printer");
+    /// let (first, second) = (queue.join().await?, queue.join().await?);
+    /// assert!(first.token() < second.token() && first.path() != second.path());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn token(&self) -> i64 {
         self.claim.token()

@@ -103,6 +103,21 @@ impl Progress {
     }
 
     /// Reports under this name, beginning with `report`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let reporter = progress.report_as("worker-1", &Report::new(0, 100));
+    /// let board = progress.watch().await?;
+    /// board.until(|reports| !reports.is_empty()).await;
+    /// assert_eq!(board.reports(), [("worker-1".to_owned(), Report::new(0, 100))]);
+    /// # drop(reporter);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use = "dropping the reporter removes the report"]
     pub fn report_as(&self, worker: &str, report: &Report) -> Reporter {
         let node = PersistentNode::new(&self.client, &join(&self.task, worker));
@@ -110,6 +125,22 @@ impl Progress {
     }
 
     /// Watches all reports.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let board = progress.watch().await?;
+    /// assert!(board.reports().is_empty());
+    /// let reporter = progress.report_as("worker-1", &Report::new(0, 100));
+    /// assert!(board.until(|reports| reports.len() == 1).await.is_some());
+    /// assert_eq!(board.lists().get()[0].name, "worker-1");
+    /// # drop(reporter);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -120,6 +151,22 @@ impl Progress {
 
 impl Reporter {
     /// Says how far it has come, in the background: of reports in quick succession only the last one may be written.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let reporter = progress.report_as("worker-1", &Report::new(0, 3));
+    /// for done in 1..=3 {
+    ///     reporter.report(&Report::new(done, 3));
+    /// }
+    /// let board = progress.watch().await?;
+    /// assert!(board.until(|reports| reports.iter().any(|(_, report)| report.done == 3)).await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn report(&self, report: &Report) {
         self.kept.set(report.to_string());
     }
@@ -131,6 +178,19 @@ impl Reporter {
     }
 
     /// Removes the report, and waits for that.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let reporter = progress.report_as("worker-1", &Report::new(3, 3));
+    /// reporter.end().await?;
+    /// assert!(progress.watch().await?.reports().is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -147,6 +207,21 @@ impl Board {
     }
 
     /// Waits until `condition` holds of the reports. `None` when the client has ended.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let board = progress.watch().await?;
+    /// let reporter = progress.report_as("worker-1", &Report::new(40, 100));
+    /// let all = |reports: &[(String, Report)]| reports.iter().map(|(_, report)| report.done).sum::<u64>();
+    /// assert!(board.until(|reports| all(reports) >= 40).await.is_some());
+    /// # drop(reporter);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn until(
         &self,
         mut condition: impl FnMut(&[(String, Report)]) -> bool,

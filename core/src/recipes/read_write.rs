@@ -59,6 +59,21 @@ impl ReadWriteLock {
     }
 
     /// In this layout: it decides which other clients are excluded.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::read_write::Mode;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// // Among kazoo's users, with a name for them to see.
+    /// let lock = ReadWriteLock::new(&client, "/table").mode(Mode::Kazoo).data("host-1");
+    /// let held = lock.read().await?;
+    /// assert_eq!(client.get(&held.path()).await?.0, b"host-1");
+    /// assert_eq!((lock.path(), lock.client().root()), ("/table", ""));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
@@ -74,6 +89,18 @@ impl ReadWriteLock {
 
     /// Waits until it may be read, also across the loss of a session. Cancel by dropping the future.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let (one, two) = (lock.read().await?, lock.read().await?);
+    /// assert!(one.is_held() && two.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the client is closed, or the server refuses.
     pub async fn read(&self) -> Result<Held> {
@@ -81,6 +108,19 @@ impl ReadWriteLock {
     }
 
     /// Waits until it may be written, as [`read`](Self::read) does.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let held = lock.write().await?;
+    /// assert!(lock.try_read().await?.is_none() && lock.try_write().await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -90,6 +130,20 @@ impl ReadWriteLock {
 
     /// Waits no longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    /// use std::time::Duration;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let held = lock.write().await?;
+    /// assert!(lock.read_within(Duration::from_millis(20)).await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`read`](Self::read).
     pub async fn read_within(&self, limit: Duration) -> Result<Option<Held>> {
@@ -97,6 +151,22 @@ impl ReadWriteLock {
     }
 
     /// Waits no longer than `limit`; `None` when the time is over.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    /// use std::time::Duration;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let held = lock.read().await?;
+    /// assert!(lock.write_within(Duration::from_millis(20)).await?.is_none());
+    /// // The writer waits no more: readers get in again.
+    /// assert!(lock.read_within(Duration::from_secs(10)).await?.is_some());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -106,6 +176,19 @@ impl ReadWriteLock {
 
     /// The read lock, if no writer has it or waits for it.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let held = lock.try_read().await?.expect("nobody writes");
+    /// assert!(lock.try_read().await?.is_some());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`read`](Self::read), and when the session ends meanwhile.
     pub async fn try_read(&self) -> Result<Option<Held>> {
@@ -114,6 +197,19 @@ impl ReadWriteLock {
 
     /// The write lock, if nobody has any or waits for one.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let held = lock.try_write().await?.expect("nobody is there");
+    /// assert!(lock.try_read().await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`read`](Self::read), and when the session ends meanwhile.
     pub async fn try_write(&self) -> Result<Option<Held>> {
@@ -121,6 +217,22 @@ impl ReadWriteLock {
     }
 
     /// A read lock at the place in the queue of a write lock that is held: both are held then. Its token is its own, and greater.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let write = lock.write().await?;
+    /// let read = lock.read_beside(&write).await?;
+    /// assert!(read.token() > write.token());
+    /// // The writer leaves; the reader stays where the writer was.
+    /// write.release().await?;
+    /// assert!(lock.try_write().await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` if what is given is no write lock of this path and mode; `SessionExpired` if it is lost.
@@ -152,6 +264,20 @@ impl ReadWriteLock {
     /// The opposite does not exist: whoever waits for a write lock while reading waits for itself. An [`owner`](Self::owner) that
     /// tries is refused; between independent holders, release first.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let write = lock.write().await?;
+    /// let read = lock.downgrade(write).await?;
+    /// assert!(lock.try_read().await?.is_some() && lock.try_write().await?.is_none());
+    /// # drop(read);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`read_beside`](Self::read_beside); then the write lock is released.
     pub async fn downgrade(&self, write: Held) -> Result<Held> {
@@ -161,12 +287,37 @@ impl ReadWriteLock {
     }
 
     /// An owner who may enter several times.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let owner = ReadWriteLock::new(&client, "/table").owner();
+    /// let (write, read) = (owner.write().await?, owner.read().await?);
+    /// assert!(write.is_held() && read.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn owner(&self) -> ReadWriteOwner {
         ReadWriteOwner { lock: self.clone(), current: Arc::default() }
     }
 
     /// Who holds the lock or waits for it, in order: paths and what they want.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::read_write::Access;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let held = lock.read().await?;
+    /// assert_eq!(lock.participants().await?, [(held.path(), Access::Read)]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -271,6 +422,21 @@ pub struct EnteredReadWrite {
 impl ReadWriteOwner {
     /// Enters for reading: at once when this owner reads or writes already.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::read_write::Access;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let owner = ReadWriteLock::new(&client, "/table").owner();
+    /// let outer = owner.read().await?;
+    /// let inner = owner.read().await?;
+    /// assert_eq!((inner.depth(), inner.access(), owner.lock().path()), (2, Access::Read, "/table"));
+    /// # drop(outer);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`ReadWriteLock::read`].
     pub async fn read(&self) -> Result<EnteredReadWrite> {
@@ -295,6 +461,22 @@ impl ReadWriteOwner {
     }
 
     /// Enters for writing: at once when this owner writes already.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let owner = ReadWriteLock::new(&client, "/table").owner();
+    /// let read = owner.read().await?;
+    /// // It would wait for itself.
+    /// assert_eq!(owner.write().await.unwrap_err().code(), ErrorCode::BadArguments);
+    /// read.release().await?;
+    /// assert_eq!(owner.write().await?.depth(), 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` when this owner reads and does not write: it would wait for itself. Else as for [`ReadWriteLock::write`].
@@ -327,12 +509,41 @@ impl EnteredReadWrite {
     }
 
     /// In which way.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::read_write::Access;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let owner = ReadWriteLock::new(&client, "/table").owner();
+    /// let (write, read) = (owner.write().await?, owner.read().await?);
+    /// assert_eq!((write.access(), read.access()), (Access::Write, Access::Read));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn access(&self) -> Access {
         self.access
     }
 
     /// Leaves once. The last one to leave in this way releases the node, and returns when it is gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::read_write::ReadWriteLock;
+    ///
+    /// let lock = ReadWriteLock::new(&client, "/table");
+    /// let owner = lock.owner();
+    /// let (outer, inner) = (owner.write().await?, owner.write().await?);
+    /// outer.release().await?;
+    /// assert!(lock.try_read().await?.is_none());
+    /// inner.release().await?;
+    /// assert!(lock.try_read().await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Held::release`].

@@ -66,6 +66,22 @@ impl Reentrant {
     /// Enters at once if this owner holds the lock, and else waits until it does. Several tasks of one owner wait together in one
     /// place of the queue. A lock that was lost with its session is acquired anew; who entered before keeps the lost one.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock");
+    /// let owner = lock.owner();
+    /// let held = owner.acquire().await?;
+    /// assert_eq!(owner.clone().acquire().await?.depth(), 2);
+    /// // Another owner would wait.
+    /// assert!(lock.owner().try_acquire().await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Lock::acquire`].
     pub async fn acquire(&self) -> Result<Entered> {
@@ -80,6 +96,23 @@ impl Reentrant {
 
     /// As [`acquire`](Self::acquire), but waits no longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    /// use std::time::Duration;
+    ///
+    /// let lock = Lock::new(&client, "/lock");
+    /// let owner = lock.owner();
+    /// let held = owner.acquire().await?;
+    /// // No time is needed by who holds it.
+    /// assert!(owner.acquire_within(Duration::ZERO).await?.is_some());
+    /// assert!(lock.owner().acquire_within(Duration::from_millis(20)).await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Lock::acquire`].
     pub async fn acquire_within(&self, limit: Duration) -> Result<Option<Entered>> {
@@ -88,6 +121,20 @@ impl Reentrant {
     }
 
     /// Enters if this owner holds the lock or nobody does.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let owner = Lock::new(&client, "/lock").owner();
+    /// let outer = owner.try_acquire().await?.expect("it is free");
+    /// let inner = owner.try_acquire().await?.expect("it is one's own");
+    /// assert_eq!((inner.depth(), owner.lock().path()), (2, "/lock"));
+    /// # drop(outer);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Lock::acquire`].
@@ -117,6 +164,21 @@ impl Entered {
     }
 
     /// Leaves once. If it was the last time, the lock is released, and this returns when the node is gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let owner = Lock::new(&client, "/lock").owner();
+    /// let (outer, inner) = (owner.acquire().await?, owner.acquire().await?);
+    /// outer.release().await?;
+    /// assert!(inner.is_held() && inner.depth() == 1);
+    /// inner.release().await?;
+    /// assert!(client.children("/lock").await?.0.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Held::release`].

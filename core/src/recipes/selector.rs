@@ -61,6 +61,22 @@ impl LeaderSelector {
     }
 
     /// In this layout of the lock.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::lock::Mode;
+    /// use quorate::recipes::leader::Policy;
+    /// use quorate::recipes::selector::LeaderSelector;
+    ///
+    /// let mode = Mode::Kazoo { yields_to_curator: false };
+    /// let selector = LeaderSelector::new(&client, "/leader").mode(mode).policy(Policy::Session);
+    /// selector
+    ///     .lead(|leadership| async move { assert!(leadership.path().contains("__lock__")) })
+    ///     .await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.queue.layout = Layout::Lock(mode);
@@ -69,6 +85,23 @@ impl LeaderSelector {
 
     /// Waits for leadership and does `work` under it; then gives leadership up. When leadership is lost first, the work's future is
     /// dropped where it stands. Dropping the future of this method gives up the place, or leadership with the work.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::selector::{LeaderSelector, Term};
+    ///
+    /// let selector = LeaderSelector::new(&client, "/leader");
+    /// let own = client.clone();
+    /// let term = selector.lead(|_| async move {
+    ///     own.close().await.unwrap();
+    ///     std::future::pending::<()>().await
+    /// });
+    /// // With the session goes leadership, and the work is dropped.
+    /// assert_eq!(term.await?, Term::Lost);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -92,6 +125,24 @@ impl LeaderSelector {
     }
 
     /// Leads again and again, standing in line anew after each term, until the work answers [`ControlFlow::Break`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::selector::LeaderSelector;
+    /// use std::ops::ControlFlow;
+    ///
+    /// let mut terms = 0;
+    /// let selector = LeaderSelector::new(&client, "/leader");
+    /// let third = selector.lead_until(|leadership| {
+    ///     terms += 1;
+    ///     let last = terms == 3;
+    ///     async move { if last { ControlFlow::Break(leadership.token()) } else { ControlFlow::Continue(()) } }
+    /// });
+    /// assert!(third.await? > 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`lead`](Self::lead).

@@ -67,6 +67,21 @@ impl Semaphore {
 
     /// The same with a limit that can be changed: it stands in a node at `count`, in the form of Curator's `SharedCount`, which is created
     /// with `first` if it is missing. See [`set_limit`](Self::set_limit).
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::adjustable(&client, "/uploads", "/uploads-limit", 1);
+    /// let first = uploads.acquire().await?;
+    /// assert!(uploads.try_acquire().await?.is_none());
+    /// uploads.set_limit(2).await?;
+    /// assert!(uploads.try_acquire().await?.is_some());
+    /// # drop(first);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn adjustable(client: &Client, path: &str, count: &str, first: u32) -> Self {
         Self { limit: Limit::Shared(count.to_owned(), first), ..Self::new(client, path, 0) }
@@ -74,6 +89,21 @@ impl Semaphore {
 
     /// In this layout. In kazoo's, the limit stands in the node at the path; whoever comes with another one is refused, and so is an
     /// adjustable one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::layout::semaphore::Kind;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// // Among kazoo's users, with a name for them to see.
+    /// let uploads = Semaphore::new(&client, "/uploads", 2).kind(Kind::Kazoo).data("host-1");
+    /// let held = uploads.acquire().await?;
+    /// assert_eq!(client.get(&held.path()).await?.0, b"host-1");
+    /// assert_eq!((uploads.path(), uploads.client().root()), ("/uploads", ""));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
@@ -89,6 +119,22 @@ impl Semaphore {
 
     /// Waits for a lease, also across the loss of a session. Cancel by dropping the future.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 2);
+    /// let (one, two) = (uploads.acquire().await?, uploads.acquire().await?);
+    /// assert!(two.token() > one.token());
+    /// // A third one would wait until one of them goes.
+    /// drop(one);
+    /// let three = uploads.acquire().await?;
+    /// assert!(three.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `BadArguments` when the path belongs to the other layout or to another limit; else when the client is closed, or the server
     /// refuses.
@@ -100,6 +146,20 @@ impl Semaphore {
     }
 
     /// Waits until there is room for `count` leases, and takes them all at once.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 3);
+    /// assert_eq!(uploads.acquire_many(2).await?.len(), 2);
+    /// // There can never be so many.
+    /// assert_eq!(uploads.acquire_many(4).await.unwrap_err().code(), ErrorCode::BadArguments);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire). More than a fixed limit has are refused at once, more than an adjustable one has are
@@ -119,6 +179,20 @@ impl Semaphore {
 
     /// Waits for a lease, but not longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    /// use std::time::Duration;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 1);
+    /// let held = uploads.acquire().await?;
+    /// assert!(uploads.acquire_within(Duration::from_millis(20)).await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
     pub async fn acquire_within(&self, limit: Duration) -> Result<Option<Held>> {
@@ -126,6 +200,22 @@ impl Semaphore {
     }
 
     /// Waits for `count` leases, but not longer than `limit`; `None` when the time is over.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    /// use std::time::Duration;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 2);
+    /// let held = uploads.acquire().await?;
+    /// // Not one of them without the other.
+    /// assert!(uploads.acquire_many_within(2, Duration::from_millis(20)).await?.is_none());
+    /// held.release().await?;
+    /// assert!(uploads.acquire_many_within(2, Duration::from_secs(10)).await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`acquire_many`](Self::acquire_many).
@@ -139,6 +229,19 @@ impl Semaphore {
 
     /// A lease, if there is room and nobody is just entering. `None` leaves no node behind.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 1);
+    /// let held = uploads.try_acquire().await?.expect("there is room");
+    /// assert!(uploads.try_acquire().await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`acquire`](Self::acquire), and when the session ends meanwhile.
     pub async fn try_acquire(&self) -> Result<Option<Held>> {
@@ -147,6 +250,19 @@ impl Semaphore {
 
     /// The same for `count` leases at once.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 3);
+    /// let held = uploads.try_acquire_many(2).await?.expect("there is room");
+    /// assert!(uploads.try_acquire_many(2).await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire).
     pub async fn try_acquire_many(&self, count: u32) -> Result<Option<Vec<Held>>> {
@@ -154,6 +270,20 @@ impl Semaphore {
     }
 
     /// How many leases are out.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::new(&client, "/uploads", 3);
+    /// let held = uploads.acquire().await?;
+    /// assert_eq!(uploads.leases().await?, 1);
+    /// held.release().await?;
+    /// assert_eq!(uploads.leases().await?, 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -168,6 +298,20 @@ impl Semaphore {
 
     /// How many leases there may be now.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// assert_eq!(Semaphore::new(&client, "/uploads", 3).limit().await?, 3);
+    /// // Whoever was first has said it.
+    /// let first = Semaphore::adjustable(&client, "/downloads", "/limit", 5);
+    /// assert_eq!(first.limit().await?, 5);
+    /// assert_eq!(Semaphore::adjustable(&client, "/downloads", "/limit", 7).limit().await?, 5);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `DataInconsistency` when the node of an adjustable limit holds something else.
     pub async fn limit(&self) -> Result<u32> {
@@ -175,6 +319,21 @@ impl Semaphore {
     }
 
     /// Changes an adjustable limit. Leases beyond a lower one stay until their holders release them.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::semaphore::Semaphore;
+    ///
+    /// let uploads = Semaphore::adjustable(&client, "/uploads", "/uploads-limit", 2);
+    /// let held = uploads.acquire_many(2).await?;
+    /// uploads.set_limit(1).await?;
+    /// // Nobody loses what is held; nobody else gets in.
+    /// assert!(held.iter().all(|lease| lease.is_held()));
+    /// assert!(uploads.try_acquire().await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` when the limit is fixed, or exceeds 2^31 − 1.

@@ -52,6 +52,20 @@ impl SimpleLock {
     }
 
     /// With another name for the node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::simple_lock::SimpleLock;
+    ///
+    /// let lock = SimpleLock::new(&client, "/tasks").node("report").data("host-1");
+    /// assert_eq!((lock.path().as_str(), lock.client().root()), ("/tasks/report", ""));
+    /// let held = lock.acquire().await?;
+    /// assert!(client.get("/tasks/report").await?.0.ends_with(b" host-1"));
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn node(mut self, name: &str) -> Self {
         self.node = name.to_owned();
@@ -66,6 +80,20 @@ impl SimpleLock {
     }
 
     /// Waits until the lock is held, also across the loss of a session. Cancel by dropping the future.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::simple_lock::SimpleLock;
+    ///
+    /// let lock = SimpleLock::new(&client, "/lock");
+    /// let held = lock.acquire().await?;
+    /// let token = held.token();
+    /// held.release().await?;
+    /// assert!(lock.acquire().await?.token() > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -87,6 +115,20 @@ impl SimpleLock {
 
     /// Waits for the lock, but not longer than `limit`; `None` when the time is over.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::simple_lock::SimpleLock;
+    /// use std::time::Duration;
+    ///
+    /// let lock = SimpleLock::new(&client, "/lock");
+    /// let held = lock.acquire().await?;
+    /// assert!(lock.acquire_within(Duration::from_millis(20)).await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`acquire`](Self::acquire).
     pub async fn acquire_within(&self, limit: Duration) -> Result<Option<Held>> {
@@ -94,6 +136,19 @@ impl SimpleLock {
     }
 
     /// Takes the lock if nobody holds it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::simple_lock::SimpleLock;
+    ///
+    /// let lock = SimpleLock::new(&client, "/lock");
+    /// let held = lock.try_acquire().await?.expect("it is free");
+    /// assert!(lock.try_acquire().await?.is_none());
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire), and when the session ends meanwhile.

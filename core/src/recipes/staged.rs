@@ -66,12 +66,38 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A key's data.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// config.publish([("logo", [0xff, 0xd8])]).await?;
+    /// let snapshot = config.get().await?.unwrap();
+    /// assert_eq!((snapshot.get("logo"), snapshot.get("name")), (Some(&[0xff, 0xd8][..]), None));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[u8]> {
         self.keys.get(key).map(Vec::as_slice)
     }
 
     /// A key's data as text; `None` also when it is no UTF-8.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// config.publish([("host", b"db1".to_vec()), ("logo", vec![0xff])]).await?;
+    /// let snapshot = config.get().await?.unwrap();
+    /// assert_eq!((snapshot.text("host"), snapshot.text("logo")), (Some("db1"), None));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
         self.get(key).and_then(|data| std::str::from_utf8(data).ok())
@@ -86,6 +112,20 @@ impl StagedConfig {
     }
 
     /// Keeps so many versions; at least the current one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config").keep(2);
+    /// for host in ["db1", "db2", "db3"] {
+    ///     config.publish([("host", host)]).await?;
+    /// }
+    /// assert_eq!((config.versions().await?.len(), config.path()), (2, "/config"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn keep(mut self, versions: usize) -> Self {
         self.keep = versions;
@@ -96,6 +136,21 @@ impl StagedConfig {
     ///
     /// Publishers wait for each other. A publisher that dies or is cancelled leaves the old version current, and at most an
     /// unfinished one that the next publisher removes.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// config.publish([("host", "db1"), ("port", "5432")]).await?;
+    /// config.publish([("host", "db2")]).await?;
+    /// // Exactly these keys: nothing of the version before is left.
+    /// let snapshot = config.get().await?.unwrap();
+    /// assert_eq!((snapshot.text("host"), snapshot.text("port")), (Some("db2"), None));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` for a key that cannot be a node's name. When the session is lost while the pointer is flipped, the outcome
@@ -122,6 +177,22 @@ impl StagedConfig {
 
     /// Makes an older version the current one again.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// let old = config.publish([("host", "db1")]).await?;
+    /// config.publish([("host", "db2")]).await?;
+    /// let token = config.get().await?.unwrap().token;
+    /// config.go_back(old).await?;
+    /// let now = config.get().await?.unwrap();
+    /// assert!(now.text("host") == Some("db1") && now.token > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode` when it is not kept any more; otherwise as for [`publish`](Self::publish).
     pub async fn go_back(&self, version: i32) -> Result<()> {
@@ -135,6 +206,19 @@ impl StagedConfig {
     }
 
     /// Reads the current version; `None` when nothing was published yet.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// assert!(config.get().await?.is_none());
+    /// let version = config.publish([("host", "db1")]).await?;
+    /// assert_eq!(config.get().await?.unwrap().version, version);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses, or somebody has deleted the current version.
@@ -156,6 +240,18 @@ impl StagedConfig {
 
     /// The numbers of the versions that are kept, oldest first. One beyond the current one may be unfinished.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// let (first, second) = (config.publish([("n", "1")]).await?, config.publish([("n", "2")]).await?);
+    /// assert_eq!(config.versions().await?, [first, second]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn versions(&self) -> Result<Vec<i32>> {
@@ -172,6 +268,19 @@ impl StagedConfig {
     }
 
     /// Follows the configuration. Returns when it has been read for the first time.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// config.publish([("host", "db1")]).await?;
+    /// let copy = config.subscribe().await?;
+    /// assert_eq!(copy.current().unwrap().text("host"), Some("db1"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.

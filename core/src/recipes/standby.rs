@@ -101,6 +101,19 @@ impl HotStandby {
 
     /// Waits in the line until it is this instance's turn to run. Cancel by dropping the future.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::{HotStandby, POSITION};
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let mut duty = standby.stand_by().await?;
+    /// duty.record(b"line 1000").await?;
+    /// assert_eq!(client.get(&format!("/tasks/copy/{POSITION}")).await?.0, b"line 1000");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the client is closed, or the server refuses.
     pub async fn stand_by(&self) -> Result<Duty> {
@@ -118,6 +131,19 @@ impl HotStandby {
     }
 
     /// Runs the task if no instance does or waits to.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = |host| HotStandby::new(&client, "/tasks", "copy", host);
+    /// let duty = standby("host-1").try_run().await?.expect("nobody runs it");
+    /// assert!(standby("host-2").try_run().await?.is_none());
+    /// # drop(duty);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`stand_by`](Self::stand_by), and when the session ends meanwhile.
@@ -145,6 +171,19 @@ impl HotStandby {
 
     /// The instances, by [`Self::host`] in the order of their turns. The first one runs.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let duty = standby.stand_by().await?;
+    /// let instances = standby.instances().await?;
+    /// assert_eq!((instances.len(), instances[0].token), (1, duty.token()));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn instances(&self) -> Result<Vec<Leader>> {
@@ -152,6 +191,20 @@ impl HotStandby {
     }
 
     /// The host of one of the [`instances`](Self::instances).
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let duty = standby.stand_by().await?;
+    /// let instances = standby.instances().await?;
+    /// assert_eq!(HotStandby::host(&instances[0]), Some("host-1"));
+    /// # drop(duty);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn host(instance: &Leader) -> Option<&str> {
         election::host(super::kit::name_of(&instance.path))
@@ -166,6 +219,21 @@ impl ColdStandby {
     }
 
     /// Looks at all tasks once, from a random one on, and takes the first that nobody runs. `None` when there is none.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::standby::ColdStandby;
+    ///
+    /// client.create("/tasks", b"", CreateMode::Persistent).await?;
+    /// let cold = ColdStandby::new(&client, "/tasks", "host-1");
+    /// assert!(cold.scan().await?.is_none());
+    /// client.create("/tasks/copy", b"", CreateMode::Persistent).await?;
+    /// assert_eq!(cold.scan().await?.unwrap().task(), "copy");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the session ends meanwhile, or the server refuses.
@@ -191,6 +259,22 @@ impl ColdStandby {
     }
 
     /// Scans every `interval` or so until there is a task to run.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::standby::ColdStandby;
+    /// use std::time::Duration;
+    ///
+    /// client.create("/tasks", b"", CreateMode::Persistent).await?;
+    /// client.create("/tasks/copy", b"", CreateMode::Persistent).await?;
+    /// let cold = ColdStandby::new(&client, "/tasks", "host-1");
+    /// let duty = cold.find(Duration::from_millis(10)).await?;
+    /// assert!(duty.task() == "copy" && duty.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -228,6 +312,23 @@ impl Duty {
     /// Records how far the task has come. It happens only while this instance's node exists; so saying it again after a lost answer does no
     /// harm.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let mut duty = standby.stand_by().await?;
+    /// duty.record(b"1").await?;
+    /// assert_eq!(duty.position(), Some(&b"1"[..]));
+    /// // Its node is gone: another may run by now, and nothing is written.
+    /// client.delete(&standby.instances().await?[0].path, None).await?;
+    /// assert_eq!(duty.record(b"2").await.unwrap_err().code(), ErrorCode::NoNode);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `NoNode` for [part](Error::part) 0 or `SessionExpired` when the task has passed to another: stop. What was recorded before stays.
     pub async fn record(&mut self, position: &[u8]) -> Result<()> {
@@ -259,11 +360,36 @@ impl Duty {
     }
 
     /// A transaction that happens only while this instance runs the task.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let duty = HotStandby::new(&client, "/tasks", "copy", "host-1").stand_by().await?;
+    /// duty.guarded().set("/", b"by who runs it", None).commit().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn guarded(&self) -> Transaction {
         self.held.guarded()
     }
 
     /// The fencing token: greater than that of every earlier instance.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let first = standby.stand_by().await?;
+    /// let token = first.token();
+    /// first.end().await?;
+    /// assert!(standby.stand_by().await?.token() > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn token(&self) -> i64 {
         self.held.token()
@@ -276,11 +402,38 @@ impl Duty {
     }
 
     /// Waits until the task is lost.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{kit::Loss, standby::HotStandby};
+    ///
+    /// let duty = HotStandby::new(&client, "/tasks", "copy", "host-1").stand_by().await?;
+    /// let lost = duty.lost();
+    /// client.close().await?;
+    /// assert_eq!(lost.await, Loss::Session);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
         self.held.lost()
     }
 
     /// Gives the task up: the next instance takes over.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let mut duty = standby.stand_by().await?;
+    /// duty.record(b"1").await?;
+    /// duty.end().await?;
+    /// assert_eq!(standby.stand_by().await?.position(), Some(&b"1"[..]));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -289,6 +442,20 @@ impl Duty {
     }
 
     /// Gives the task up and forgets its position, because it is done.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::standby::HotStandby;
+    ///
+    /// let standby = HotStandby::new(&client, "/tasks", "copy", "host-1");
+    /// let mut duty = standby.stand_by().await?;
+    /// duty.record(b"1").await?;
+    /// duty.complete().await?;
+    /// assert_eq!(standby.stand_by().await?.position(), None);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`record`](Self::record).

@@ -71,6 +71,19 @@ impl TtlNode {
 
     /// Creates the node, or writes the data if it is there, and touches it from now on.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::persistent::TtlNode;
+    /// use std::time::Duration;
+    ///
+    /// let node = TtlNode::new(&client, "/seen", Duration::from_secs(60)).data("up");
+    /// let touching = node.keep().await?;
+    /// assert!(client.exists("/seen/touch").await?.is_some() && touching.outcomes().get().is_ok());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `Unimplemented` when the server does not allow nodes with a time to live; or it refuses otherwise.
     pub async fn keep(&self) -> Result<Touching> {

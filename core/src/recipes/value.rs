@@ -95,6 +95,19 @@ impl SharedValue {
 
     /// Reads the value as it is now: what anybody wrote before this call is seen. `None` when there is no node.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::value::SharedValue;
+    ///
+    /// let limit = SharedValue::new(&client, "/limit");
+    /// assert!(limit.get().await?.is_none());
+    /// limit.set(b"10").await?;
+    /// assert_eq!(limit.get().await?.unwrap().data, b"10");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn get(&self) -> Result<Option<Versioned>> {
@@ -107,6 +120,19 @@ impl SharedValue {
     }
 
     /// Writes the value, whatever it was; creates the node if it is missing.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::value::SharedValue;
+    ///
+    /// let limit = SharedValue::new(&client, "/limit");
+    /// assert_eq!(limit.set(b"10").await?.version, 0);
+    /// assert_eq!(limit.set(b"11").await?.version, 1);
+    /// assert_eq!((limit.path(), limit.client().root()), ("/limit", ""));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The outcome is unknown when an answer was lost and others have written since.
@@ -131,6 +157,21 @@ impl SharedValue {
     /// Writes the value if nobody has since `seen` was read; `None` if somebody has. After a lost answer, equal data at the next version
     /// count as written.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::value::SharedValue;
+    ///
+    /// let limit = SharedValue::new(&client, "/limit");
+    /// limit.set(b"10").await?;
+    /// let seen = limit.get().await?.unwrap();
+    /// assert!(limit.try_set(&seen, b"11").await?.is_some());
+    /// // Somebody has changed it since it was read.
+    /// assert!(limit.try_set(&seen, b"12").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// The outcome is unknown when an answer was lost and others have written since.
     pub async fn try_set(&self, seen: &Versioned, data: &[u8]) -> Result<Option<Stat>> {
@@ -148,6 +189,20 @@ impl SharedValue {
     }
 
     /// Follows the value. Returns when it has been read for the first time.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::value::SharedValue;
+    ///
+    /// let limit = SharedValue::new(&client, "/limit");
+    /// limit.set(b"10").await?;
+    /// let copy = limit.subscribe().await?;
+    /// // Read once; from now on without a request.
+    /// assert_eq!(copy.current().unwrap().data, b"10");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -175,12 +230,42 @@ impl SharedValue {
 impl Subscription {
     /// The newest value known here, without a request; `None` when there is no node. While the connection is away it is what was last
     /// known.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::value::SharedValue;
+    ///
+    /// let limit = SharedValue::new(&client, "/limit");
+    /// limit.set(b"10").await?;
+    /// assert_eq!(limit.subscribe().await?.current().unwrap().data, b"10");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn current(&self) -> Option<Arc<Versioned>> {
         self.0.current()
     }
 
-    /// Waits for a state newer than the one this has last returned; `None` when the node is gone. Nothing is lost when the future is dropped.
+    /// Waits for a state newer than the one this has last returned, at first than the one that [`subscribe`](SharedValue::subscribe) has
+    /// read; `None` when the node is gone. Nothing is lost when the future is dropped.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::value::SharedValue;
+    ///
+    /// let limit = SharedValue::new(&client, "/limit");
+    /// limit.set(b"10").await?;
+    /// let mut copy = limit.subscribe().await?;
+    /// // The value that it has begun with is no news.
+    /// limit.set(b"11").await?;
+    /// assert_eq!(copy.changed().await?.unwrap().data, b"11");
+    /// client.delete("/limit", None).await?;
+    /// assert!(copy.changed().await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When no news will come any more: the client is closed, or the server refuses. The copy stays.

@@ -98,6 +98,22 @@ impl WallLease {
     }
 
     /// By another clock: seconds since 1970 in UTC. The system's unless told otherwise.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::wall_lease::WallLease;
+    /// use std::time::Duration;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let lease = WallLease::new(&client, "/hourly", "host-1", hour).clock(|| 1_000_000);
+    /// assert_eq!(lease.obtain().await?.unwrap().end, 1_003_600);
+    /// // For another, an hour later, it has ended.
+    /// let later = WallLease::new(&client, "/hourly", "host-2", hour).clock(|| 1_003_600);
+    /// assert!(later.obtain().await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -106,6 +122,21 @@ impl WallLease {
 
     /// Takes or renews the lease: for [`duration`](Self::new) from now, if it has ended or is this identifier's. `None` if another has it.
     /// Waits only for who is doing the same at the moment.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::wall_lease::WallLease;
+    /// use std::time::Duration;
+    ///
+    /// let lease = |host| WallLease::new(&client, "/hourly", host, Duration::from_secs(3600));
+    /// let first = lease("host-1").obtain().await?.expect("nobody has it");
+    /// assert!(lease("host-2").obtain().await?.is_none());
+    /// // Whoever has it renews it.
+    /// assert!(lease("host-1").obtain().await?.unwrap().token > first.token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`Lock::acquire`]; `BadArguments` if the end has no year of four digits.
@@ -176,6 +207,19 @@ impl MultiWallLease {
     }
 
     /// Takes or renews one of them, and says which. `None` when others have all.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::wall_lease::{MultiWallLease, WallLease};
+    /// use std::time::Duration;
+    ///
+    /// let lease = WallLease::new(&client, "/hourly", "host-1", Duration::from_secs(3600));
+    /// let (number, _) = MultiWallLease::new(lease.clone(), 2).obtain().await?.unwrap();
+    /// assert!(client.exists(&format!("/hourly/{number}")).await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`WallLease::obtain`].

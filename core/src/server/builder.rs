@@ -52,6 +52,16 @@ pub struct Builder {
 
 impl Builder {
     /// Takes every setting from a configuration.
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    /// use quorate::server::Server;
+    ///
+    /// let config = ServerConfig { tick_time_ms: 500, ..ServerConfig::default() };
+    /// let server = Server::builder().config(config).volatile().no_port().start()?;
+    /// assert_eq!(server.address(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn config(mut self, config: ServerConfig) -> Self {
         self.config = config;
@@ -81,6 +91,14 @@ impl Builder {
     }
 
     /// Listens on this address; port 0 takes a free one.
+    ///
+    /// ```
+    /// use quorate::server::Server;
+    ///
+    /// let server = Server::builder().volatile().listen("127.0.0.1:0".parse()?).start()?;
+    /// assert_ne!(server.address().unwrap().port(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.config.client_port = Some(address.port());
@@ -102,6 +120,15 @@ impl Builder {
     }
 
     /// How threads share the work.
+    ///
+    /// ```
+    /// use quorate::config::IoMode;
+    /// use quorate::server::Server;
+    ///
+    /// let server = Server::builder().volatile().no_port().io(IoMode::Sharded).start()?;
+    /// server.stop()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn io(mut self, mode: IoMode) -> Self {
         self.config.io = mode;
@@ -109,6 +136,20 @@ impl Builder {
     }
 
     /// Lets this follow the loading of the data, and give it up.
+    ///
+    /// ```
+    /// use quorate::server::Server;
+    /// use quorate::storage::Loading;
+    /// use std::sync::Arc;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let loading = Arc::new(Loading::default());
+    /// let builder = Server::builder().data_dir(directory.path()).no_port().loading(Arc::clone(&loading));
+    /// let server = builder.start()?;
+    /// // The directory was empty.
+    /// assert_eq!(loading.progress(), (0, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn loading(mut self, loading: Arc<Loading>) -> Self {
         self.loading = loading;
@@ -116,6 +157,16 @@ impl Builder {
     }
 
     /// Starts the server. When this returns, its port is open and its data is loaded.
+    ///
+    /// ```
+    /// use quorate::client::Client;
+    /// use quorate::server::Server;
+    ///
+    /// let server = Server::builder().volatile().no_port().start()?;
+    /// let client = Client::builder().in_process(&server).connect_blocking()?;
+    /// assert!(client.exists("/")?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the data directory or the port cannot be used, or the system refuses threads.

@@ -186,18 +186,57 @@ impl Server {
     }
 
     /// Opens a connection within the process: the client protocol, without a socket.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// use std::io::{Read, Write};
+    ///
+    /// let mut stream = server.connect();
+    /// // What a socket speaks: the client protocol, and four-letter words.
+    /// stream.write_all(b"srvr")?;
+    /// let mut answer = String::new();
+    /// stream.read_to_string(&mut answer)?;
+    /// assert!(answer.starts_with("Zookeeper version"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn connect(&self) -> LocalStream {
         self.control.connect()
     }
 
     /// Opens connections within the process, for who does not hold the server itself.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// let connector = server.connector();
+    /// let first = connector.connect();
+    /// // A connector does not keep the server: it ends with its handle.
+    /// drop(server);
+    /// first.shutdown();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn connector(&self) -> Connector {
         Connector(Arc::clone(&self.control))
     }
 
     /// Waits until the server ends by itself.
+    ///
+    /// ```
+    /// use quorate::server::Server;
+    /// use std::time::Duration;
+    ///
+    /// let server = Server::builder().volatile().no_port().start()?;
+    /// let stopper = server.stopper();
+    /// let thread = std::thread::spawn(move || {
+    ///     std::thread::sleep(Duration::from_millis(10));
+    ///     stopper.stop();
+    /// });
+    /// server.wait();
+    /// server.stop()?;
+    /// # thread.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         let mut ended = self.control.ended.lock();
         while !*ended {
@@ -213,6 +252,23 @@ impl Server {
 
     /// Stops the server: connections are closed, sessions live on in the data directory, threads are joined. What was
     /// acknowledged is durable; a request that was still in flight may have happened or not.
+    ///
+    /// ```
+    /// use quorate::client::{Client, CreateMode};
+    /// use quorate::server::Server;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let server = Server::builder().data_dir(directory.path()).no_port().start()?;
+    /// let client = Client::builder().in_process(&server).connect_blocking()?;
+    /// client.create("/kept", b"x", CreateMode::Persistent)?;
+    /// client.close()?;
+    /// server.stop()?;
+    ///
+    /// let again = Server::builder().data_dir(directory.path()).no_port().start()?;
+    /// let client = Client::builder().in_process(&again).connect_blocking()?;
+    /// assert_eq!(client.get("/kept")?.0, b"x");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Why it had stopped by itself before, or what went wrong with the log now.
@@ -289,6 +345,16 @@ pub struct Stopper(Arc<Control>);
 
 impl Stopper {
     /// Asks the server to stop and returns at once.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// let stopper = server.stopper();
+    /// stopper.stop();
+    /// // Once more does no harm.
+    /// stopper.stop();
+    /// server.wait();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stop(&self) {
         self.0.stop();
     }

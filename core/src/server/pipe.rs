@@ -186,11 +186,35 @@ struct ClientEnd {
 
 impl LocalStream {
     /// How long a read may wait; `None` for ever.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// use std::io::{ErrorKind, Read};
+    /// use std::time::Duration;
+    ///
+    /// let mut stream = server.connect();
+    /// stream.set_read_timeout(Some(Duration::from_millis(5)));
+    /// // The server says nothing before it is asked.
+    /// let error = stream.read(&mut [0; 8]).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
 
     /// Closes the connection for all clones, as when a client's process dies.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// use std::io::Read;
+    ///
+    /// let stream = server.connect();
+    /// let mut other = stream.clone();
+    /// stream.shutdown();
+    /// assert_eq!(other.read(&mut [0; 8])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self) {
         self.end.close();
     }
@@ -198,6 +222,20 @@ impl LocalStream {
 
 impl LocalStream {
     /// Reads what is there, for a task rather than a thread. 0 bytes mean that the server has closed the connection.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// use std::future::poll_fn;
+    /// use std::io::Write;
+    ///
+    /// let mut stream = server.connect();
+    /// stream.write_all(b"srvr")?;
+    /// let mut answer = [0; 9];
+    /// let read = poll_fn(|context| stream.poll_read(context, &mut answer));
+    /// assert_eq!(quorate::client::blocking::wait(read)?, 9);
+    /// assert_eq!(&answer, b"Zookeeper");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// None at present.
@@ -217,6 +255,20 @@ impl LocalStream {
     }
 
     /// Writes what there is room for, for a task rather than a thread.
+    ///
+    /// ```
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// use std::future::poll_fn;
+    /// use std::io::Read;
+    ///
+    /// let mut stream = server.connect();
+    /// let written = poll_fn(|context| stream.poll_write(context, b"srvr"));
+    /// assert_eq!(quorate::client::blocking::wait(written)?, 4);
+    /// let mut answer = String::new();
+    /// stream.read_to_string(&mut answer)?;
+    /// assert!(answer.starts_with("Zookeeper version"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When either end is closed.

@@ -33,6 +33,14 @@ impl RetryPolicy {
 
     /// Until so much time has passed since the call. A request that waits for its answer then is given up: its outcome is
     /// unknown.
+    ///
+    /// ```
+    /// use quorate::client::RetryPolicy;
+    /// use std::time::Duration;
+    ///
+    /// let ten_seconds = RetryPolicy::until(Duration::from_secs(10));
+    /// assert_eq!(RetryPolicy::forever().and_until(Duration::from_secs(10)), ten_seconds);
+    /// ```
     #[must_use]
     pub const fn until(limit: Duration) -> Self {
         Self { tries: None, limit: Some(limit), base: BASE, cap: CAP }
@@ -60,6 +68,17 @@ impl RetryPolicy {
     }
 
     /// The pause after this many tries, for a random number.
+    ///
+    /// ```
+    /// use quorate::client::RetryPolicy;
+    /// use std::time::Duration;
+    ///
+    /// let policy = RetryPolicy::forever().backoff(Duration::from_millis(10), Duration::from_millis(40));
+    /// // Evenly from nothing to a bound that doubles: 10 ms, 20 ms, 40 ms, and so it stays.
+    /// assert_eq!(policy.pause(1, 10_000), Duration::from_millis(10));
+    /// assert_eq!(policy.pause(9, 40_000), Duration::from_millis(40));
+    /// assert_eq!(policy.pause(9, 0), Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn pause(&self, tries: u32, random: u64) -> Duration {
         let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -16,6 +16,18 @@ impl Retrying {
     /// When the outcome stays unknown, or this future is dropped, a node that may exist is searched for and removed in the background: one that
     /// is not ephemeral also under the sessions that follow, until the client ends.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, RetryPolicy};
+    ///
+    /// let patient = client.retrying(RetryPolicy::tries(3));
+    /// let place = patient.create_protected("/place-", b"", CreateMode::EphemeralSequential).await?;
+    /// assert!(place.path.starts_with("/_c_") && place.path.ends_with("-place-0000000000"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::create`]. If the outcome is unknown, the error says how the node's name would begin.
     pub async fn create_protected(

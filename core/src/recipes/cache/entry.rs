@@ -131,6 +131,21 @@ pub(super) fn stat_of(node: &Node) -> Stat {
 
 impl Changes {
     /// Waits for the next change; `None` after the cache has ended.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::{Cache, Change};
+    ///
+    /// let cache = Cache::node(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// let mut changes = cache.changes();
+    /// client.set("/", b"x", None).await?;
+    /// let Some(Change::Changed { new, .. }) = changes.next().await else { unreachable!("it was written") };
+    /// assert_eq!(new.data.as_deref(), Some(&b"x"[..]));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn next(&mut self) -> Option<Change> {
         poll_fn(|context| self.poll_change(context)).await
     }

@@ -58,6 +58,24 @@ pub struct Cache {
 }
 
 /// How a cache is to be; [`start`](Self::start) makes it.
+///
+/// ```
+/// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+/// # quorate::client::blocking::wait(async {
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::recipes::cache::Cache;
+/// use std::time::Duration;
+///
+/// let cache = Cache::tree(&client, "/")
+///     .max_nodes(10_000)
+///     .max_bytes(1 << 20)
+///     .spread(Duration::from_secs(5))
+///     .start()?;
+/// cache.ready().await?;
+/// assert!(!cache.is_partial());
+/// # Ok::<(), quorate::client::Error>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `start`"]
 pub struct Builder {
@@ -99,16 +117,53 @@ impl Drop for Guard {
 
 impl Cache {
     /// A cache of one node, which need not exist.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::node(&client, "/zookeeper").start()?;
+    /// cache.ready().await?;
+    /// assert_eq!((cache.len(), cache.path()), (1, "/zookeeper"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn node(client: &Client, path: &str) -> Builder {
         Builder::new(client, path, 0)
     }
 
     /// A cache of a node and its children.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::children(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// // Not what is below them.
+    /// assert!(cache.get("/zookeeper").is_some() && cache.get("/zookeeper/config").is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn children(client: &Client, path: &str) -> Builder {
         Builder::new(client, path, 1)
     }
 
     /// A cache of a node and everything below it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::tree(&client, "/zookeeper").start()?;
+    /// cache.ready().await?;
+    /// assert!(cache.get("/zookeeper/config").is_some() && cache.get("/").is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn tree(client: &Client, path: &str) -> Builder {
         Builder::new(client, path, usize::MAX)
     }
@@ -121,6 +176,21 @@ impl Cache {
 
     /// Waits until the cache has been filled.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let whole = Cache::tree(&client, "/").start()?;
+    /// whole.ready().await?;
+    /// let little = Cache::tree(&client, "/").max_nodes(1).start()?;
+    /// // As full as it may be.
+    /// assert_eq!(little.ready().await.unwrap_err().code(), ErrorCode::QuotaExceeded);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// `QuotaExceeded` when it is filled as far as its limits allow, with the first path that has no room; otherwise why the
     /// cache has ended.
@@ -130,6 +200,19 @@ impl Cache {
 
     /// Waits until the cache has caught up with the server, as far as it knows that it is behind: after a reconnect it knows by the
     /// time that a request submitted after it is answered.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::tree(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// cache.current().await?;
+    /// assert!(cache.is_current());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`ready`](Self::ready).
@@ -164,12 +247,36 @@ impl Cache {
     }
 
     /// Whether nodes or data are missing for want of room.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::tree(&client, "/").max_nodes(1).start()?;
+    /// assert!(cache.ready().await.is_err() && cache.is_partial());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.core.plan().refused().is_some()
     }
 
     /// A node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::tree(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// assert_eq!(cache.get("/").unwrap().stat.num_children, 1);
+    /// assert!(cache.get("/nowhere").is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Entry> {
         let plan = self.core.plan();
@@ -178,6 +285,19 @@ impl Cache {
 
     /// The names of a node's children, in order; `None` when there is no such node. Children that have not been read yet
     /// are left out.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::tree(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// assert_eq!(cache.names("/").unwrap(), ["zookeeper"]);
+    /// assert!(cache.names("/nowhere").is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn names(&self, path: &str) -> Option<Vec<String>> {
         let plan = self.core.plan();
@@ -187,6 +307,22 @@ impl Cache {
     }
 
     /// A node's children, in the order of their names; none when there is no such node.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// client.create("/b", b"2", CreateMode::Persistent).await?;
+    /// client.create("/a", b"1", CreateMode::Persistent).await?;
+    /// let cache = Cache::children(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// let paths: Vec<_> = cache.children_of("/").into_iter().map(|entry| entry.path).collect();
+    /// assert_eq!(paths, ["/a", "/b", "/zookeeper"]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn children_of(&self, path: &str) -> Vec<Entry> {
         let plan = self.core.plan();
@@ -196,6 +332,20 @@ impl Cache {
     }
 
     /// Everything, parents before their children, in the order of their names.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::tree(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// let entries = cache.entries();
+    /// assert_eq!((entries[0].path.as_str(), entries.len()), ("/", cache.len()));
+    /// assert!(!cache.is_empty() && cache.bytes() > 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         entries(&self.core.plan())
@@ -221,17 +371,65 @@ impl Cache {
 
     /// A number that is another after every change: whoever derives something from the cache need not do so again while it
     /// stays.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::node(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// let (before, mut changes) = (cache.revision(), cache.changes());
+    /// assert_eq!(cache.revision(), before);
+    /// client.set("/", b"x", None).await?;
+    /// changes.next().await;
+    /// assert_ne!(cache.revision(), before);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.core.plan().revision()
     }
 
     /// The changes from now on. A listener may be 1,024 changes behind.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::cache::{Cache, Change};
+    ///
+    /// let cache = Cache::children(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// let mut changes = cache.changes();
+    /// client.create("/new", b"", CreateMode::Persistent).await?;
+    /// assert!(matches!(changes.next().await, Some(Change::Added(entry)) if entry.path == "/new"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn changes(&self) -> Changes {
         self.entries_and_changes(DEFAULT_CHANGES).1
     }
 
     /// Everything, and the changes from that moment on; the listener may be `limit` changes behind.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::cache::{Cache, Change};
+    ///
+    /// let cache = Cache::children(&client, "/").start()?;
+    /// cache.ready().await?;
+    /// // Nothing twice, and nothing between the two is missed.
+    /// let (entries, mut changes) = cache.entries_and_changes(100);
+    /// client.create("/new", b"", CreateMode::Persistent).await?;
+    /// assert!(entries.iter().all(|entry| entry.path != "/new"));
+    /// assert!(matches!(changes.next().await, Some(Change::Added(entry)) if entry.path == "/new"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn entries_and_changes(&self, limit: usize) -> (Vec<Entry>, Changes) {
         let plan = self.core.plan();
         let changes = self.core.hub.subscribe(limit);
@@ -248,6 +446,20 @@ impl Builder {
     }
 
     /// Keeps stats only.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// client.set("/", b"much", None).await?;
+    /// let cache = Cache::node(&client, "/").without_data().start()?;
+    /// cache.ready().await?;
+    /// let root = cache.get("/").unwrap();
+    /// assert_eq!((root.data, root.stat.data_length), (None, 4));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub const fn without_data(mut self) -> Self {
         self.options.limits.data = false;
         self
@@ -273,12 +485,41 @@ impl Builder {
     }
 
     /// Uses one-shot watches, as it is done anyway when the server refuses persistent ones.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// let cache = Cache::node(&client, "/").one_shot().start()?;
+    /// cache.ready().await?;
+    /// let mut changes = cache.changes();
+    /// client.set("/", b"x", None).await?;
+    /// assert!(changes.next().await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub const fn one_shot(mut self) -> Self {
         self.options.one_shot = true;
         self
     }
 
     /// Starts to fill the cache, in the background.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::cache::Cache;
+    ///
+    /// assert_eq!(Cache::tree(&client, "no path").start().unwrap_err().code(), ErrorCode::BadArguments);
+    /// // The node need not exist.
+    /// let cache = Cache::tree(&client, "/later").start()?;
+    /// cache.ready().await?;
+    /// assert!(cache.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` when the path cannot be one.

@@ -79,6 +79,19 @@ impl Discovery {
 
     /// Writes the field `enabled` always, as Curator does outside of its compatible mode. Otherwise it is written for
     /// instances that are not enabled only.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery").with_enabled_field();
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let (data, _) = client.get(&registration.path().unwrap()).await?;
+    /// assert!(data.ends_with(br#""enabled":true}"#));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn with_enabled_field(mut self) -> Self {
         self.always_enabled_field = true;
@@ -86,6 +99,18 @@ impl Discovery {
     }
 
     /// A dynamic instance of a service with an id that nobody else has.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let (one, two) = (discovery.instance("search"), discovery.instance("search"));
+    /// assert!(one.name == "search" && one.id != two.id && one.enabled);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn instance(&self, service: &str) -> ServiceInstance {
         ServiceInstance::new(service, fresh_id(&self.client).to_string())
@@ -93,6 +118,20 @@ impl Discovery {
 
     /// Registers an instance: an ephemeral node for a dynamic one, a persistent one for the others. A node of the same id that another
     /// session owns is replaced, once in each session; whoever has lost the name waits for it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let node = registration.path().unwrap();
+    /// assert_eq!(node, format!("/discovery/search/{}", registration.instance().id));
+    /// assert_eq!(client.exists(&node).await?.unwrap().ephemeral_owner, client.session_id());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` for a name or id that cannot be part of a path; what the server refuses.
@@ -114,6 +153,19 @@ impl Discovery {
 
     /// The names of the services.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// assert_eq!(discovery.services().await?, ["search"]);
+    /// # drop(registration);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn services(&self) -> Result<Vec<String>> {
@@ -123,6 +175,19 @@ impl Discovery {
     }
 
     /// The instances of a service as the server has them now, by id. What cannot be understood is left out.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// assert!(discovery.instances("search").await?.is_empty());
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// assert_eq!(discovery.instances("search").await?[0].id, registration.instance().id);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -143,6 +208,22 @@ impl Discovery {
     }
 
     /// A live list of a service's instances, to choose from.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::{Discovery, Strategy};
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let provider = discovery.provider("search", Strategy::RoundRobin)?;
+    /// provider.ready().await?;
+    /// assert!(provider.choose().is_some());
+    /// assert!(discovery.provider("..", Strategy::RoundRobin).is_err());
+    /// # drop(registration);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` for a name that cannot be part of a path.
@@ -178,6 +259,19 @@ impl Registration {
 
     /// Changes what is registered; name, id and type stay.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let mut registration = discovery.register(discovery.instance("search")).await?;
+    /// registration.update(|instance| instance.port = Some(8080)).await?;
+    /// assert_eq!(discovery.instances("search").await?[0].port, Some(8080));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses; it is tried again in the background.
     pub async fn update(&mut self, change: impl FnOnce(&mut ServiceInstance)) -> Result<()> {
@@ -194,6 +288,19 @@ impl Registration {
 
     /// Announces that this instance takes no new work: it stays in the lists, and nobody chooses it. `enabled` becomes false.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let mut registration = discovery.register(discovery.instance("search")).await?;
+    /// registration.drain().await?;
+    /// assert!(!discovery.instances("search").await?[0].enabled);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`update`](Self::update).
     pub async fn drain(&mut self) -> Result<()> {
@@ -202,6 +309,20 @@ impl Registration {
 
     /// The opposite of [`drain`](Self::drain).
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let mut registration = discovery.register(discovery.instance("search")).await?;
+    /// registration.drain().await?;
+    /// registration.resume().await?;
+    /// assert!(discovery.instances("search").await?[0].enabled);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`update`](Self::update).
     pub async fn resume(&mut self) -> Result<()> {
@@ -209,6 +330,19 @@ impl Registration {
     }
 
     /// Announces a weight, see [`set_weight`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::{Discovery, weight};
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let mut registration = discovery.register(discovery.instance("search")).await?;
+    /// registration.set_weight(5).await?;
+    /// assert_eq!(weight(&discovery.instances("search").await?[0].payload), 5);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `BadArguments` when the payload is no object; otherwise as for [`update`](Self::update).
@@ -219,6 +353,19 @@ impl Registration {
     }
 
     /// Removes the node, a persistent one too, and waits until it is gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// registration.unregister().await;
+    /// assert!(discovery.instances("search").await?.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn unregister(self) {
         if let Err(error) = self.keeper.remove().await {
             tracing::warn!(%error, "an instance could not be removed");

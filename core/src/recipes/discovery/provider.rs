@@ -104,6 +104,23 @@ impl Provider {
 
     /// Keeps an instance out for `window` after its first error once it has had `threshold` errors in that time. Two, and 30 s,
     /// unless told otherwise. Source: `org.apache.curator.x.discovery.DownInstancePolicy`.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::{Discovery, Strategy};
+    /// use std::time::Duration;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let provider = discovery.provider("search", Strategy::Random)?.down_after(1, Duration::from_secs(30));
+    /// provider.ready().await?;
+    /// provider.report_error(registration.instance());
+    /// // It is there, and takes no calls for a while.
+    /// assert_eq!((provider.instances().len(), provider.available().len()), (1, 0));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn down_after(mut self, threshold: u32, window: Duration) -> Self {
         self.threshold = threshold.max(1);
@@ -112,6 +129,19 @@ impl Provider {
     }
 
     /// Waits until the list has been read.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::{Discovery, Strategy};
+    ///
+    /// let provider = Discovery::new(&client, "/discovery").provider("search", Strategy::Random)?;
+    /// provider.ready().await?;
+    /// // Now an empty list means that nobody is there.
+    /// assert!(provider.instances().is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client ends.
@@ -155,6 +185,24 @@ impl Provider {
     }
 
     /// Says that a call to an instance failed.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::{Discovery, Strategy};
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let provider = discovery.provider("search", Strategy::Random)?;
+    /// provider.ready().await?;
+    /// // The second error within 30 s is one too many.
+    /// provider.report_error(registration.instance());
+    /// assert!(provider.choose().is_some());
+    /// provider.report_error(registration.instance());
+    /// assert!(provider.choose().is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn report_error(&self, instance: &ServiceInstance) {
         let now = self.environment.now();
         let mut state = self.refreshed();
@@ -168,6 +216,27 @@ impl Provider {
     }
 
     /// The changes of the list from now on, as nodes.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{cache::Change, discovery::{Discovery, Strategy}};
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let provider = discovery.provider("search", Strategy::Random)?;
+    /// provider.ready().await?;
+    /// let mut changes = provider.changes();
+    /// let node = registration.path().unwrap();
+    /// registration.unregister().await;
+    /// while let Some(change) = changes.next().await {
+    ///     if matches!(change, Change::Removed(entry) if entry.path == node) {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn changes(&self) -> Changes {
         self.cache.changes()
     }

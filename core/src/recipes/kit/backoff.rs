@@ -26,6 +26,21 @@ pub struct Backoff {
 
 impl Backoff {
     /// Waits longer than the last time, on average.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::Backoff;
+    ///
+    /// let mut backoff = Backoff::default();
+    /// let before = client.environment().now();
+    /// backoff.pause(&client).await;
+    /// backoff.pause(&client).await;
+    /// // The first two are drawn from 5 ms and 10 ms.
+    /// assert!(client.environment().now() - before < 10_000 && backoff.tries() == 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn pause(&mut self, client: &Client) {
         self.tries = self.tries.saturating_add(1);
         let policy = RetryPolicy::forever().backoff(BASE, CAP);
@@ -33,6 +48,19 @@ impl Backoff {
     }
 
     /// Begins again with short pauses.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::Backoff;
+    ///
+    /// let mut backoff = Backoff::default();
+    /// backoff.pause(&client).await;
+    /// backoff.reset();
+    /// assert_eq!(backoff.tries(), 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub const fn reset(&mut self) {
         self.tries = 0;
     }

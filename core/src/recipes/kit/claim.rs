@@ -51,6 +51,19 @@ pub struct Claim {
 
 impl Claim {
     /// Takes over an ephemeral node of one's own session that is there already.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::Claim;
+    ///
+    /// let created = client.create("/mine", b"", CreateMode::Ephemeral).await?;
+    /// let claim = Claim::adopt(&client, &created.path, &created.stat);
+    /// assert_eq!(claim.token(), created.stat.czxid);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn adopt(client: &Client, path: &str, stat: &Stat) -> Self {
         let name = name_of(path).to_owned();
@@ -69,6 +82,21 @@ impl Claim {
     /// Creates the nodes in a directory, which is created as a container if it is missing. `stems` makes their names from an id;
     /// several nodes are created in one transaction.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Claim, Kind};
+    ///
+    /// let stems = |_| vec!["room-".to_owned(), "bed-".to_owned()];
+    /// // Both nodes or none.
+    /// let claim = Claim::create(&client, "/hotel", stems, b"ann", Kind::SequentialOwned).await?;
+    /// assert_eq!(claim.names(), ["room-0000000000", "bed-0000000001"]);
+    /// assert_eq!((claim.directory(), claim.path().as_str()), ("/hotel", "/hotel/room-0000000000"));
+    /// assert!(claim.lifetime().is_alive());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the session ends meanwhile, or the server refuses.
     pub async fn create(
@@ -84,6 +112,20 @@ impl Claim {
     }
 
     /// The same, and submits one more request right behind the creation, so that both answers come in one round trip.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Claim, Kind};
+    ///
+    /// let stems = |_| vec!["room-".to_owned()];
+    /// let list = |client: &quorate::client::Client| client.children("/hotel");
+    /// let (claim, list) =
+    ///     Claim::create_before(&client, "/hotel", stems, b"", Kind::SequentialOwned, list).await?;
+    /// assert_eq!(list?.0, claim.names());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`create`](Self::create).
@@ -202,6 +244,19 @@ impl Claim {
 
     /// Removes the nodes. Returns when they are gone, or when the session is, which removes them too.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Claim, Kind};
+    ///
+    /// let stems = |_| vec!["room".to_owned()];
+    /// let claim = Claim::create(&client, "/hotel", stems, b"", Kind::PlainOwned).await?;
+    /// claim.remove().await?;
+    /// assert!(client.exists("/hotel/room").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses, for want of permission.
     pub async fn remove(mut self) -> Result<()> {
@@ -209,6 +264,20 @@ impl Claim {
     }
 
     /// Does nothing about the nodes any more: they are known to be gone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Claim, Kind};
+    ///
+    /// let stems = |_| vec!["room".to_owned()];
+    /// let claim = Claim::create(&client, "/hotel", stems, b"", Kind::PlainOwned).await?;
+    /// // Removed in a transaction together with something else.
+    /// client.multi().delete(claim.path(), None).set("/", b"free", None).commit().await?;
+    /// claim.forget();
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn forget(mut self) {
         self.live = false;
     }
@@ -260,7 +329,24 @@ impl Claim {
         }
     }
 
-    /// One claim for each node, to be removed one by one. They have the same token.
+    /// One claim for each node, to be removed one by one. They have the same token. Only where the names carry the id
+    /// ([`Kind::Sequential`], [`Kind::Plain`]): marks and owners do not tell the parts from each other.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Claim, Kind};
+    ///
+    /// let stems = |id: quorate::recipes::layout::protected::Id| {
+    ///     vec![format!("{}-room-", id.hex()), format!("{}-bed-", id.hex())]
+    /// };
+    /// let both = Claim::create(&client, "/hotel", stems, b"", Kind::Sequential).await?;
+    /// let mut single = both.split();
+    /// single.pop().unwrap().remove().await?;
+    /// assert_eq!(client.children("/hotel").await?.0, single[0].names());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn split(mut self) -> Vec<Self> {
         let names = std::mem::take(&mut self.names);

@@ -64,6 +64,26 @@ enum Asking {
 
 impl Companion {
     /// Starts a task.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::Companion;
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let work = async move {
+    ///     sender.send("at work").unwrap();
+    ///     std::future::pending::<()>().await;
+    /// };
+    /// let companion = Companion::start(client.environment(), |_| work);
+    /// assert_eq!(receiver.recv(), Ok("at work"));
+    /// drop(companion);
+    /// // The task ends where it waits, and drops what it has.
+    /// assert!(receiver.recv().is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn start<F>(environment: &Arc<dyn Environment>, work: impl FnOnce(Asked) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -81,6 +101,24 @@ impl Companion {
     }
 
     /// Asks the task to finish, and waits until it has.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::Companion;
+    ///
+    /// client.create("/working", b"", CreateMode::Persistent).await?;
+    /// let own = client.clone();
+    /// let companion = Companion::start(client.environment(), |asked| async move {
+    ///     let () = asked.await;
+    ///     own.delete("/working", None).await.unwrap();
+    /// });
+    /// companion.finish().await;
+    /// assert!(client.exists("/working").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn finish(mut self) {
         if let Some(ask) = self.ask.take() {
             // An error says that the task has ended already.
@@ -92,6 +130,18 @@ impl Companion {
 
 impl Asked {
     /// For tasks that nobody asks: they are dropped.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Asked, First, first};
+    ///
+    /// let asked = Asked::never();
+    /// let done = first(asked, std::future::ready("work")).await;
+    /// assert!(matches!(done, First::Right("work")));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn never() -> Self {
         Self(Asking::Never)

@@ -106,6 +106,19 @@ impl Held {
     }
 
     /// The client that holds it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// client.create("/app", b"", quorate::client::CreateMode::Persistent).await?;
+    /// let view = client.view("/app")?;
+    /// let held = Lock::new(&view, "/lock").acquire().await?;
+    /// assert_eq!((held.client().root(), held.path().starts_with("/lock/")), ("/app", true));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn client(&self) -> &Client {
         self.claim.client()
@@ -113,6 +126,20 @@ impl Held {
 
     /// A transaction that happens only while this is held: its first part checks the node, or both nodes where there are two, and it is never
     /// carried out under a later session of the same client, when a node of the same name may be another's.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let held = Lock::new(&client, "/lock").acquire().await?;
+    /// held.guarded().set("/", b"1", None).commit().await?;
+    /// // Somebody removes the node: nothing is written any more.
+    /// client.delete(&held.path(), None).await?;
+    /// assert!(held.guarded().set("/", b"2", None).commit().await.is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn guarded(&self) -> Transaction {
         self.guard(self.client().multi().under(self.lifetime()))
     }
@@ -124,6 +151,20 @@ impl Held {
 
     /// Waits until this is lost, no later than the session timeout by the local clock after the last contact. The future stands alone: it
     /// can be given to another task.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{kit::Loss, lock::Lock};
+    ///
+    /// let held = Lock::new(&client, "/lock").acquire().await?;
+    /// let lost = held.lost();
+    /// client.close().await?;
+    /// assert_eq!(lost.await, Loss::Session);
+    /// assert!(!held.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + use<> {
         any_lost(self.client().clone(), self.lifetime().clone(), self.paths(), Some(self.token()))
     }
@@ -141,6 +182,19 @@ impl Held {
 
     /// Releases it. Returns when the node is gone, or when the session is, which removes it too.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::lock::Lock;
+    ///
+    /// let lock = Lock::new(&client, "/lock");
+    /// let held = lock.acquire().await?;
+    /// held.release().await?;
+    /// assert!(lock.try_acquire().await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses to delete the node, for want of permission.
     pub async fn release(self) -> Result<()> {
@@ -148,6 +202,18 @@ impl Held {
     }
 
     /// The claim behind it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{kit::{Claim, Held}, lock::Lock};
+    ///
+    /// let held = Lock::new(&client, "/lock").acquire().await?;
+    /// assert_eq!((held.claim().token(), held.claim().directory()), (held.token(), "/lock"));
+    /// assert!(held.lifetime().is_alive());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn claim(&self) -> &Claim {
         &self.claim

@@ -41,6 +41,19 @@ pub struct Keeper {
 }
 
 /// What is to be kept.
+///
+/// ```
+/// use quorate::client::CreateMode;
+/// use quorate::recipes::kit::{Form, Rival, Spec};
+///
+/// let spec = Spec {
+///     path: "/hosts/host-1".into(),
+///     form: Form::Ephemeral,
+///     parents: CreateMode::Container,
+///     rival: Rival::Wait,
+/// };
+/// assert_eq!(spec.form, Form::Ephemeral);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// The node; if it is sequential, what its name begins with.
@@ -54,6 +67,21 @@ pub struct Spec {
 }
 
 /// A kind of node that can be kept.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::CreateMode;
+/// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+///
+/// let (form, rival) = (Form::EphemeralSequential, Rival::Wait);
+/// let spec = Spec { path: "/host-".into(), form, parents: CreateMode::Container, rival };
+/// let keeper = Keeper::start(&client, spec, Vec::new());
+/// keeper.newer_than(0).await?;
+/// assert_eq!(keeper.path().as_deref(), Some("/host-0000000000"));
+/// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Ephemeral, with a fixed name.
@@ -65,6 +93,23 @@ pub enum Form {
 }
 
 /// What is done about a node of the same name that another client's session owns.
+///
+/// ```
+/// # quorate::client::blocking::wait(async {
+/// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+/// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+/// use quorate::client::{Client, CreateMode};
+/// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+///
+/// let other = Client::builder().in_process(&server).connect().await?;
+/// other.create("/name", b"theirs", CreateMode::Ephemeral).await?;
+/// let (form, rival) = (Form::Ephemeral, Rival::Replace);
+/// let spec = Spec { path: "/name".into(), form, parents: CreateMode::Container, rival };
+/// let keeper = Keeper::start(&client, spec, b"mine".to_vec());
+/// keeper.newer_than(0).await?;
+/// assert_eq!(other.get("/name").await?.0, b"mine");
+/// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rival {
     /// It is waited for: it may be that of the process before, and expire soon.
@@ -141,6 +186,24 @@ impl Keeper {
     }
 
     /// The node's path, with the number if it has one; `None` while it is not there as far as is known.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+    ///
+    /// let (form, rival) = (Form::EphemeralSequential, Rival::Wait);
+    /// let spec = Spec { path: "/host-".into(), form, parents: CreateMode::Container, rival };
+    /// let keeper = Keeper::start(&client, spec, Vec::new());
+    /// let token = keeper.newer_than(0).await?;
+    /// client.delete("/host-0000000000", None).await?;
+    /// // Another number each time it is created.
+    /// keeper.newer_than(token).await?;
+    /// assert_eq!(keeper.path().as_deref(), Some("/host-0000000001"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn path(&self) -> Option<String> {
         let State { presence, path, .. } = self.state.get();
@@ -148,6 +211,25 @@ impl Keeper {
     }
 
     /// Waits until the node is there with a greater token than this.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::{Form, Keeper, Presence, Rival, Spec};
+    ///
+    /// let (form, rival) = (Form::Ephemeral, Rival::Wait);
+    /// let spec = Spec { path: "/kept".into(), form, parents: CreateMode::Container, rival };
+    /// let keeper = Keeper::start(&client, spec, Vec::new());
+    /// let token = keeper.newer_than(0).await?;
+    /// // Somebody deletes it, and it comes back with a greater token.
+    /// client.delete("/kept", None).await?;
+    /// assert!(keeper.newer_than(token).await? > token);
+    /// assert!(matches!(keeper.presence(), Presence::There(_)));
+    /// assert!(!keeper.changes().is_over());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// What the server refuses, though that is tried again in the background; or when the node is kept no more.
@@ -161,11 +243,43 @@ impl Keeper {
 
     /// Changes the data, in the background. Of changes in quick succession only the last one may be written. Answers the number of the
     /// change.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+    ///
+    /// let (form, rival) = (Form::Ephemeral, Rival::Wait);
+    /// let spec = Spec { path: "/kept".into(), form, parents: CreateMode::Container, rival };
+    /// let keeper = Keeper::start(&client, spec, b"1".to_vec());
+    /// // The data at the beginning was change 1.
+    /// assert_eq!((keeper.set(b"2".to_vec()), keeper.set(b"3".to_vec())), (2, 3));
+    /// keeper.written(3).await?;
+    /// assert_eq!(client.get("/kept").await?.0, b"3");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn set(&self, data: Vec<u8>) -> u64 {
         self.data.tell(data)
     }
 
     /// Waits until the node is there with the data of this change, or a later one. The data at the beginning is change 1.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+    ///
+    /// let (form, rival) = (Form::Ephemeral, Rival::Wait);
+    /// let spec = Spec { path: "/kept".into(), form, parents: CreateMode::Container, rival };
+    /// let keeper = Keeper::start(&client, spec, b"1".to_vec());
+    /// keeper.written(1).await?;
+    /// assert_eq!(client.get("/kept").await?.0, b"1");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`newer_than`](Self::newer_than).
@@ -193,6 +307,22 @@ impl Keeper {
     }
 
     /// Removes the node. Returns when it is gone, or when the session is, which removes an ephemeral one too.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::kit::{Form, Keeper, Rival, Spec};
+    ///
+    /// let (form, rival) = (Form::Persistent, Rival::Wait);
+    /// let spec = Spec { path: "/kept".into(), form, parents: CreateMode::Container, rival };
+    /// let keeper = Keeper::start(&client, spec, Vec::new());
+    /// keeper.newer_than(0).await?;
+    /// keeper.remove().await?;
+    /// assert!(client.exists("/kept").await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.

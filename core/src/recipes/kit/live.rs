@@ -80,6 +80,13 @@ pub fn live<T>(value: T) -> (Teller<T>, Live<T>) {
 
 impl<T: Clone> Live<T> {
     /// The value as it is now.
+    ///
+    /// ```
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, number) = live(1);
+    /// assert_eq!((number.get(), number.seen()), (1, 0));
+    /// ```
     #[must_use]
     pub fn get(&self) -> T {
         self.shared.lock().value.clone()
@@ -92,6 +99,15 @@ impl<T: Clone> Live<T> {
     }
 
     /// The value as it is now; for this reader it is not new any more.
+    ///
+    /// ```
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, mut number) = live(1);
+    /// assert_eq!((number.next_or_present(), number.seen()), (1, 1));
+    /// // Not new any more, and still there.
+    /// assert_eq!(number.next_or_present(), 1);
+    /// ```
     pub fn next_or_present(&mut self) -> T {
         let state = self.shared.lock();
         self.seen = state.version;
@@ -106,11 +122,38 @@ impl<T: Clone> Live<T> {
 
     /// The value if this reader has not seen it yet, otherwise the next one: the first call answers at once. `None` when nothing will
     /// follow.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, mut number) = live(1);
+    /// assert_eq!(number.next().await, Some(1));
+    /// teller.tell(2);
+    /// teller.tell(3);
+    /// // One that is read slowly skips what is outdated.
+    /// assert_eq!(number.next().await, Some(3));
+    /// drop(teller);
+    /// assert_eq!(number.next().await, None);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn next(&mut self) -> Option<T> {
         poll_fn(|context| self.poll_value(context)).await
     }
 
     /// Waits for a value of which `condition` holds, beginning with the present one. `None` when none will follow.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, number) = live(1);
+    /// teller.tell(7);
+    /// assert_eq!(number.until(|number| *number > 5).await, Some(7));
+    /// drop(teller);
+    /// assert_eq!(number.until(|number| *number > 8).await, None);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn until(&self, mut condition: impl FnMut(&T) -> bool) -> Option<T> {
         let mut reader = self.clone();
         reader.seen = 0;
@@ -123,6 +166,17 @@ impl<T: Clone> Live<T> {
     }
 
     /// Waits until nothing will follow.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, number) = live(1);
+    /// drop(teller);
+    /// number.over().await;
+    /// assert_eq!((number.is_over(), number.get()), (true, 1));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn over(&self) {
         while self.until(|_| false).await.is_some() {}
     }
@@ -166,6 +220,15 @@ impl<T: Clone> Stream for Live<T> {
 
 impl<T> Teller<T> {
     /// Replaces the value. Answers its number.
+    ///
+    /// ```
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, number) = live("a");
+    /// // The first value was number 1.
+    /// assert_eq!((teller.tell("b"), teller.tell("b")), (2, 3));
+    /// assert_eq!(number.get(), "b");
+    /// ```
     pub fn tell(&self, value: T) -> u64 {
         let (number, old) = self.shared.change(|state| {
             state.version += 1;
@@ -179,6 +242,18 @@ impl<T> Teller<T> {
 
 impl<T: PartialEq> Teller<T> {
     /// Replaces the value if it is another.
+    ///
+    /// ```
+    /// use quorate::recipes::kit::live;
+    ///
+    /// let (teller, mut number) = live("a");
+    /// teller.tell_if_new("a");
+    /// number.next_or_present();
+    /// assert_eq!(number.seen(), 1);
+    /// teller.tell_if_new("b");
+    /// number.next_or_present();
+    /// assert_eq!(number.seen(), 2);
+    /// ```
     pub fn tell_if_new(&self, value: T) {
         if self.shared.lock().value != value {
             self.tell(value);

@@ -38,6 +38,20 @@ impl Receipt {
     /// Carries out a transaction once, over lost connections, under this session only. Answers the results of its parts, or nothing when it
     /// has happened and the answer is lost.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::PartResult;
+    /// use quorate::recipes::kit::Receipt;
+    ///
+    /// let receipt = Receipt::new(&client, "/receipts");
+    /// let results = receipt.carry_out(|| client.multi().set("/", b"x", None)).await?;
+    /// assert!(results.is_none_or(|results| matches!(results[0], PartResult::Set(_))));
+    /// assert_eq!(client.get("/").await?.0, b"x");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// What the server refuses. The outcome is unknown only when the session has ended meanwhile, and the receipt with it.
     pub async fn carry_out(

@@ -134,6 +134,22 @@ impl Passing {
     }
 
     /// A node that this session has created.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{CreateMode, EventType};
+    /// use quorate::recipes::kit::Passing;
+    ///
+    /// let created = client.create("/sign-", b"", CreateMode::EphemeralSequential).await?;
+    /// let node = Passing::known(&client, created.path);
+    /// assert!(node.lifetime().is_alive());
+    /// let (_, watch) = client.exists_and_watch(node.path()).await?;
+    /// drop(node);
+    /// assert_eq!(watch.await?.kind, EventType::Deleted);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn known(client: &Client, path: String) -> Self {
         Self { client: client.clone(), lifetime: client.lifetime(), path }

@@ -44,6 +44,22 @@ impl Line<'_> {
     /// Waits until it is one's turn. When the session is lost meanwhile, a new place is taken under the next one. Dropping the
     /// future gives up the place.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Kind, Line};
+    /// use quorate::recipes::layout::lock::Mode;
+    ///
+    /// let line = Line { client: &client, directory: "/line", data: b"", kind: Kind::Sequential };
+    /// let mode = Mode::Curator;
+    /// let first = line.acquire(|id| mode.stems(id), |all, mine| mode.position(all, mine)).await?;
+    /// first.release().await?;
+    /// let second = line.acquire(|id| mode.stems(id), |all, mine| mode.position(all, mine)).await?;
+    /// assert!(second.is_held());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the client is closed, or the server refuses; `QuotaExceeded` when the directory has no numbers left.
     pub async fn acquire<P>(&self, stems: impl Fn(Id) -> Vec<String>, position: P) -> Result<Held>
@@ -66,6 +82,22 @@ impl Line<'_> {
     }
 
     /// Takes a place, and keeps it only if it is one's turn at once.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::kit::{Kind, Line};
+    /// use quorate::recipes::layout::lock::Mode;
+    ///
+    /// let line = Line { client: &client, directory: "/line", data: b"", kind: Kind::Sequential };
+    /// let mode = Mode::Curator;
+    /// let first = line.try_acquire(|id| mode.stems(id), |all, mine| mode.position(all, mine)).await?;
+    /// assert!(first.is_some());
+    /// let second = line.try_acquire(|id| mode.stems(id), |all, mine| mode.position(all, mine)).await?;
+    /// assert!(second.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`acquire`](Self::acquire), and when the session ends meanwhile.

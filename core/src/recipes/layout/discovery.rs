@@ -108,6 +108,16 @@ impl ServiceInstance {
 
     /// Reads the data of an instance's node.
     ///
+    /// ```
+    /// use quorate::recipes::layout::discovery::{JAVA_MAP, Payload, ServiceInstance};
+    ///
+    /// let json = br#"{"name":"web","id":"i-1","port":80,"payload":{"@class":"java.util.HashMap","zone":"a"}}"#;
+    /// let instance = ServiceInstance::from_json(json).unwrap();
+    /// assert_eq!(instance.port, Some(80));
+    /// assert!(matches!(instance.payload, Payload::Object { class: Some(class), .. } if class == JAVA_MAP));
+    /// assert!(ServiceInstance::from_json(b"no JSON").is_err());
+    /// ```
+    ///
     /// # Errors
     /// The data is no JSON object, or a field is of the wrong type.
     pub fn from_json(data: &[u8]) -> Result<Self, serde_json::Error> {
@@ -122,6 +132,14 @@ impl ServiceInstance {
     ///
     /// `with_enabled` appends the field `enabled`, which Curator does only outside of its
     /// compatible mode, the default.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::discovery::ServiceInstance;
+    ///
+    /// let instance = ServiceInstance::new("web", "i-1");
+    /// let (plain, with) = (instance.to_json(false).unwrap(), instance.to_json(true).unwrap());
+    /// assert!(!plain.ends_with(br#""enabled":true}"#) && with.ends_with(br#""enabled":true}"#));
+    /// ```
     ///
     /// # Errors
     /// None with the types of this module.
@@ -161,6 +179,12 @@ impl Default for ServiceInstance {
 
 impl ServiceType {
     /// The name in the JSON.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::discovery::ServiceType;
+    ///
+    /// assert_eq!(ServiceType::DynamicSequential.name(), "DYNAMIC_SEQUENTIAL");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Dynamic => "DYNAMIC",
@@ -171,6 +195,12 @@ impl ServiceType {
     }
 
     /// Whether the node goes with the session.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::discovery::ServiceType;
+    ///
+    /// assert!(ServiceType::DynamicSequential.is_dynamic() && !ServiceType::Static.is_dynamic());
+    /// ```
     pub fn is_dynamic(self) -> bool {
         matches!(self, Self::Dynamic | Self::DynamicSequential)
     }

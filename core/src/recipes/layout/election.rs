@@ -29,6 +29,14 @@ pub enum Form {
 
 impl Form {
     /// The number of a candidate's node; `None` for a foreign child.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::election::{Form, OFFER};
+    ///
+    /// assert_eq!(Form::Offer.contender(&format!("{OFFER}0000000007")).unwrap().0, 7);
+    /// assert!(Form::Offer.contender("db-1-0000000007").is_none());
+    /// assert!(Form::Instance.contender("db-1-0000000007").is_some());
+    /// ```
     pub fn contender(self, name: &str) -> Option<Sequence> {
         match self {
             Self::Offer => {
@@ -44,11 +52,27 @@ impl Form {
     }
 
     /// Where the node `mine` stands; [`Position::Held`] means leading.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::election::Form;
+    /// use quorate::recipes::layout::position::Position;
+    ///
+    /// let names = ["n_0000000003", "n_0000000001", "n_0000000002"];
+    /// // The nearest before it is watched, not the leader.
+    /// assert_eq!(Form::Offer.position(&names, "n_0000000003"), Position::Wait("n_0000000002"));
+    /// ```
     pub fn position<'a, S: AsRef<str>>(self, children: &'a [S], mine: &str) -> Position<'a> {
         position::position(children, &[mine], |name| self.contender(name))
     }
 
     /// The candidates in order of succession.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::election::{Form, INSTANCES, SINGLE_NODE};
+    ///
+    /// let names = ["n_0000000003", INSTANCES, SINGLE_NODE, "n_0000000001"];
+    /// assert_eq!(Form::Offer.participants(&names), ["n_0000000001", "n_0000000003"]);
+    /// ```
     pub fn participants<S: AsRef<str>>(self, children: &[S]) -> Vec<&str> {
         position::participants(children, |name| self.contender(name))
     }

@@ -12,10 +12,12 @@ use super::sequence::{self, Sequence};
 /// The name to create in ephemeral sequential mode.
 ///
 /// ```
-/// use quorate::recipes::layout::latch::{contender, stem};
+/// use quorate::recipes::layout::latch::{MARKER, contender, stem};
 /// use quorate::recipes::layout::protected::Id;
 ///
-/// assert_eq!(contender(&format!("{}0000000003", stem(Id(7)))).unwrap().0, 3);
+/// let name = format!("{}0000000003", stem(Id(7)));
+/// assert!(name.contains(MARKER));
+/// assert_eq!(contender(&name).unwrap().0, 3);
 /// ```
 pub fn stem(id: Id) -> String {
     id.prefix(Style::Curator) + MARKER

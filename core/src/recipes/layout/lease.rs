@@ -47,6 +47,15 @@ pub enum LeaseError {
 impl Lease {
     /// Reads the data of `lease_holder`.
     ///
+    /// ```
+    /// use quorate::recipes::layout::lease::{Lease, LeaseError, NODE};
+    ///
+    /// let lease = Lease { holder: "host-1".into(), end: 1_000_000 };
+    /// // The data of `<path>/lease_holder`.
+    /// assert_eq!((NODE, Lease::decode(&lease.encode().unwrap())), ("lease_holder", Ok(lease)));
+    /// assert!(matches!(Lease::decode(b"[]"), Err(LeaseError::Json(_))));
+    /// ```
+    ///
     /// # Errors
     /// See [`LeaseError`]; the lease is then to be respected.
     pub fn decode(data: &[u8]) -> Result<Self, LeaseError> {
@@ -61,6 +70,14 @@ impl Lease {
 
     /// The data of `lease_holder`.
     ///
+    /// ```
+    /// use quorate::recipes::layout::lease::{Lease, LeaseError};
+    ///
+    /// let lease = Lease { holder: "host-1".into(), end: 1_000_000 };
+    /// assert!(String::from_utf8(lease.encode().unwrap()).unwrap().contains("1970-01-12T13:46:40"));
+    /// assert_eq!(Lease { end: i64::MAX, ..lease }.encode(), Err(LeaseError::End));
+    /// ```
+    ///
     /// # Errors
     /// [`LeaseError::End`] if the end has no four-digit year.
     pub fn encode(&self) -> Result<Vec<u8>, LeaseError> {
@@ -72,6 +89,14 @@ impl Lease {
 
     /// Whether `identifier` may take the lease at `now` (seconds since 1970): it holds it
     /// already, or the lease has ended.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::lease::Lease;
+    ///
+    /// let lease = Lease { holder: "host-1".into(), end: 1_000 };
+    /// assert!(lease.is_free_for("host-1", 500) && !lease.is_free_for("host-2", 999));
+    /// assert!(lease.is_free_for("host-2", 1_000));
+    /// ```
     pub fn is_free_for(&self, identifier: &str, now: i64) -> bool {
         self.holder == identifier || now >= self.end
     }

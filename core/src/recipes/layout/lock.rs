@@ -39,6 +39,13 @@ pub enum Mode {
 }
 
 /// Whose form a contender's name has.
+///
+/// ```
+/// use quorate::recipes::layout::lock::{Form, contender};
+///
+/// assert!(matches!(contender("6b5a__lock__0000000005"), Some((Form::Kazoo, _)) | None));
+/// assert_eq!(contender("x-72057594037927936-0000000005").unwrap().0, Form::WriteLock);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `…lock-N10`: Curator, go-zookeeper, and ZooKeeper's documentation.
@@ -51,6 +58,15 @@ pub enum Form {
 
 impl Mode {
     /// The names to create in ephemeral sequential mode; several go into one multi, in this order.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::lock::{CURATOR_MARKER, KAZOO_MARKER, Mode};
+    /// use quorate::recipes::layout::protected::Id;
+    ///
+    /// let names = Mode::Bridge.stems(Id(7));
+    /// assert!(names[0].ends_with(CURATOR_MARKER) && names[1].ends_with(KAZOO_MARKER));
+    /// assert_eq!(Mode::Curator.stems(Id(7)), names[..1]);
+    /// ```
     pub fn stems(self, id: Id) -> Vec<String> {
         let curator = || id.prefix(Style::Curator) + CURATOR_MARKER;
         let kazoo = || id.prefix(Style::Kazoo) + KAZOO_MARKER;
@@ -62,6 +78,13 @@ impl Mode {
     }
 
     /// The number of a name that counts as a contender in this mode.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::lock::{Mode, REVOKE, SINGLE_NODE};
+    ///
+    /// assert_eq!(Mode::Curator.contender("lock-0000000005").unwrap().0, 5);
+    /// assert_eq!((Mode::Curator.contender(SINGLE_NODE), REVOKE), (None, &b"__REVOKE__"[..]));
+    /// ```
     pub fn contender(self, name: &str) -> Option<Sequence> {
         match (self, contender(name)?) {
             (Self::Kazoo { yields_to_curator: false }, (form, _)) if form != Form::Kazoo => None,
@@ -70,6 +93,14 @@ impl Mode {
     }
 
     /// Where the owner of the names `mine` stands. Give all names that were created together.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::{lock::Mode, position::Position};
+    ///
+    /// let names = ["lock-0000000002", "lock-0000000001", "foreign"];
+    /// assert_eq!(Mode::Curator.position(&names, &["lock-0000000001"]), Position::Held);
+    /// assert_eq!(Mode::Curator.position(&names, &["lock-0000000002"]), Position::Wait("lock-0000000001"));
+    /// ```
     pub fn position<'a, S: AsRef<str>>(self, children: &'a [S], mine: &[&str]) -> Position<'a> {
         if mine.len() != self.nodes() {
             return Position::Missing;
@@ -78,11 +109,24 @@ impl Mode {
     }
 
     /// The contenders of this mode, oldest first; a bridge's owner appears twice.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::lock::Mode;
+    ///
+    /// let names = ["lock-0000000002", "lock-0000000001", "foreign"];
+    /// assert_eq!(Mode::Curator.participants(&names), ["lock-0000000001", "lock-0000000002"]);
+    /// ```
     pub fn participants<S: AsRef<str>>(self, children: &[S]) -> Vec<&str> {
         position::participants(children, |name| self.contender(name))
     }
 
     /// Nodes per owner.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::lock::Mode;
+    ///
+    /// assert_eq!((Mode::Curator.nodes(), Mode::Bridge.nodes()), (1, 2));
+    /// ```
     pub fn nodes(self) -> usize {
         if self == Self::Bridge { 2 } else { 1 }
     }

@@ -55,6 +55,11 @@ pub fn shallow_identifier(name: &str) -> &str {
 /// What kazoo's party names end in.
 const PARTY: &str = "__party__";
 /// Child by which Curator's `PersistentTtlNode` keeps its parent from expiring.
+///
+/// ```
+/// // What a node with a time to live is kept by: its child.
+/// assert_eq!(format!("/seen/{}", quorate::recipes::layout::member::TOUCH), "/seen/touch");
+/// ```
 pub const TOUCH: &str = "touch";
 
 #[cfg(test)]

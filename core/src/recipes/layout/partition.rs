@@ -25,6 +25,13 @@ pub fn share<'a>(members: &[&str], items: &[&'a str], me: &str) -> Option<Vec<&'
 }
 
 /// Directory of the party.
+///
+/// ```
+/// use quorate::recipes::layout::partition::{LOCKS, PARTY};
+///
+/// // Members, and the locks of what each has.
+/// assert_eq!((format!("/shards/{PARTY}"), format!("/shards/{LOCKS}")), ("/shards/party".into(), "/shards/locks".into()));
+/// ```
 pub const PARTY: &str = "party";
 /// Directory of the locks.
 pub const LOCKS: &str = "locks";

@@ -28,6 +28,13 @@ pub enum Position<'a> {
 
 impl Position<'_> {
     /// Whether nobody blocks.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::position::Position;
+    ///
+    /// assert!(Position::Held.is_held());
+    /// assert!(!Position::Missing.is_held() && !Position::Wait("n-0000000001").is_held());
+    /// ```
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Held)
     }

@@ -39,6 +39,10 @@ pub enum Style {
 
 impl Id {
     /// The 36 characters of a UUID, in small letters.
+    ///
+    /// ```
+    /// assert_eq!(quorate::recipes::layout::protected::Id(7).dashed(), "00000000-0000-0000-0000-000000000007");
+    /// ```
     pub fn dashed(self) -> String {
         let hex = self.hex();
         let mut text = String::with_capacity(DASHED);
@@ -52,11 +56,22 @@ impl Id {
     }
 
     /// 32 hex digits, in small letters.
+    ///
+    /// ```
+    /// assert_eq!(quorate::recipes::layout::protected::Id(7).hex(), "00000000000000000000000000000007");
+    /// ```
     pub fn hex(self) -> String {
         format!("{:032x}", self.0)
     }
 
     /// Reads either form, in small or capital letters.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::protected::Id;
+    ///
+    /// assert_eq!(Id::parse("000000000000000000000000000000FF"), Some(Id(255)));
+    /// assert_eq!(Id::parse("seven"), None);
+    /// ```
     pub fn parse(text: &str) -> Option<Self> {
         let hex = match text.len() {
             HEX => text.to_owned(),
@@ -74,6 +89,13 @@ impl Id {
     }
 
     /// The prefix of a node name in the given style.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::protected::{Id, Style};
+    ///
+    /// assert_eq!(Id(7).prefix(Style::Kazoo), Id(7).hex());
+    /// assert_eq!(Id(7).prefix(Style::Go), format!("_c_{}-", Id(7).hex()));
+    /// ```
     pub fn prefix(self, style: Style) -> String {
         match style {
             Style::Curator => format!("{MARK}{}-", self.dashed()),
@@ -83,11 +105,25 @@ impl Id {
     }
 
     /// Whether the name carries this id in any style, also as the `<uuid>-` of ZooKeeper's documentation.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::protected::{Id, Style};
+    ///
+    /// let name = format!("{}lock-0000000001", Id(7).prefix(Style::Curator));
+    /// assert!(Id(7).owns(&name) && !Id(8).owns(&name));
+    /// ```
     pub fn owns(self, name: &str) -> bool {
         split(name).is_some_and(|(_, id, _)| id == self) || name.starts_with(&self.dashed())
     }
 
     /// The children that carry this id; what to look for after an answer was lost.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::protected::{Id, Style};
+    ///
+    /// let names = [7, 8].map(|id| format!("{}lock-0000000001", Id(id).prefix(Style::Curator)));
+    /// assert_eq!(Id(8).find(&names), [&names[1]]);
+    /// ```
     pub fn find<S: AsRef<str>>(self, children: &[S]) -> Vec<&str> {
         children.iter().map(AsRef::as_ref).filter(|name| self.owns(name)).collect()
     }

@@ -84,6 +84,14 @@ pub enum NameError {
 
 impl Kind {
     /// Reads a name of this queue; `None` for a foreign child.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::queue::Kind;
+    ///
+    /// let item = Kind::Entry.parse("entry-007-0000000004").unwrap();
+    /// assert_eq!((item.rank, item.number.0), (7, 4));
+    /// assert!(Kind::Entry.parse("queue-0000000004").is_none());
+    /// ```
     pub fn parse(self, name: &str) -> Option<Item<'_>> {
         let (rank, id, suffix) = match self {
             Self::Plain => (0, "", name.strip_prefix(CURATOR)?),
@@ -110,6 +118,14 @@ impl Kind {
     }
 
     /// The items among the children, next one first. Foreign children are left out.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::queue::Kind;
+    ///
+    /// let names = ["entry-100-0000000001", "foreign", "entry-007-0000000002"];
+    /// let order: Vec<_> = Kind::Entry.in_order(&names).into_iter().map(|item| item.name).collect();
+    /// assert_eq!(order, ["entry-007-0000000002", "entry-100-0000000001"]);
+    /// ```
     pub fn in_order<S: AsRef<str>>(self, children: &[S]) -> Vec<Item<'_>> {
         let mut items: Vec<Item<'_>> =
             children.iter().filter_map(|name| self.parse(name.as_ref())).collect();
@@ -122,6 +138,14 @@ impl Kind {
 
 impl Item<'_> {
     /// Milliseconds until an item of [`Kind::Delay`] is due; 0 if it is.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::queue::{Kind, delayed};
+    ///
+    /// let name = format!("{}0000000001", delayed(5_000).unwrap());
+    /// let item = Kind::Delay.parse(&name).unwrap();
+    /// assert_eq!((item.due_in(4_000), item.due_in(9_000)), (1_000, 0));
+    /// ```
     pub fn due_in(&self, now_ms: i64) -> u64 {
         u64::try_from(self.rank.saturating_sub(now_ms)).unwrap_or(0)
     }
@@ -294,6 +318,13 @@ const ENTRY: &str = "entry-";
 const BAR: char = '|';
 
 /// Directory of the entries of a kazoo `LockingQueue`.
+///
+/// ```
+/// use quorate::recipes::layout::queue::{ENTRIES, TAKEN};
+///
+/// // An item of kazoo's `LockingQueue`, and the mark of who has it.
+/// assert_eq!((format!("/q/{ENTRIES}/x"), format!("/q/{TAKEN}/x")), ("/q/entries/x".into(), "/q/taken/x".into()));
+/// ```
 pub const ENTRIES: &str = "entries";
 /// Directory of the marks of a kazoo `LockingQueue`: `taken/<entry>`, ephemeral, data = the hex id
 /// of the consumer.

@@ -63,6 +63,14 @@ pub enum Mode {
 
 impl Mode {
     /// The names to create in ephemeral sequential mode; two go into one multi, in this order.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::{protected::Id, read_write::{Access, Mode}};
+    ///
+    /// assert!(Mode::Curator.stems(Id(7), Access::Read)[0].ends_with("__READ__"));
+    /// assert_eq!(Mode::Bridge.stems(Id(7), Access::Write).len(), 2);
+    /// assert_eq!(Mode::Textbook("host".into()).stems(Id(7), Access::Write), ["host-W-"]);
+    /// ```
     pub fn stems(&self, id: Id, access: Access) -> Vec<String> {
         let (curator, kazoo) = match access {
             Access::Read => ("__READ__", "__rlock__"),
@@ -84,6 +92,15 @@ impl Mode {
     /// The complete names of a reader that goes on from the write lock held with the nodes
     /// `writers`: create them in plain ephemeral mode. `None` if those are not all the write
     /// nodes of this mode.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::{protected::Id, read_write::{Access, Mode, contender}};
+    ///
+    /// let writer = format!("{}0000000003", Mode::Curator.stems(Id(7), Access::Write)[0]);
+    /// let reader = Mode::Curator.downgraded(Id(8), &[&writer]).unwrap();
+    /// // The writer's number: nobody comes between.
+    /// assert!(matches!(contender(&reader[0]), Some((Access::Read, number)) if number.0 == 3));
+    /// ```
     pub fn downgraded(&self, id: Id, writers: &[&str]) -> Option<Vec<String>> {
         let stems = self.stems(id, Access::Read);
         if stems.len() != writers.len() {

@@ -80,6 +80,15 @@ impl Layout {
         }
     }
 
+    ///
+    /// ```
+    /// use quorate::recipes::layout::semaphore::{Kind, Layout};
+    ///
+    /// let kazoo = Layout::of::<&str>(b"3", &[]);
+    /// assert!(kazoo.permits(Kind::Kazoo).is_ok());
+    /// assert_eq!(kazoo.permits(Kind::Curator).unwrap_err().found, Kind::Kazoo);
+    /// ```
+    ///
     /// # Errors
     /// The path already holds the other layout.
     pub fn permits(self, wanted: Kind) -> Result<(), ForeignLayout> {
@@ -93,6 +102,13 @@ impl Layout {
 
 impl Kind {
     /// Path of the entry lock. Its nodes are named as [`lock`](super::lock) says.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::semaphore::Kind;
+    ///
+    /// assert_eq!(Kind::Curator.entry_lock("/s"), "/s/locks");
+    /// assert_eq!(Kind::Kazoo.entry_lock("/s"), "/s-__lock__");
+    /// ```
     pub fn entry_lock(self, path: &str) -> String {
         match self {
             Self::Curator => format!("{path}/{LOCKS}"),
@@ -101,6 +117,14 @@ impl Kind {
     }
 
     /// Path of the node whose children are the leases.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::semaphore::{Kind, LEASES, LOCKS};
+    ///
+    /// assert_eq!(Kind::Curator.leases("/s"), format!("/s/{LEASES}"));
+    /// assert_eq!(Kind::Curator.entry_lock("/s"), format!("/s/{LOCKS}"));
+    /// assert_eq!(Kind::Kazoo.leases("/s"), "/s");
+    /// ```
     pub fn leases(self, path: &str) -> String {
         match self {
             Self::Curator => format!("{path}/{LEASES}"),
@@ -109,6 +133,13 @@ impl Kind {
     }
 
     /// Name of a lease; sequential for Curator, complete for kazoo.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::{protected::Id, semaphore::{Kind, lease_number}};
+    ///
+    /// assert_eq!(Kind::Kazoo.lease(Id(7)), Id(7).hex());
+    /// assert!(lease_number(&format!("{}0000000001", Kind::Curator.lease(Id(7)))).is_some());
+    /// ```
     pub fn lease(self, id: Id) -> String {
         match self {
             Self::Curator => id.prefix(Style::Curator) + LEASE,
@@ -116,7 +147,14 @@ impl Kind {
         }
     }
 
-    /// How many of the children are leases. Curator and kazoo count every child.
+    /// How many of the children are leases. Curator and kazoo themselves count every child.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::semaphore::Kind;
+    ///
+    /// let names = ["_c_00000000-0000-0000-0000-000000000007-lease-0000000001", "foreign"];
+    /// assert_eq!(Kind::Curator.count(&names), 1);
+    /// ```
     pub fn count<S: AsRef<str>>(self, children: &[S]) -> usize {
         let names = children.iter().map(AsRef::as_ref);
         match self {

@@ -31,6 +31,13 @@ pub struct Sequence(pub i32);
 
 impl Sequence {
     /// Reads a complete suffix, exactly as the server prints it; anything else is `None`.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::sequence::Sequence;
+    ///
+    /// assert_eq!(Sequence::parse("0000000012"), Some(Sequence(12)));
+    /// assert_eq!(Sequence::parse("12"), None);
+    /// ```
     pub fn parse(suffix: &str) -> Option<Self> {
         let negative = suffix.strip_prefix('-');
         let digits = negative.unwrap_or(suffix);
@@ -48,16 +55,35 @@ impl Sequence {
     }
 
     /// Whether the number says when its node was created. The last one, and those behind it, are given out more than once.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::sequence::Sequence;
+    ///
+    /// assert!(Sequence(12).orders() && !Sequence(i32::MAX).orders());
+    /// ```
     pub fn orders(self) -> bool {
         (0..i32::MAX).contains(&self.0)
     }
 
     /// Whether this number was given out before `other`.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::sequence::Sequence;
+    ///
+    /// assert!(Sequence(9).is_before(Sequence(10)) && !Sequence(10).is_before(Sequence(10)));
+    /// ```
     pub fn is_before(self, other: Self) -> bool {
         other.distance_from(self) > 0
     }
 
     /// Creates between `earlier` and this number; negative if `earlier` is the later one.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::sequence::Sequence;
+    ///
+    /// assert_eq!(Sequence(10).distance_from(Sequence(7)), 3);
+    /// assert_eq!(Sequence(7).distance_from(Sequence(10)), -3);
+    /// ```
     pub fn distance_from(self, earlier: Self) -> i32 {
         self.0.wrapping_sub(earlier.0)
     }

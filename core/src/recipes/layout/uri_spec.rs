@@ -60,6 +60,14 @@ pub struct UnmatchedBrace {
 impl UriSpec {
     /// Reads the form with braces. Blanks around a variable's name are dropped.
     ///
+    /// ```
+    /// use quorate::recipes::layout::uri_spec::UriSpec;
+    ///
+    /// let spec = UriSpec::parse("http://{ address }/status").unwrap();
+    /// assert_eq!(spec.parts[1].value, "address");
+    /// assert_eq!(UriSpec::parse("http://}").unwrap_err().at, 7);
+    /// ```
+    ///
     /// # Errors
     /// A brace inside braces, or one without its partner.
     pub fn parse(text: &str) -> Result<Self, UnmatchedBrace> {
@@ -87,6 +95,17 @@ impl UriSpec {
     }
 
     /// Fills in the variables: those of `own` first, then those of the instance.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::{discovery::ServiceInstance, uri_spec::UriSpec};
+    /// use std::collections::BTreeMap;
+    ///
+    /// let mut instance = ServiceInstance::new("web", "i-1");
+    /// (instance.address, instance.port) = (Some("10.0.0.1".into()), Some(8080));
+    /// let spec = UriSpec::parse("http://{address}:{port}/{page}").unwrap();
+    /// let own = BTreeMap::from([("page".to_owned(), "status".to_owned())]);
+    /// assert_eq!(spec.build(Some(&instance), &own), "http://10.0.0.1:8080/status");
+    /// ```
     pub fn build(
         &self,
         instance: Option<&ServiceInstance>,

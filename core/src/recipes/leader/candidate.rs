@@ -39,12 +39,41 @@ impl Candidate {
     }
 
     /// Where it stands.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{latch::LeaderLatch, leader::Standing};
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader");
+    /// let (first, second) = (latch.join(), latch.join());
+    /// first.leads().await?;
+    /// assert!(first.standing().is_leading());
+    /// assert!(matches!(second.standing(), Standing::Waiting));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing.get()
     }
 
     /// The standing as a stream: the present one first. One that is read slowly skips what is outdated.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{latch::LeaderLatch, leader::Standing};
+    ///
+    /// let candidate = LeaderLatch::new(&client, "/leader").join();
+    /// let changes = candidate.changes();
+    /// candidate.leads().await?;
+    /// candidate.leave().await?;
+    /// let end = changes.until(|standing| matches!(standing, Standing::Ended(None))).await;
+    /// assert!(end.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn changes(&self) -> Live<Standing> {
         self.standing.clone()
@@ -57,6 +86,21 @@ impl Candidate {
     }
 
     /// Waits until it leads. The future stands alone: it can be given to another task, and ends when the candidate leaves.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader");
+    /// let first = latch.join();
+    /// let token = first.leads().await?.token();
+    /// let second = latch.join();
+    /// first.leave().await?;
+    /// assert!(second.leads().await?.token() > token);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When it takes part no more: it left, the client is closed, or the server refuses.
@@ -75,6 +119,20 @@ impl Candidate {
     }
 
     /// Leaves. Returns when its node is gone, or when the session is, which removes it too.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader");
+    /// let candidate = latch.join();
+    /// candidate.leads().await?;
+    /// candidate.leave().await?;
+    /// assert!(latch.participants().await?.is_empty());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses to delete the node.

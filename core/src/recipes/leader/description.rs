@@ -20,6 +20,19 @@ macro_rules! description {
 
             /// Watches who leads, without taking part.
             ///
+            /// ```
+            /// # quorate::client::blocking::wait(async {
+            /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+            /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+            /// // A latch here; so do all elections.
+            /// let latch = quorate::recipes::latch::LeaderLatch::new(&client, "/leader").id("host-1");
+            /// let observer = latch.observe().await?;
+            /// let candidate = latch.join();
+            /// assert_eq!(observer.newer_than(0).await.unwrap().data, b"host-1");
+            /// # drop(candidate);
+            /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+            /// ```
+            ///
             /// # Errors
             /// When the server refuses the first look.
             pub async fn observe(
@@ -30,6 +43,19 @@ macro_rules! description {
 
             /// Everybody who takes part, in the order of succession. The first leads by convention only: it may not know yet, or not be
             /// able to.
+            ///
+            /// ```
+            /// # quorate::client::blocking::wait(async {
+            /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+            /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+            /// // A latch here; so do all elections.
+            /// let latch = quorate::recipes::latch::LeaderLatch::new(&client, "/leader").id("host-1");
+            /// let candidate = latch.join();
+            /// let leadership = candidate.leads().await?;
+            /// let participants = latch.participants().await?;
+            /// assert_eq!((participants.len(), participants[0].token), (1, leadership.token()));
+            /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+            /// ```
             ///
             /// # Errors
             /// When the server refuses.

@@ -139,6 +139,21 @@ impl Leadership {
 
     /// Whether the term goes on, as far as this side can know. Right at once, also after a pause of the whole process; it costs
     /// no request.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let candidate = LeaderLatch::new(&client, "/leader").join();
+    /// let leadership = candidate.leads().await?;
+    /// assert!(leadership.holds() && leadership.token() > 0);
+    /// assert!(leadership.path().starts_with("/leader/") && leadership.client().shares_session(&client));
+    /// client.close().await?;
+    /// assert!(!leadership.holds());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn holds(&self) -> bool {
         let connected = || self.client.state() == State::Connected;
@@ -149,6 +164,19 @@ impl Leadership {
 
     /// Waits until the term is over, no later than the session timeout by the local clock after the last contact. The future
     /// stands alone.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let candidate = LeaderLatch::new(&client, "/leader").join();
+    /// let lost = candidate.leads().await?.lost();
+    /// candidate.leave().await?;
+    /// lost.await;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
         let (over, ended) = (self.over.clone(), self.lifetime.ended());
         async move {
@@ -158,6 +186,20 @@ impl Leadership {
 
     /// A transaction that happens only while the leader leads: its first part checks the node, or both nodes where there are two, and it is never
     /// carried out under a later session of the same client, when a node of the same name may be another's.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let candidate = LeaderLatch::new(&client, "/leader").join();
+    /// let leadership = candidate.leads().await?;
+    /// leadership.guarded().set("/", b"1", None).commit().await?;
+    /// candidate.leave().await?;
+    /// assert!(leadership.guarded().set("/", b"2", None).commit().await.is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn guarded(&self) -> Transaction {
         self.client.multi().under(&self.lifetime).check_all(self.guards.iter().cloned())
     }

@@ -66,18 +66,66 @@ impl Observer {
     }
 
     /// Who leads, as far as is known: during a suspension, and for a moment after a change, it may be another by now.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader").id("host-1");
+    /// let observer = latch.observe().await?;
+    /// assert_eq!(observer.leader(), None);
+    /// let candidate = latch.join();
+    /// let leader = observer.newer_than(0).await.unwrap();
+    /// assert_eq!(observer.leader(), Some(leader));
+    /// # drop(candidate);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn leader(&self) -> Option<Leader> {
         self.leader.get()
     }
 
     /// The leader as a stream: the present one first. It ends with the client.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader").id("host-1");
+    /// let observer = latch.observe().await?;
+    /// let candidate = latch.join();
+    /// candidate.leads().await?;
+    /// candidate.leave().await?;
+    /// assert!(observer.changes().until(|leader| leader.is_none()).await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn changes(&self) -> Live<Option<Leader>> {
         self.leader.clone()
     }
 
     /// Waits until somebody leads with a greater token than `token`. `None` when the client has ended.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::latch::LeaderLatch;
+    ///
+    /// let latch = LeaderLatch::new(&client, "/leader");
+    /// let observer = latch.observe().await?;
+    /// let first = latch.join();
+    /// let second = latch.join();
+    /// let leader = observer.newer_than(0).await.unwrap();
+    /// first.leave().await?;
+    /// assert!(observer.newer_than(leader.token).await.unwrap().path != leader.path);
+    /// # drop(second);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn newer_than(&self, token: i64) -> Option<Leader> {
         let newer = |leader: &Option<Leader>| leader.as_ref().is_some_and(|it| it.token > token);
         self.leader.until(newer).await.flatten()

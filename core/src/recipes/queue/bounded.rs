@@ -47,6 +47,21 @@ impl BoundedQueue {
 
     /// Waits for room and puts an item at the end.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let jobs = WorkQueue::new(&client, "/jobs", Layout::Simple).bounded(2);
+    /// jobs.put(b"one").await?;
+    /// jobs.put(b"two").await?;
+    /// // A third one would wait for this.
+    /// jobs.queue().take().await?;
+    /// jobs.put(b"three").await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`put_in`](Self::put_in).
     pub async fn put(&self, data: &[u8]) -> Result<()> {
@@ -54,6 +69,19 @@ impl BoundedQueue {
     }
 
     /// Waits for room and puts an item where its order says. Cancel by dropping the future: then the item may be there or not.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, Order, WorkQueue};
+    ///
+    /// let jobs = WorkQueue::new(&client, "/jobs", Layout::Priority).bounded(2);
+    /// jobs.put_in(Order::Priority(5), &[b"later"]).await?;
+    /// jobs.put_in(Order::Priority(1), &[b"sooner"]).await?;
+    /// assert_eq!(jobs.queue().take().await?.data(), b"sooner");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// The outcome is unknown when an answer was lost and others have put something since.
@@ -72,6 +100,18 @@ impl BoundedQueue {
     }
 
     /// Puts an item at the end if there is room.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let jobs = WorkQueue::new(&client, "/jobs", Layout::Simple).bounded(1);
+    /// assert!(jobs.try_put(b"one").await?);
+    /// assert!(!jobs.try_put(b"two").await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`put_in`](Self::put_in).

@@ -110,6 +110,21 @@ impl Holding {
     }
 
     /// The item.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"hello").await?;
+    /// let work = queue.hold().await?;
+    /// assert_eq!(work.item().data(), work.data());
+    /// // The mark is younger than the item.
+    /// assert!(work.token() > work.item().stat.czxid);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn item(&self) -> &Item {
         &self.item
@@ -128,17 +143,58 @@ impl Holding {
     }
 
     /// Waits until the item is not held any more, no later than the session timeout by the local clock after the last contact.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::{kit::Loss, queue::{Layout, WorkQueue}};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"hello").await?;
+    /// let work = queue.hold().await?;
+    /// let lost = work.lost();
+    /// client.close().await?;
+    /// assert_eq!(lost.await, Loss::Session);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
         kit::lost(self.mark.client.clone(), self.mark.lifetime.clone(), self.mark.path.clone())
     }
 
     /// A transaction that happens only while the item is held.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"hello").await?;
+    /// let work = queue.hold().await?;
+    /// work.guarded().set("/", b"half done", None).commit().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub fn guarded(&self) -> Transaction {
         let multi = self.store.client.multi().under(&self.mark.lifetime);
         multi.check(&*self.mark.path, Some(0))
     }
 
     /// The work is done: removes item and mark.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"hello").await?;
+    /// queue.hold().await?.complete().await?;
+    /// assert!(queue.is_empty().await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`complete_with`](Self::complete_with).
@@ -148,6 +204,22 @@ impl Holding {
 
     /// Removes item and mark together with more writes: all happen, or none. What is written here is written **exactly once** for
     /// the item. The closure may be called again after a lost connection.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::CreateMode;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"hello").await?;
+    /// let work = queue.hold().await?;
+    /// // The result is there if, and only if, the item is gone.
+    /// work.complete_with(|more| more.create("/sent", b"", CreateMode::Persistent)).await?;
+    /// assert!(queue.is_empty().await? && client.exists("/sent").await?.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `SessionExpired` or `NoNode` when the item is not held any more: somebody else has it, or will get it, and nothing was written
@@ -204,6 +276,21 @@ impl Holding {
 
     /// Gives the item back, to its old place: somebody gets it next.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"one").await?;
+    /// queue.put(b"two").await?;
+    /// queue.hold().await?.release().await?;
+    /// // Back at its old place.
+    /// assert_eq!(queue.hold().await?.data(), b"one");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn release(mut self) -> Result<()> {
@@ -211,6 +298,20 @@ impl Holding {
     }
 
     /// Puts the item to the end of its kind, as Curator's error mode `REQUEUE` does, and gives it up.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"one").await?;
+    /// queue.put(b"two").await?;
+    /// queue.hold().await?.requeue().await?;
+    /// assert_eq!(queue.hold().await?.data(), b"two");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`complete_with`](Self::complete_with).

@@ -108,6 +108,21 @@ impl WorkQueue {
     }
 
     /// With marks in this directory: Curator's `lockPath`. All consumers must have the same one.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator).lock_path("/mail-in-work");
+    /// queue.put(b"hello").await?;
+    /// let work = queue.hold().await?;
+    /// assert_eq!(client.children("/mail-in-work").await?.0.len(), 1);
+    /// assert_eq!((queue.path(), queue.client().root()), ("/mail", ""));
+    /// # drop(work);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn lock_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.store.marks);
@@ -115,6 +130,19 @@ impl WorkQueue {
     }
 
     /// Puts an item at the end; in a layout with priorities at the default one (0, kazoo's 100), in the delay queue due at once.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Simple);
+    /// queue.put(b"first").await?;
+    /// queue.put(b"second").await?;
+    /// assert_eq!(queue.take().await?.data(), b"first");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When an answer is lost, the item may be there or not ([`outcome_unknown`](crate::client::Error::outcome_unknown)), and it is not
@@ -124,6 +152,22 @@ impl WorkQueue {
     }
 
     /// Puts an item where its order says.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    /// use quorate::recipes::queue::{Layout, Order, WorkQueue};
+    /// use std::time::Duration;
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Delay);
+    /// queue.put_in(Order::After(Duration::from_secs(3600)), &[b"in an hour"]).await?;
+    /// assert!(queue.try_take().await?.is_none());
+    /// let wrong = queue.put_in(Order::Priority(1), &[b"urgent"]).await.unwrap_err();
+    /// assert_eq!(wrong.code(), ErrorCode::BadArguments);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`put`](Self::put); `BadArguments` when the layout has no such order.
@@ -135,6 +179,19 @@ impl WorkQueue {
     /// Puts an item exactly once: a receipt, an ephemeral node in `<directory of the items>-receipts`, is created with it and tells after a lost
     /// answer whether it is there. It costs a second transaction, which removes the receipt in the background.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, Order, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// // Over any number of lost connections, as long as the session lives.
+    /// queue.put_once(Order::End, &[b"hello"]).await?;
+    /// assert_eq!(queue.len().await?, 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`put`](Self::put), but the outcome is unknown only when the session is lost meanwhile.
     pub async fn put_once(&self, order: Order<'_>, items: &[&[u8]]) -> Result<()> {
@@ -144,6 +201,21 @@ impl WorkQueue {
 
     /// Waits for an item and removes it: **at most once**. Whoever takes it and dies has lost it; so has whoever drops the future while
     /// the removal is on its way.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Simple);
+    /// let put = queue.put(b"hello");
+    /// put.await?;
+    /// let item = queue.take().await?;
+    /// assert_eq!(item.data(), b"hello");
+    /// assert!(queue.is_empty().await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the answer to the removal is lost and the item is gone, this consumer or another has removed it: the outcome is unknown.
@@ -164,6 +236,19 @@ impl WorkQueue {
 
     /// Takes an item if there is one.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Simple);
+    /// assert!(queue.try_take().await?.is_none());
+    /// queue.put(b"hello").await?;
+    /// assert_eq!(queue.try_take().await?.unwrap().data(), b"hello");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`take`](Self::take).
     pub async fn try_take(&self) -> Result<Option<Item>> {
@@ -172,6 +257,22 @@ impl WorkQueue {
 
     /// Waits for an item and marks it as this client's: **at least once**. Until it is completed or released nobody else gets it; if the
     /// session ends before, somebody does. Cancel by dropping the future.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"hello").await?;
+    /// let work = queue.hold().await?;
+    /// // It is there until it is completed, and nobody else gets it.
+    /// assert_eq!((queue.len().await?, queue.try_hold().await?.is_none()), (1, true));
+    /// work.complete().await?;
+    /// assert!(queue.is_empty().await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the client is closed, or the server refuses.
@@ -190,6 +291,19 @@ impl WorkQueue {
 
     /// Holds an item if there is one that nobody holds.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// assert!(queue.try_hold().await?.is_none());
+    /// queue.put(b"hello").await?;
+    /// queue.try_hold().await?.unwrap().complete().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`hold`](Self::hold).
     pub async fn try_hold(&self) -> Result<Option<Holding>> {
@@ -198,6 +312,19 @@ impl WorkQueue {
 
     /// Removes the items with this id, but not those that somebody holds. Answers how many were removed. Only in the layout [`Layout::Id`];
     /// in others there is none.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, Order, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Id);
+    /// queue.put_in(Order::Id("order-7"), &[b"pack it"]).await?;
+    /// assert_eq!(queue.remove("order-7").await?, 1);
+    /// assert_eq!(queue.remove("order-7").await?, 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -215,6 +342,21 @@ impl WorkQueue {
 
     /// How many items there are, held ones included.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// queue.put(b"one").await?;
+    /// queue.put(b"two").await?;
+    /// let held = queue.hold().await?;
+    /// assert_eq!(queue.len().await?, 2);
+    /// # drop(held);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn len(&self) -> Result<usize> {
@@ -230,6 +372,19 @@ impl WorkQueue {
 
     /// Whether there is none.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Curator);
+    /// assert!(queue.is_empty().await?);
+    /// queue.put(b"one").await?;
+    /// assert!(!queue.is_empty().await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// When the server refuses.
     pub async fn is_empty(&self) -> Result<bool> {
@@ -237,6 +392,21 @@ impl WorkQueue {
     }
 
     /// Reads the items without removing any, next one first.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let queue = WorkQueue::new(&client, "/mail", Layout::Simple);
+    /// queue.put(b"one").await?;
+    /// queue.put(b"two").await?;
+    /// let items = queue.peek_all().await?;
+    /// assert_eq!(items.iter().map(|item| item.data()).collect::<Vec<_>>(), [b"one", b"two"]);
+    /// assert_eq!(queue.len().await?, 2);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the server refuses.
@@ -255,6 +425,18 @@ impl WorkQueue {
     }
 
     /// The same queue with at most `limit` items; see [`BoundedQueue`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, WorkQueue};
+    ///
+    /// let jobs = WorkQueue::new(&client, "/jobs", Layout::Simple).bounded(1);
+    /// assert!(jobs.try_put(b"one").await? && !jobs.try_put(b"two").await?);
+    /// assert_eq!(jobs.queue().layout(), Layout::Simple);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub const fn bounded(self, limit: usize) -> BoundedQueue {
         BoundedQueue::new(self, limit)

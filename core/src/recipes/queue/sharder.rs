@@ -97,6 +97,25 @@ impl ShardedQueue {
     }
 
     /// Chooses the leader at this path: Curator's `leaderPath`. It must not lie below the queues'.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    /// use std::time::Duration;
+    ///
+    /// let mail = ShardedQueue::new(&client, "/mail", Layout::Curator)
+    ///     .leader_path("/mail-chief")
+    ///     .lock_path("/mail-in-work")
+    ///     .threshold(1_000)
+    ///     .max_queues(4)
+    ///     .interval(Duration::from_secs(5));
+    /// let sharder = mail.start().await?;
+    /// assert_eq!(sharder.queues().len(), 1);
+    /// sharder.stop().await;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn leader_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.leader_path);
@@ -132,6 +151,19 @@ impl ShardedQueue {
     }
 
     /// Takes part from now on. The first one who comes makes the first queue.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// // The first one who comes makes the first queue.
+    /// assert_eq!(client.children("/mail").await?.0.len(), 1);
+    /// sharder.stop().await;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When the session ends meanwhile, or the server refuses.
@@ -227,6 +259,18 @@ impl ShardedQueue {
 
 impl QueueSharder {
     /// One of the queues that are to be put into: of all, if every one is full. Ask anew for each item.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// sharder.queue().put(b"hello").await?;
+    /// assert_eq!(sharder.queues()[0].len().await?, 1);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn queue(&self) -> WorkQueue {
         let shards = self.shards.get();
@@ -248,6 +292,18 @@ impl QueueSharder {
 
     /// Puts an item into one of the queues.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// sharder.put(b"hello").await?;
+    /// assert_eq!(sharder.take().await?.data(), b"hello");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`WorkQueue::put`].
     pub async fn put(&self, data: &[u8]) -> Result<()> {
@@ -256,6 +312,20 @@ impl QueueSharder {
 
     /// Puts an item into one of the queues, where its order says.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, Order, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Priority).start().await?;
+    /// sharder.put_in(Order::Priority(5), &[b"later"]).await?;
+    /// sharder.put_in(Order::Priority(1), &[b"sooner"]).await?;
+    /// // In order within a queue; here there is one.
+    /// assert_eq!(sharder.take().await?.data(), b"sooner");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`WorkQueue::put_in`].
     pub async fn put_in(&self, order: Order<'_>, items: &[&[u8]]) -> Result<()> {
@@ -263,6 +333,19 @@ impl QueueSharder {
     }
 
     /// Waits for an item in any of the queues and removes it: **at most once**, as [`WorkQueue::take`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// sharder.put(b"hello").await?;
+    /// assert_eq!(sharder.take().await?.data(), b"hello");
+    /// assert!(sharder.try_take().await?.is_none());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`WorkQueue::take`].
@@ -284,6 +367,19 @@ impl QueueSharder {
 
     /// Takes an item if there is one in any of the queues.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// assert!(sharder.try_take().await?.is_none());
+    /// sharder.put(b"hello").await?;
+    /// assert_eq!(sharder.try_take().await?.unwrap().data(), b"hello");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`WorkQueue::take`].
     pub async fn try_take(&self) -> Result<Option<Item>> {
@@ -291,6 +387,20 @@ impl QueueSharder {
     }
 
     /// Waits for an item in any of the queues and marks it: **at least once**, as [`WorkQueue::hold`].
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// sharder.put(b"hello").await?;
+    /// let work = sharder.hold().await?;
+    /// assert!(work.is_held() && sharder.try_hold().await?.is_none());
+    /// work.complete().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As for [`WorkQueue::hold`].
@@ -310,6 +420,19 @@ impl QueueSharder {
 
     /// Holds an item if there is one in any of the queues that nobody holds.
     ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let sharder = ShardedQueue::new(&client, "/mail", Layout::Curator).start().await?;
+    /// assert!(sharder.try_hold().await?.is_none());
+    /// sharder.put(b"hello").await?;
+    /// sharder.try_hold().await?.unwrap().complete().await?;
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As for [`WorkQueue::hold`].
     pub async fn try_hold(&self) -> Result<Option<Holding>> {
@@ -317,6 +440,21 @@ impl QueueSharder {
     }
 
     /// Takes part no more. The queues and their items stay.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::queue::{Layout, ShardedQueue};
+    ///
+    /// let mail = ShardedQueue::new(&client, "/mail", Layout::Curator);
+    /// let sharder = mail.start().await?;
+    /// sharder.put(b"hello").await?;
+    /// sharder.stop().await;
+    /// // The items stay.
+    /// assert_eq!(mail.start().await?.take().await?.data(), b"hello");
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     pub async fn stop(self) {
         self.companion.finish().await;
     }

@@ -42,7 +42,22 @@ impl Subscription {
         self.0.current()
     }
 
-    /// Waits for a configuration newer than the one this has last returned. Nothing is lost when the future is dropped.
+    /// Waits for a configuration newer than the one this has last returned, at first than the one that was there at the subscription.
+    /// Nothing is lost when the future is dropped.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::staged::StagedConfig;
+    ///
+    /// let config = StagedConfig::new(&client, "/config");
+    /// let mut copy = config.subscribe().await?;
+    /// config.publish([("host", "db1")]).await?;
+    /// let snapshot = copy.changed().await?.unwrap();
+    /// assert_eq!(snapshot.text("host"), Some("db1"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// When no news will come any more: the client is closed, or the server refuses. The copy stays.

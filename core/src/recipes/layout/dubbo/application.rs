@@ -25,6 +25,15 @@ use crate::recipes::layout::discovery::{Payload, ServiceInstance};
 /// let shop = instance("shop", "10.0.0.1", 20880, &given, 0);
 /// assert_eq!(metadata(&shop), given);
 /// ```
+///
+/// ```
+/// use quorate::recipes::layout::discovery::Payload;
+/// use quorate::recipes::layout::dubbo::application::{BASE, PAYLOAD_CLASS, instance};
+///
+/// let shop = instance("shop", "10.0.0.1", 20880, &Default::default(), 0);
+/// assert!(matches!(shop.payload, Payload::Object { class: Some(class), .. } if class == PAYLOAD_CLASS));
+/// assert_eq!(format!("{BASE}/{}/{}", shop.name, shop.id), "/services/shop/10.0.0.1:20880");
+/// ```
 pub fn instance(
     application: &str,
     host: &str,

@@ -9,6 +9,13 @@ use super::codec;
 use super::url::Url;
 
 /// The categories below an interface, in the order in which `*` names them.
+///
+/// ```
+/// use quorate::recipes::layout::dubbo::registry::{CATEGORIES, CONFIGURATORS, CONSUMERS, PROVIDERS, ROUTERS};
+///
+/// assert_eq!(CATEGORIES, [PROVIDERS, CONSUMERS, ROUTERS, CONFIGURATORS]);
+/// assert_eq!((PROVIDERS, CONSUMERS), ("providers", "consumers"));
+/// ```
 pub const CATEGORIES: [&str; 4] = [PROVIDERS, CONSUMERS, ROUTERS, CONFIGURATORS];
 /// Category of providers, the default.
 pub const PROVIDERS: &str = "providers";

@@ -65,6 +65,14 @@ impl Url {
     /// Reads the plain form, every part of which may be missing. What follows `#` in the part
     /// before the parameters is ignored.
     ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let url = Url::parse("consumer://10.0.0.2/org.shop.Orders").unwrap();
+    /// assert_eq!((url.protocol.as_deref(), url.port), (Some("consumer"), 0));
+    /// assert_eq!(url.to_string(), "consumer://10.0.0.2/org.shop.Orders");
+    /// ```
+    ///
     /// # Errors
     /// See [`UrlError`].
     pub fn parse(text: &str) -> Result<Self, UrlError> {
@@ -84,6 +92,13 @@ impl Url {
 
     /// Reads the name of a node.
     ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let url = Url::from_node_name("dubbo%3A%2F%2F10.0.0.1%3A20880%2Forg.shop.Orders").unwrap();
+    /// assert_eq!(url.path.as_deref(), Some("org.shop.Orders"));
+    /// ```
+    ///
     /// # Errors
     /// See [`UrlError`].
     pub fn from_node_name(name: &str) -> Result<Self, UrlError> {
@@ -91,21 +106,49 @@ impl Url {
     }
 
     /// The name of the node that holds this URL: all of it, encoded.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap();
+    /// assert_eq!(url.to_node_name(), "dubbo%3A%2F%2F10.0.0.1%3A20880%2Forg.shop.Orders");
+    /// ```
     pub fn to_node_name(&self) -> String {
         codec::encode(&self.to_string())
     }
 
     /// A parameter that is present, and not empty.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let url = Url::parse("dubbo://10.0.0.1/x?version=1&group=").unwrap();
+    /// assert_eq!((url.parameter("version"), url.parameter("group")), (Some("1"), None));
+    /// ```
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A truth value: `true` in any case of letters, or the default if missing or empty.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let url = Url::parse("dubbo://10.0.0.1/x?dynamic=FALSE&enabled=True").unwrap();
+    /// assert!(!url.flag("dynamic", true) && url.flag("enabled", false) && url.flag("check", true));
+    /// ```
     pub fn flag(&self, name: &str, default: bool) -> bool {
         self.parameter(name).map_or(default, |value| value.eq_ignore_ascii_case("true"))
     }
 
     /// The same URL with one parameter more, or changed.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let url = Url::parse("dubbo://10.0.0.1/x?version=1").unwrap().with_parameter("version", "2");
+    /// assert_eq!(url.to_string(), "dubbo://10.0.0.1/x?version=2");
+    /// ```
     #[must_use]
     pub fn with_parameter(mut self, name: &str, value: &str) -> Self {
         self.parameters.insert(name.to_owned(), value.to_owned());
@@ -113,11 +156,26 @@ impl Url {
     }
 
     /// The service's interface: the parameter `interface`, or else the path.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let by_path = Url::parse("dubbo://10.0.0.1/org.shop.Orders").unwrap();
+    /// let by_parameter = Url::parse("dubbo://10.0.0.1/o?interface=org.shop.Orders").unwrap();
+    /// assert_eq!(by_path.interface(), by_parameter.interface());
+    /// ```
     pub fn interface(&self) -> Option<&str> {
         self.parameter("interface").or(self.path.as_deref())
     }
 
     /// `host:port`, or the host alone.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// assert_eq!(Url::parse("dubbo://10.0.0.1:20880/x").unwrap().address(), "10.0.0.1:20880");
+    /// assert_eq!(Url::parse("dubbo://10.0.0.1/x").unwrap().address(), "10.0.0.1");
+    /// ```
     pub fn address(&self) -> String {
         let host = self.host.as_deref().unwrap_or_default();
         if self.port == 0 { host.to_owned() } else { format!("{host}:{}", self.port) }
@@ -125,6 +183,13 @@ impl Url {
 
     /// A registry's servers: the address and those of the parameter `backup`, joined by commas,
     /// which is the connection string of a ZooKeeper client.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// let registry = Url::parse("zookeeper://zoo1:2181?backup=zoo2:2181,zoo3:2181").unwrap();
+    /// assert_eq!(registry.servers(), "zoo1:2181,zoo2:2181,zoo3:2181");
+    /// ```
     pub fn servers(&self) -> String {
         let backups = self.parameter("backup").unwrap_or_default().split(',');
         let backups = backups.map(str::trim).filter(|backup| !backup.is_empty());
@@ -132,6 +197,13 @@ impl Url {
     }
 
     /// The root of a registry: the parameter `group`, `/dubbo` by default.
+    ///
+    /// ```
+    /// use quorate::recipes::layout::dubbo::Url;
+    ///
+    /// assert_eq!(Url::parse("zookeeper://zoo1:2181").unwrap().root(), "/dubbo");
+    /// assert_eq!(Url::parse("zookeeper://zoo1:2181?group=shop").unwrap().root(), "/shop");
+    /// ```
     pub fn root(&self) -> String {
         let group = self.parameter("group").unwrap_or("dubbo");
         if group.starts_with('/') { group.to_owned() } else { format!("/{group}") }
