@@ -16,7 +16,7 @@ pub(super) struct Looking {
     pub(super) received: BTreeMap<i64, Ballot>,
     /// The last word of each voter that follows or leads, of whatever round.
     pub(super) elsewhere: BTreeMap<i64, Ballot>,
-    /// The voters that were told the proposal because theirs is worse, since it was last told to all.
+    /// The observers that were told the proposal since it was last told to all.
     pub(super) told: BTreeSet<i64>,
     /// When the vote is repeated, ms.
     pub(super) repeat_at: i64,
@@ -55,6 +55,10 @@ impl Election {
 
     /// Takes a word of a voter into account.
     pub(super) fn count(&mut self, now: i64, from: i64, ballot: Ballot) {
+        if let (ServerState::Looking, Phase::Looking(looking)) = (ballot.state, &mut self.phase) {
+            // Whatever leader it had, it has none now.
+            looking.elsewhere.remove(&from);
+        }
         if !self.quorums.is_voter(ballot.vote.leader) {
             return;
         }
@@ -148,7 +152,8 @@ impl Election {
         };
         let backs = |sid| looking.received.get(&sid).is_some_and(backs);
         if self.quorums.is_quorum(backs) {
-            let ripe_at = now.saturating_add(self.options.finalize_wait);
+            let grace = if own.vote.leader == self.me { 0 } else { GRACE };
+            let ripe_at = now.saturating_add(self.options.finalize_wait).saturating_add(grace);
             looking.ripe_at = looking.ripe_at.or(Some(ripe_at));
         } else {
             looking.ripe_at = None;
@@ -188,6 +193,9 @@ impl Election {
         looking.received.iter().filter_map(backs).collect()
     }
 }
+
+/// How much longer than the leader itself its voters wait, ms: they would find its port closed.
+const GRACE: i64 = 50;
 
 /// No process gets to a later round. One that is said to be there would be the last one of the whole ensemble.
 pub(super) const LAST_ROUND: i64 = 1 << 62;

@@ -5,7 +5,7 @@
 //! the servers that look for a leader. Source: `org.apache.zookeeper.server.quorum.FastLeaderElection`, and what is known of its faults.
 //!
 //! **Architecture Invariant:** nothing here is needed for safety. Whoever is elected must still be accepted by a quorum in the discovery that
-//! follows, which no server joins under an epoch that it has left behind, and in which a leader steps back when a member of its quorum has
+//! follows, which no server joins under an epoch that it has left behind, and in which a leader does not count servers that have
 //! seen more than itself. A wrong result of an election, from stale, lost or forged notifications, costs time and nothing else.
 //!
 //! **Architecture Invariant:** memory is bounded by the configuration: only what voters say about voters is kept, the last word of
@@ -22,7 +22,8 @@
 //!   process has died). What is heard is no better than the proposal, which is the best of all; so the others will come to it,
 //!   if they have not yet. Servers of weight 0 need not be waited for.
 //! * *The others* end at once when the proposed leader says that it leads. It does so unasked as soon as it knows, to all voters; an Apache
-//!   server understands this too, while it collects votes. They never end earlier than that but by the wait: they would only find a closed port.
+//!   server understands this too, while it collects votes. Without that word, as from Apache's, they
+//!   wait a little longer than the leader itself: earlier they would only find a closed port.
 //! * Somebody may be out of reach for the leader and not for its voters. If one of them then votes for a better one in the same round or in
 //!   a later one, so that the rest is no quorum, the leader is told ([`Effect::Withdrawn`]) and need not wait in vain for its followers.
 //!
@@ -31,11 +32,14 @@
 //! # Where it differs from Apache
 //!
 //! * The round (Apache's `logicalclock`) never goes back within a process, also when the configuration changes.
-//! * A server that looks for a leader answers a vote that is worse than its own, not only one of an earlier round. Otherwise a server that loses
-//!   its leader a moment after another would learn the other's vote only when that is repeated, 200 ms later.
+//! * A server that looks for a leader answers the first vote that it hears of another one in a round, unless that is better. Otherwise a server
+//!   that loses its leader a moment after the others would learn their votes only when these are repeated, 200 ms later.
 //! * The pause between repetitions ends at one second, not at 60, unless the options say so. It is not prolonged by what comes in.
 //! * A server without a vote does not repeat the votes of others; it waits until a quorum has a leader, and the leader says so.
-//! * Servers without a vote are answered while they look for a leader; other messages of theirs call for none.
+//! * Servers without a vote are answered while they look for a leader; other messages of theirs call for none. A server that looks for a leader itself
+//!   has no answer for strangers, and one for observers each time it repeats its vote. (An Apache observer and a voter of an earlier round answer each
+//!   other without end.)
+//! * A server that looks for a leader again is no witness any more for the one that it had.
 //! * Configurations are taken from members only, so that a foreign ensemble cannot impose its own.
 
 mod answer;
@@ -324,7 +328,7 @@ impl Election {
         };
         looking.received.retain(known);
         looking.elsewhere.retain(known);
-        looking.told.retain(|&sid| quorums.is_voter(sid));
+        looking.told.clear();
         let proposed = looking.proposal != NO_VOTE;
         if changed || (proposed && !quorums.is_voter(looking.proposal.leader)) {
             self.look(now);

@@ -1,7 +1,7 @@
 //! Who is answered, and with what.
 
 use super::*;
-use ServerState::{Following, Leading, Looking, Observing};
+use ServerState::{Following, Leading, Observing};
 
 const OBSERVER: &str = "server.4=h4:1:2:observer";
 
@@ -70,22 +70,40 @@ fn a_server_that_looks_answers_who_is_behind() {
         // An earlier round.
         (2, looking(better, 0), vec![looking(own, 1)]),
         (2, looking(worse, 0), vec![looking(own, 1)]),
-        // The same round, and a worse vote: it may not know this one.
+        // The same round: it may have begun after the own vote was sent.
         (2, looking(worse, 1), vec![looking(own, 1)]),
-        (2, looking(own, 1), vec![]),
+        (2, looking(own, 1), vec![looking(own, 1)]),
         (2, following(worse, 0), vec![]),
         (2, leading(worse, 1), vec![]),
         (2, ballot(Observing, worse, 1), vec![]),
-        // Servers without a vote.
+        // Observers and strangers.
         (4, looking(NO_VOTE, 1), vec![looking(own, 1)]),
         (4, looking(NO_VOTE, 7), vec![looking(own, 1)]),
-        (9, looking(better, 7), vec![looking(own, 1)]),
-        (9, following(better, 7), vec![]),
         (4, ballot(Observing, better, 7), vec![]),
+        (9, looking(better, 7), vec![]),
+        (9, following(better, 7), vec![]),
     ] {
         let mut election = server(1, 3, OBSERVER);
         assert_eq!(answer(&mut election, from, heard), told, "{from} says {heard:?}");
     }
+    // Each new word is answered once.
+    let mut election = server(1, 3, OBSERVER);
+    for (from, vote, answered) in [
+        (2, worse, true),
+        (2, worse, false),
+        (2, own, false),
+        (2, worse, true),
+        (4, NO_VOTE, true),
+        (4, NO_VOTE, false),
+    ] {
+        assert_eq!(answer(&mut election, from, looking(vote, 1)).len(), usize::from(answered));
+    }
+    election.tick(200);
+    effects(&mut election);
+    assert_eq!(answer(&mut election, 4, looking(NO_VOTE, 1)).len(), 1);
+    // Who has no vote has nothing to say.
+    let mut observer = server(4, 3, OBSERVER);
+    assert_eq!(answer(&mut observer, 2, looking(worse, 0)), []);
 }
 
 #[test]
@@ -109,8 +127,7 @@ fn strangers_are_not_remembered() {
     }
     let Phase::Looking(looking) = &election.phase else { panic!("decided") };
     let kept = [looking.received.len(), looking.elsewhere.len(), looking.told.len()];
-    // Server 2 is a voter, and was told once that this vote is better.
-    assert_eq!((kept, election.unreachable.len()), ([1, 0, 1], 0));
+    assert_eq!((kept, election.unreachable.len()), ([1, 0, 1], 0), "4 is an observer");
     assert_eq!(election.ballot().vote, vote(1, 5, 1));
 }
 
@@ -121,25 +138,44 @@ fn own_notifications_are_ignored() {
     assert_eq!((effects(&mut election), election.round()), (vec![], 1));
 }
 
-/// Whatever two servers think of each other, they stop talking.
+/// Whatever two servers think of each other and of themselves, they stop talking.
 #[test]
 fn nobody_keeps_anybody_talking() {
-    let rules = ["", "group.1=1:2:3\nweight.1=0", "group.1=1:2:3\nweight.2=0"];
-    for (ours, theirs) in rules.iter().flat_map(|&a| rules.map(|b| (a, b))) {
-        let mut ours = Election::new(1, quorums(3, ours), Options::default());
-        let mut theirs = Election::new(2, quorums(3, theirs), Options::default());
-        ours.start(0, history(5, 1));
-        theirs.start(0, history(5, 1));
+    let configs = [
+        membership(3, ""),
+        membership(3, "group.1=1:2:3\nweight.1=0"),
+        membership(3, "group.1=1:2:3\nweight.2=0"),
+        Membership::parse("server.1=a:1:2\nserver.2=b:1:2:observer").unwrap(),
+        Membership::parse("server.2=b:1:2\nserver.1=a:1:2:observer").unwrap(),
+        Membership::parse("server.1=a:1:2").unwrap(),
+        Membership::parse("server.2=b:1:2").unwrap(),
+        Membership::parse("server.3=b:1:2").unwrap(),
+    ];
+    let histories = [history(5, 1), history(5, 2), history(-1, 2), history(-1, 1)];
+    let all = || configs.iter().flat_map(|config| histories.map(|history| (config, history)));
+    for (ours, theirs, rounds) in
+        all().flat_map(|a| all().flat_map(move |b| [1, 2, 3].map(|c| (a, b, c))))
+    {
+        let start = |me, (config, history): (&Membership, History)| {
+            let mut election = Election::new(me, Quorums::new(config.clone()), Options::default());
+            for _ in 0..if me == 1 { 2 } else { rounds } {
+                election.start(0, history);
+            }
+            effects(&mut election);
+            election
+        };
+        let (mut us, mut them) = (start(1, ours), start(2, theirs));
+        let mut to_us = vec![them.ballot()];
         for turn in 0.. {
-            assert!(turn < 20, "they are still talking");
-            let to_them: Vec<_> = sent(&mut ours).into_iter().filter(|&(to, _)| to == 2).collect();
-            let to_us: Vec<_> = sent(&mut theirs).into_iter().filter(|&(to, _)| to == 1).collect();
-            if to_them.is_empty() && to_us.is_empty() {
+            assert!(turn < 20, "they are still talking: {ours:?} {theirs:?} {rounds}");
+            to_us.drain(..).for_each(|ballot| hear(&mut us, 0, 2, ballot));
+            let to_them: Vec<_> = sent(&mut us).into_iter().filter(|&(to, _)| to == 2).collect();
+            to_them.into_iter().for_each(|(_, ballot)| hear(&mut them, 0, 1, ballot));
+            to_us =
+                sent(&mut them).into_iter().filter(|&(to, _)| to == 1).map(|(_, b)| b).collect();
+            if to_us.is_empty() {
                 break;
             }
-            to_them.into_iter().for_each(|(_, ballot)| hear(&mut theirs, 0, 1, ballot));
-            to_us.into_iter().for_each(|(_, ballot)| hear(&mut ours, 0, 2, ballot));
         }
     }
-    assert_eq!(server(1, 3, "").state(), Looking);
 }

@@ -76,6 +76,7 @@ fn two_configurations_must_agree() {
     // A configuration that comes during the wait makes it longer.
     let mut election = server(3, 3, "version=1");
     hear(&mut election, 0, 1, looking(vote(3, 5, 1), 1));
+    effects(&mut election);
     election.see(0, membership(5, "version=2"));
     election.tick(300);
     assert_eq!(election.state(), Looking);
@@ -92,7 +93,7 @@ fn a_new_voter_has_no_vote_of_its_own_before_the_commit() {
     hear(&mut election, 0, 3, looking(vote(3, 5, 1), 1));
     assert_eq!(election.ballot().vote, vote(3, 5, 1), "but it helps others to a quorum");
     hear(&mut election, 0, 1, looking(vote(3, 5, 1), 1));
-    election.tick(200);
+    election.tick(250);
     assert_eq!(decided(&mut election), Some((Following, 3)));
 }
 

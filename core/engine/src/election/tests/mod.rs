@@ -1,9 +1,11 @@
-//! The tables of the election, by what they are about.
+//! The tables of the election, by what they are about, and worlds in which whole ensembles elect.
 
 mod answers;
 mod configs;
 mod ending;
 mod rules;
+mod world;
+mod worlds;
 
 use super::*;
 use quorate_wire::quorum::election::NotificationForm;
