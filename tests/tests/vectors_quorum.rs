@@ -23,11 +23,13 @@ use quorate_wire::quorum::learner::{
     AckEpoch, InformAndActivate, LeaderInfo, LearnerInfo, Request, RevalidateReply,
     RevalidateRequest, SuggestedLeader, touches,
 };
+use quorate_wire::quorum::membership::Membership;
 use quorate_wire::quorum::packet::{Packet, PacketKind, read_limit};
 use quorate_wire::quorum::snap::{self, SnapItem, SnapReader};
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Id, Zxid};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 #[test]
 fn every_packet_between_leader_and_learners_is_read_and_written_back() {
@@ -53,6 +55,29 @@ fn every_election_message_is_read_and_written_back() {
         }
     }
     assert_eq!(frames, 91);
+}
+
+#[test]
+fn every_configuration_is_read_and_written_back() {
+    let mut texts = BTreeSet::new();
+    for ServerConnection { initiator, acceptor, .. } in vectors::server_connections() {
+        configurations(&initiator.frames, &mut texts);
+        configurations(&acceptor.frames, &mut texts);
+    }
+    for text in &texts {
+        assert_eq!(&Membership::parse(text).unwrap().to_string(), text);
+    }
+    assert_eq!(texts.len(), 10);
+}
+
+/// Whatever a notification, a NEWLEADER or a reconfiguration has brought.
+fn configurations(frames: &Value, texts: &mut BTreeSet<String>) {
+    match frames {
+        Value::String(text) if text.starts_with("server.") => _ = texts.insert(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| configurations(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| configurations(field, texts)),
+        _ => {}
+    }
 }
 
 #[test]
