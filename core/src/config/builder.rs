@@ -16,6 +16,18 @@ use super::suggest;
 use super::types::ListenAddress;
 
 /// Collects settings in order and makes a checked [`ServerConfig`] of them.
+///
+/// ```
+/// use quorate::config::ConfigBuilder;
+///
+/// let mut builder = ConfigBuilder::new();
+/// builder.set("--set", "tickTime", "500")?;
+/// builder.set("--set", "minSessionTimeout", "2000")?;
+/// let (config, warnings) = builder.build()?;
+/// assert_eq!((config.tick_time_ms, config.min_session_timeout_ms), (500, Some(2_000)));
+/// assert!(warnings.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct ConfigBuilder {
     pub(super) config: ServerConfig,
@@ -31,6 +43,18 @@ pub struct ConfigBuilder {
 impl ServerConfig {
     /// Reads the text of a `zoo.cfg`. `origin` names the text in messages, usually the file.
     ///
+    /// ```
+    /// use quorate::config::{ConfigError, ServerConfig};
+    ///
+    /// let text = "dataDir=/var/lib/zookeeper\nclientPort=2181\ntickTime=3000\n";
+    /// let (config, _) = ServerConfig::from_properties(text, "zoo.cfg")?;
+    /// assert_eq!(config.tick_time_ms, 3_000);
+    ///
+    /// let error = ServerConfig::from_properties("clientPort=none", "zoo.cfg").unwrap_err();
+    /// assert!(matches!(error, ConfigError::Value { at, .. } if at.to_string() == "zoo.cfg:1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first thing that the server must not start with; see [`ConfigError`].
     pub fn from_properties(
@@ -44,6 +68,17 @@ impl ServerConfig {
 
     /// Changes one setting by its key, as a line of the file would, and checks the whole again.
     /// For several settings that are only valid together use a [`ConfigBuilder`].
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    ///
+    /// let mut config = ServerConfig::default();
+    /// config.set("tickTime", "500")?;
+    /// // Refused as a whole: nothing has changed.
+    /// assert!(config.set("tickTime", "soon").is_err());
+    /// assert_eq!(config.tick_time_ms, 500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`ServerConfig::from_properties`]; the configuration is unchanged then.
@@ -64,6 +99,16 @@ impl ConfigBuilder {
 
     /// Reads the text of a `zoo.cfg`. From here on Apache's rules for files hold: `dataDir` and
     /// `clientPort` must be set, and without `clientPortAddress` every interface is listened on.
+    ///
+    /// ```
+    /// use quorate::config::{ConfigBuilder, ConfigError};
+    ///
+    /// let mut builder = ConfigBuilder::new();
+    /// builder.file("clientPort=2181", "zoo.cfg")?;
+    /// // In a file it must be said where the data is.
+    /// assert!(matches!(builder.build(), Err(ConfigError::Missing { key: "dataDir", .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Text that is not a properties file, and the first wrong or refused setting.
@@ -102,6 +147,14 @@ impl ConfigBuilder {
 
     /// Sets one key; `source` names the place in messages, such as `--set`.
     ///
+    /// ```
+    /// use quorate::config::ConfigBuilder;
+    ///
+    /// let mut builder = ConfigBuilder::new();
+    /// let error = builder.set("--set", "tickTime", "soon").unwrap_err();
+    /// assert!(error.to_string().starts_with("--set: `tickTime=soon` is not valid"));
+    /// ```
+    ///
     /// # Errors
     /// A value that the key cannot have, or a refused setting.
     pub fn set(&mut self, source: &str, key: &str, value: &str) -> Result<(), ConfigError> {
@@ -109,6 +162,16 @@ impl ConfigBuilder {
     }
 
     /// Checks what no single key can decide, and hands out the result with all warnings.
+    ///
+    /// ```
+    /// use quorate::config::{ConfigBuilder, WarningKind};
+    ///
+    /// let mut builder = ConfigBuilder::new();
+    /// builder.set("--set", "tikTime", "500")?;
+    /// let (_, warnings) = builder.build()?;
+    /// assert_eq!((warnings[0].kind, warnings[0].key.as_str()), (WarningKind::Unknown, "tikTime"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A missing key or a contradiction between keys.

@@ -13,6 +13,13 @@ use thiserror::Error;
 use super::properties::SyntaxError;
 
 /// Where a setting was written.
+///
+/// ```
+/// use quorate::config::Origin;
+///
+/// assert_eq!(Origin::line("zoo.cfg", 7).to_string(), "zoo.cfg:7");
+/// assert_eq!(Origin::named("--set").to_string(), "--set");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// A file's name as given by the caller, or a word such as `--set`.
@@ -43,6 +50,13 @@ impl fmt::Display for Origin {
 }
 
 /// A configuration that the server must not start with.
+///
+/// ```
+/// use quorate::config::{ConfigError, ServerConfig};
+///
+/// let error = ServerConfig::default().set("tickTime", "soon").unwrap_err();
+/// assert!(matches!(&error, ConfigError::Value { key, value, .. } if key == "tickTime" && value == "soon"));
+/// ```
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -121,6 +135,14 @@ pub enum ConfigError {
 }
 
 /// Something about a configuration that its author should know; the server starts anyway.
+///
+/// ```
+/// use quorate::config::ServerConfig;
+///
+/// let warnings = ServerConfig::default().set("tikTime", "500")?;
+/// assert!(warnings[0].message.contains("tickTime"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// Where it is set.
@@ -140,6 +162,14 @@ impl fmt::Display for Warning {
 }
 
 /// Sorts of [`Warning`], so that a caller can choose how loud each is.
+///
+/// ```
+/// use quorate::config::{ServerConfig, WarningKind};
+///
+/// let warnings = ServerConfig::default().set("skipACL", "yes")?;
+/// assert_eq!(warnings[0].kind, WarningKind::Unsafe);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WarningKind {
     /// No such key exists.

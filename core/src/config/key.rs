@@ -7,6 +7,13 @@ use super::server_config::ServerConfig;
 use super::types::{INTERVAL, interval_ms};
 
 /// One key of `zoo.cfg`, or a family of keys whose name ends in `*`.
+///
+/// ```
+/// use quorate::config::keys;
+///
+/// let key = keys::find("tickTime").unwrap();
+/// assert_eq!((key.name, key.default), ("tickTime", "3000"));
+/// ```
 #[derive(Debug)]
 pub struct Key {
     /// The name in the administrator's guide, without a `zookeeper.` prefix.
@@ -30,6 +37,13 @@ pub struct Key {
 }
 
 /// What the server does with a key it knows.
+///
+/// ```
+/// use quorate::config::{Disposition, keys};
+///
+/// assert!(matches!(keys::find("tickTime").unwrap().disposition, Disposition::Honoured(_)));
+/// assert!(matches!(keys::find("initLimit").unwrap().disposition, Disposition::EnsembleOnly));
+/// ```
 #[derive(Debug)]
 pub enum Disposition {
     /// The value is followed; it is written to a field.
@@ -43,6 +57,16 @@ pub enum Disposition {
 }
 
 /// The field of [`ServerConfig`] that a value is written to.
+///
+/// ```
+/// use quorate::config::{Disposition, ServerConfig, Slot, keys};
+///
+/// let mut config = ServerConfig::default();
+/// if let Disposition::Honoured(Slot::U32(field)) = &keys::find("tickTime").unwrap().disposition {
+///     *field(&mut config) = 500;
+/// }
+/// assert_eq!(config.tick_time_ms, 500);
+/// ```
 #[derive(Debug)]
 pub enum Slot {
     /// A switch.
@@ -64,6 +88,13 @@ pub enum Slot {
 }
 
 /// Where Apache's server reads a key.
+///
+/// ```
+/// use quorate::config::{Source, keys};
+///
+/// assert_eq!(keys::find("tickTime").unwrap().source, Source::File);
+/// assert_eq!(keys::find("quorate.io").unwrap().source, Source::Ours);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// From the file (`QuorumPeerConfig#parseProperties`).
@@ -78,6 +109,12 @@ pub enum Source {
 }
 
 /// Part of the administrator's guide.
+///
+/// ```
+/// use quorate::config::{Section, keys};
+///
+/// assert_eq!(keys::find("clientPort").unwrap().section, Section::Minimum);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the titles are the documentation")]
 pub enum Section {
@@ -99,6 +136,13 @@ pub enum Section {
 
 impl Section {
     /// Title in `docs/config.md`.
+    ///
+    /// ```
+    /// use quorate::config::Section;
+    ///
+    /// assert!(!Section::Minimum.title().is_empty());
+    /// assert_ne!(Section::Storage.title(), Section::Access.title());
+    /// ```
     pub fn title(self) -> &'static str {
         match self {
             Self::Minimum => "Minimum configuration",
@@ -120,6 +164,12 @@ impl Section {
 }
 
 /// What values a key takes.
+///
+/// ```
+/// use quorate::config::{Kind, keys};
+///
+/// assert!(matches!(keys::find("tickTime").unwrap().kind, Kind::Int { .. }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// `true` or `false` in any case.
@@ -190,6 +240,13 @@ impl Key {
     }
 
     /// Every name of the key, without a `zookeeper.` prefix.
+    ///
+    /// ```
+    /// use quorate::config::keys;
+    ///
+    /// let key = keys::find("tickTime").unwrap();
+    /// assert_eq!(key.names().next(), Some("tickTime"));
+    /// ```
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         let property = match self.source {
             Source::PropertyNamed(name) => Some(bare(name)),
@@ -232,6 +289,13 @@ impl Kind {
     }
 
     /// What the key takes, in words.
+    ///
+    /// ```
+    /// use quorate::config::{Kind, keys};
+    ///
+    /// assert_eq!(Kind::Bool.expected(), "`true` or `false`");
+    /// assert!(keys::find("quorate.io").unwrap().kind.expected().contains("fused"));
+    /// ```
     pub fn expected(&self) -> String {
         match *self {
             Self::Bool => "`true` or `false`".to_owned(),

@@ -19,12 +19,25 @@ use std::sync::LazyLock;
 use super::key::{Key, Section, Source, bare};
 
 /// Every key, in the order of the documentation.
+///
+/// ```
+/// use quorate::config::keys;
+///
+/// assert!(keys::all().any(|key| key.name == "tickTime"));
+/// ```
 pub fn all() -> impl Iterator<Item = &'static Key> {
     TABLES.iter().copied().flatten()
 }
 
 /// The key that `name` names, with or without the `zookeeper.` prefix. An exact name wins over a
 /// family, the longer family over the shorter.
+///
+/// ```
+/// use quorate::config::keys;
+///
+/// assert_eq!(keys::find("zookeeper.snapCount").unwrap().name, "snapCount");
+/// assert!(keys::find("tikTime").is_none());
+/// ```
 pub fn find(name: &str) -> Option<&'static Key> {
     let name = bare(name);
     NAMES.get(name).copied().or_else(|| {

@@ -36,6 +36,16 @@ pub use types::{
 /// Reads a configuration file. To put settings of a command line on top, read the file with
 /// [`read_file`] and use a [`ConfigBuilder`].
 ///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let file = directory.path().join("zoo.cfg");
+/// std::fs::write(&file, "dataDir=/var/lib/zookeeper\nclientPort=2181\n")?;
+/// let (config, warnings) = quorate::config::load(&file)?;
+/// assert_eq!((config.client_port, warnings.len()), (Some(2181), 0));
+/// assert!(quorate::config::load(&directory.path().join("missing.cfg")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// The file cannot be read, or any other [`ConfigError`] about its contents.
 pub fn load(path: &Path) -> Result<(ServerConfig, Vec<Warning>), ConfigError> {
@@ -43,6 +53,20 @@ pub fn load(path: &Path) -> Result<(ServerConfig, Vec<Warning>), ConfigError> {
 }
 
 /// Reads the bytes of a configuration file, as far as a configuration may be long.
+///
+/// ```
+/// use quorate::config::{ConfigBuilder, read_file};
+///
+/// # let directory = tempfile::tempdir()?;
+/// let file = directory.path().join("zoo.cfg");
+/// std::fs::write(&file, "dataDir=/var/lib/zookeeper\nclientPort=2181\n")?;
+/// let mut builder = ConfigBuilder::new();
+/// builder.file(read_file(&file)?, "zoo.cfg")?;
+/// // What the command line says comes on top.
+/// builder.set("--set", "clientPort", "2182")?;
+/// assert_eq!(builder.build()?.0.client_port, Some(2182));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`ConfigError::Read`] if the system says so, [`ConfigError::TooLarge`] if there is more.

@@ -9,6 +9,14 @@
 use thiserror::Error;
 
 /// One `key = value` of the file, unescaped but not trimmed.
+///
+/// ```
+/// use quorate::config::properties::{Entry, parse};
+///
+/// let entries = parse(b"# a comment\ntickTime = 500").unwrap();
+/// let (key, value) = ("tickTime".into(), "500".into());
+/// assert_eq!(entries, [Entry { key, value, line: 2, latin1: false }]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The key, empty if the line starts with a separator.
@@ -23,6 +31,12 @@ pub struct Entry {
 }
 
 /// Text that `Properties#load` rejects, or accepts with a result no string can hold.
+///
+/// ```
+/// use quorate::config::properties::{SyntaxError, parse};
+///
+/// assert_eq!(parse(b"a=\\u12"), Err(SyntaxError::MalformedEscape { line: 1 }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SyntaxError {
     /// `\u` is not followed by four hexadecimal digits (Java: "Malformed \\uxxxx encoding").
@@ -43,6 +57,12 @@ pub enum SyntaxError {
 
 impl SyntaxError {
     /// Number of the line the offending entry starts on, counted from 1.
+    ///
+    /// ```
+    /// use quorate::config::properties::parse;
+    ///
+    /// assert_eq!(parse(b"a=1\nb=\\u12").unwrap_err().line(), 2);
+    /// ```
     pub fn line(&self) -> u32 {
         match *self {
             Self::MalformedEscape { line } | Self::LoneSurrogate { line, .. } => line,
@@ -51,6 +71,13 @@ impl SyntaxError {
 }
 
 /// Reads properties text into entries, in the order of the file, duplicates included.
+///
+/// ```
+/// use quorate::config::properties::parse;
+///
+/// let entries = parse(b"a=1\nb:2\na=3").unwrap();
+/// assert_eq!(entries.iter().map(|entry| entry.value.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+/// ```
 ///
 /// # Errors
 /// The first [`SyntaxError`], as `Properties#load` stops at the first.

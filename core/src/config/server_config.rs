@@ -12,6 +12,13 @@ use super::types::{
 
 /// Settings of a standalone server. Read one with [`ServerConfig::from_properties`] or
 /// [`load`](super::load), or start from the default and change fields.
+///
+/// ```
+/// use quorate::config::ServerConfig;
+///
+/// let config = ServerConfig { client_port: None, tick_time_ms: 500, ..ServerConfig::default() };
+/// assert!(config.force_sync && config.max_session_timeout() == 10_000);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerConfig {
     // Listening.
@@ -130,6 +137,14 @@ pub struct ServerConfig {
 }
 
 /// Deletion of old snapshots and logs (`autopurge.*`).
+///
+/// ```
+/// use quorate::config::{AutoPurge, ServerConfig};
+///
+/// let auto_purge = AutoPurge { snap_retain_count: 5, interval_ms: 3_600_000 };
+/// let config = ServerConfig { auto_purge, ..ServerConfig::default() };
+/// assert_eq!(config.auto_purge.snap_retain_count, 5);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoPurge {
     /// Snapshots kept, with the logs they need; at least 3.
@@ -139,6 +154,13 @@ pub struct AutoPurge {
 }
 
 /// Throttling of queued requests (`RequestThrottler`).
+///
+/// ```
+/// use quorate::config::RequestThrottle;
+///
+/// let throttle = RequestThrottle { max_requests: 10_000, ..RequestThrottle::default() };
+/// assert_eq!((throttle.stall_time_ms, RequestThrottle::default().max_requests), (100, 0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestThrottle {
     /// Requests in progress from which others wait; 0 is unlimited.
@@ -156,6 +178,12 @@ pub struct RequestThrottle {
 }
 
 /// Limits for large requests.
+///
+/// ```
+/// use quorate::config::LargeRequests;
+///
+/// assert_eq!(LargeRequests::default().threshold, None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LargeRequests {
     /// Bytes above which a request is large; `None` calls none large.
@@ -165,6 +193,12 @@ pub struct LargeRequests {
 }
 
 /// Throttling of new sessions: a token bucket with adaptive dropping (`BlueThrottle`).
+///
+/// ```
+/// use quorate::config::ConnectionThrottle;
+///
+/// assert_eq!(ConnectionThrottle::default().tokens, 0);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectionThrottle {
     /// Size of the bucket; 0 disables throttling.
@@ -192,6 +226,12 @@ pub struct ConnectionThrottle {
 }
 
 /// Deletion of empty containers and expired TTL nodes (`ContainerManager`).
+///
+/// ```
+/// use quorate::config::ContainerReaper;
+///
+/// assert_eq!(ContainerReaper::default().check_interval_ms, 60_000);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerReaper {
     /// Milliseconds between checks.
@@ -204,32 +244,83 @@ pub struct ContainerReaper {
 
 impl ServerConfig {
     /// Shortest session timeout granted, in milliseconds.
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    ///
+    /// let config = ServerConfig { tick_time_ms: 500, ..ServerConfig::default() };
+    /// assert_eq!(config.min_session_timeout(), 1_000);
+    /// ```
     pub fn min_session_timeout(&self) -> u32 {
         self.min_session_timeout_ms.unwrap_or(self.tick_time_ms.saturating_mul(2))
     }
 
     /// Longest session timeout granted, in milliseconds.
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    ///
+    /// let mut config = ServerConfig { tick_time_ms: 500, ..ServerConfig::default() };
+    /// assert_eq!(config.max_session_timeout(), 10_000);
+    /// config.max_session_timeout_ms = Some(60_000);
+    /// assert_eq!(config.max_session_timeout(), 60_000);
+    /// ```
     pub fn max_session_timeout(&self) -> u32 {
         self.max_session_timeout_ms.unwrap_or(self.tick_time_ms.saturating_mul(20))
     }
 
     /// Directory above `version-2` with the transaction logs.
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    /// use std::path::Path;
+    ///
+    /// let mut config = ServerConfig { data_dir: "/data".into(), ..ServerConfig::default() };
+    /// assert_eq!(config.log_dir(), Path::new("/data"));
+    /// config.data_log_dir = Some("/log".into());
+    /// assert_eq!(config.log_dir(), Path::new("/log"));
+    /// ```
     pub fn log_dir(&self) -> &Path {
         self.data_log_dir.as_deref().unwrap_or(&self.data_dir)
     }
 
     /// Milliseconds without new requests after which a delayed sync starts.
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    ///
+    /// let config = ServerConfig { flush_delay_ms: 30, ..ServerConfig::default() };
+    /// assert_eq!(config.write_queue_poll_time_ms(), 10);
+    /// ```
     pub fn write_queue_poll_time_ms(&self) -> u64 {
         self.max_write_queue_poll_time_ms.unwrap_or(self.flush_delay_ms / 3)
     }
 
     /// Bytes a stored record may be longer than `jute_max_buffer`; at least 1024, as in
     /// Apache's `BinaryInputArchive`.
+    ///
+    /// ```
+    /// use quorate::config::ServerConfig;
+    ///
+    /// let config = ServerConfig::default();
+    /// assert_eq!(config.jute_extra_bytes(), config.jute_max_buffer);
+    /// let config = ServerConfig { jute_max_buffer_extra: Some(0), ..config };
+    /// assert_eq!(config.jute_extra_bytes(), 1_024);
+    /// ```
     pub fn jute_extra_bytes(&self) -> u32 {
         self.jute_max_buffer_extra.unwrap_or(self.jute_max_buffer).max(1024)
     }
 
     /// Whether the four-letter word is answered: the whitelist, and `isro` in read-only mode.
+    ///
+    /// ```
+    /// use quorate::config::{FourLetterWords, ServerConfig};
+    ///
+    /// let mut config = ServerConfig::default();
+    /// assert!(config.answers_word("srvr") && !config.answers_word("ruok"));
+    /// config.four_letter_words = FourLetterWords::only(["ruok"]);
+    /// assert!(config.answers_word("ruok"));
+    /// ```
     pub fn answers_word(&self, word: &str) -> bool {
         self.four_letter_words.allows(word) || (self.read_only_mode && word == "isro")
     }

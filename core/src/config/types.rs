@@ -7,6 +7,15 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// Where the client port listens.
+///
+/// ```
+/// use quorate::config::{ListenAddress, ServerConfig};
+///
+/// let mut config = ServerConfig::default();
+/// config.set("clientPortAddress", "10.0.0.1")?;
+/// assert_eq!(config.client_port_address, ListenAddress::Ip([10, 0, 0, 1].into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     /// Every interface, as Apache does when `clientPortAddress` is not given.
@@ -44,6 +53,16 @@ impl fmt::Display for ListenAddress {
 }
 
 /// How threads share the work of connections and state (`quorate.io`).
+///
+/// ```
+/// use quorate::config::{IoMode, ServerConfig};
+///
+/// let mut config = ServerConfig::default();
+/// assert_eq!(config.io, IoMode::Auto);
+/// config.set("quorate.io", "sharded")?;
+/// assert_eq!(config.io, IoMode::Sharded);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IoMode {
     /// Fused on two usable cores or fewer, sharded otherwise.
@@ -68,6 +87,12 @@ impl IoMode {
 
 /// Hash of `user:password` in the `digest` scheme
 /// (`DigestAuthenticationProvider.digestAlg`, names of `java.security.MessageDigest`).
+///
+/// ```
+/// use quorate::config::{DigestAlgorithm, ServerConfig};
+///
+/// assert_eq!(ServerConfig::default().digest_algorithm, DigestAlgorithm::Sha1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DigestAlgorithm {
     /// SHA-1, the default and the one every client tool assumes.
@@ -97,6 +122,12 @@ impl DigestAlgorithm {
 }
 
 /// Compression of snapshot files (`snapshot.compression.method`); selects the file's suffix.
+///
+/// ```
+/// use quorate::config::{ServerConfig, SnapshotCompression};
+///
+/// assert_eq!(ServerConfig::default().snapshot_compression, SnapshotCompression::None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SnapshotCompression {
     /// No compression and no suffix.
@@ -122,6 +153,14 @@ impl SnapshotCompression {
 /// Which four-letter words are answered (`4lw.commands.whitelist`).
 ///
 /// Apache's rule (`FourLetterCommands#isEnabled`): the words listed, or all for `*`; `srvr` always.
+///
+/// ```
+/// use quorate::config::FourLetterWords;
+///
+/// let some = FourLetterWords::only(["ruok", "mntr"]);
+/// assert!(some.allows("ruok") && some.allows("srvr") && !some.allows("stat"));
+/// assert!(FourLetterWords::all().allows("stat"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FourLetterWords {
     all: bool,
@@ -146,6 +185,13 @@ impl FourLetterWords {
 
     /// Whether `word` is answered. The server adds `isro` in read-only mode, see
     /// [`ServerConfig::answers_word`](super::ServerConfig::answers_word).
+    ///
+    /// ```
+    /// use quorate::config::FourLetterWords;
+    ///
+    /// // This one is answered always.
+    /// assert!(FourLetterWords::default().allows("srvr"));
+    /// ```
     pub fn allows(&self, word: &str) -> bool {
         self.all || word == ALWAYS || self.words.iter().any(|known| known == word)
     }
@@ -170,6 +216,13 @@ impl FourLetterWords {
 }
 
 /// A text that must not appear in logs; `Debug` hides it.
+///
+/// ```
+/// use quorate::config::Secret;
+///
+/// let secret = Secret::new("super:abc");
+/// assert!(!format!("{secret:?}").contains("abc"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -180,6 +233,12 @@ impl Secret {
     }
 
     /// The text itself.
+    ///
+    /// ```
+    /// use quorate::config::Secret;
+    ///
+    /// assert_eq!(Secret::new("super:abc").reveal(), "super:abc");
+    /// ```
     pub fn reveal(&self) -> &str {
         &self.0
     }

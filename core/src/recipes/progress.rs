@@ -201,6 +201,20 @@ impl Reporter {
 
 impl Board {
     /// The reports, by worker. What is no report is left out.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let reporter = progress.report_as("worker-1", &Report::new(40, 100));
+    /// reporter.kept().there().await?;
+    /// let board = progress.watch().await?;
+    /// assert_eq!(board.reports(), [("worker-1".to_owned(), Report::new(40, 100))]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn reports(&self) -> Vec<(String, Report)> {
         reports(&self.directory.entries())
@@ -231,6 +245,21 @@ impl Board {
     }
 
     /// The nodes behind the reports, as a stream of lists.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::progress::{Progress, Report};
+    ///
+    /// let progress = Progress::new(&client, "/import");
+    /// let reporter = progress.report_as("worker-1", &Report::new(40, 100));
+    /// reporter.kept().there().await?;
+    /// // With the time of the last report, in the server's ms since 1970.
+    /// let nodes = progress.watch().await?.lists().get();
+    /// assert!(nodes[0].stat.mtime > 0);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn lists(&self) -> Live<Arc<Vec<Entry>>> {
         self.directory.lists()

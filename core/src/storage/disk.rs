@@ -12,6 +12,27 @@ use std::path::Path;
 /// A file system, as far as a data directory needs one.
 ///
 /// Errors are those of the operating system; callers look at [`is_full`] only.
+///
+/// ```
+/// use quorate::storage::RealDisk;
+/// use quorate::storage::disk::{Disk, Locked};
+///
+/// # let temporary = tempfile::tempdir()?;
+/// let directory = temporary.path().join("data");
+/// let (file, other) = (directory.join("a"), directory.join("b"));
+/// let disk = RealDisk;
+/// disk.create_dir_all(&directory)?;
+/// let Locked::Here(_lock) = disk.lock(&directory.join("lock"), "me")? else { panic!("nobody else is here") };
+/// disk.create(&file)?.write_at(b"hello", 0)?;
+/// disk.open(&file)?.write_at(b"J", 0)?;
+/// disk.rename(&file, &other)?;
+/// disk.sync_dir(&directory)?;
+/// assert_eq!((disk.read(&other)?, disk.read_at(&other, 1, 2)?), (b"Jello".to_vec(), b"el".to_vec()));
+/// disk.remove(&other)?;
+/// assert!(disk.list(&directory)?.iter().all(|entry| entry.name == "lock"));
+/// assert!(disk.space(&directory)?.total > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Disk: Send + Sync {
     /// Creates a directory and its parents; fine if it exists.
     ///
@@ -84,6 +105,22 @@ pub trait Disk: Send + Sync {
 }
 
 /// A file open for writing.
+///
+/// ```
+/// use quorate::storage::RealDisk;
+/// use quorate::storage::disk::Disk;
+///
+/// # let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("file");
+/// let mut file = RealDisk.create(&path)?;
+/// file.allocate(100)?;
+/// file.write_at(b"hello", 0)?;
+/// file.write_soon(0, 5);
+/// file.set_len(5)?;
+/// file.sync_data()?;
+/// assert_eq!(std::fs::read(&path)?, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait DiskFile: Send {
     /// Writes all of `bytes` at an offset, extending the file if needed.
     ///
@@ -115,6 +152,16 @@ pub trait DiskFile: Send {
 }
 
 /// A file in a directory.
+///
+/// ```
+/// use quorate::storage::RealDisk;
+/// use quorate::storage::disk::{Disk, Entry};
+///
+/// # let directory = tempfile::tempdir()?;
+/// std::fs::write(directory.path().join("log.1"), b"hello")?;
+/// assert_eq!(RealDisk.list(directory.path())?, [Entry { name: "log.1".into(), len: 5 }]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its name; names that are not UTF-8 are not listed.
@@ -124,6 +171,19 @@ pub struct Entry {
 }
 
 /// The outcome of [`Disk::lock`].
+///
+/// ```
+/// use quorate::storage::RealDisk;
+/// use quorate::storage::disk::{Disk, Locked};
+///
+/// # let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("lock");
+/// let held = RealDisk.lock(&path, "first")?;
+/// let second = RealDisk.lock(&path, "second")?;
+/// assert!(matches!(held, Locked::Here(_)));
+/// assert!(matches!(second, Locked::Elsewhere(note) if note == "first"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub enum Locked {
     /// We have it until this value is dropped.
     Here(Box<dyn Send + Sync>),
@@ -132,6 +192,15 @@ pub enum Locked {
 }
 
 /// Room on a device, bytes.
+///
+/// ```
+/// use quorate::storage::RealDisk;
+/// use quorate::storage::disk::Disk;
+///
+/// let space = RealDisk.space(&std::env::temp_dir())?;
+/// assert!(space.available <= space.total);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     /// In all.
@@ -142,6 +211,14 @@ pub struct Space {
 
 /// Whether an error passes when somebody makes room: device full, quota used up, the file at its size limit, or the process
 /// at its limit of open files. Any other one is a failure.
+///
+/// ```
+/// use quorate::storage::disk::is_full;
+/// use std::io::{Error, ErrorKind};
+///
+/// assert!(is_full(&Error::from_raw_os_error(28))); // ENOSPC
+/// assert!(!is_full(&Error::from(ErrorKind::PermissionDenied)));
+/// ```
 #[must_use]
 pub fn is_full(error: &io::Error) -> bool {
     matches!(

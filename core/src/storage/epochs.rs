@@ -11,6 +11,13 @@ use quorate_wire::disk::names::{FileName, TEMPORARY_SUFFIX};
 use std::io;
 
 /// What the epoch files say; `None` where there is no file.
+///
+/// ```
+/// use quorate::storage::Epochs;
+///
+/// let none = Epochs::default();
+/// assert_eq!((none.accepted, none.current), (None, None));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {
     /// `acceptedEpoch`: no leader of an earlier epoch is followed.
@@ -33,6 +40,15 @@ impl Epochs {
     }
 
     /// Why an ensemble would not start with these files and a history up to `last`, if so.
+    ///
+    /// ```
+    /// use quorate::storage::Epochs;
+    /// use quorate_wire::Zxid;
+    ///
+    /// let epochs = Epochs { accepted: Some(1), current: Some(1) };
+    /// let (in_epoch_1, in_epoch_2) = (Zxid(1 << 32 | 7), Zxid(2 << 32 | 7));
+    /// assert!(epochs.conflict(in_epoch_1).is_none() && epochs.conflict(in_epoch_2).is_some());
+    /// ```
     #[must_use]
     pub fn conflict(&self, last: Zxid) -> Option<String> {
         let epoch = last.epoch();

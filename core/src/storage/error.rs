@@ -9,6 +9,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a data directory was not opened.
+///
+/// ```
+/// use quorate::storage::{Storage, StorageConfig, StorageError};
+/// use quorate_engine::tree::TreeConfig;
+///
+/// # let directory = tempfile::tempdir()?;
+/// let missing = directory.path().join("missing");
+/// let config = StorageConfig::new(missing, TreeConfig { hash_seed: 4, digest: true });
+/// let config = StorageConfig { create_dirs: false, ..config };
+/// assert!(matches!(Storage::open(config), Err(StorageError::Missing(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
@@ -173,6 +185,15 @@ pub enum StorageError {
 }
 
 /// Why a segment was not appended.
+///
+/// ```
+/// use quorate::storage::{AppendError, LogFailure};
+///
+/// let failure = LogFailure { action: "sync", path: "/data/log.1".into(), reason: "broken".into() };
+/// let error = AppendError::from(failure);
+/// // Final: what is on the device is unknown.
+/// assert!(matches!(error, AppendError::Failed(_)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// There is no room. Nothing of the segment is in the file; the same or another one may be tried later.
@@ -189,6 +210,13 @@ pub enum AppendError {
 }
 
 /// The log has failed: what is on the device is unknown, and nothing more is written by this process.
+///
+/// ```
+/// use quorate::storage::LogFailure;
+///
+/// let failure = LogFailure { action: "sync", path: "/data/log.1".into(), reason: "broken".into() };
+/// assert!(failure.to_string().starts_with("cannot sync /data/log.1: broken;"));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "cannot {action} {path}: {reason}; nothing written since the last sync may be trusted, so this server stops: \

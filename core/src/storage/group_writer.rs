@@ -14,6 +14,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Something that the log has to do, in the order of the queue.
+///
+/// ```
+/// use quorate::storage::LogItem;
+/// use quorate_engine::segment::Segment;
+/// use std::{collections::VecDeque, sync::Arc};
+///
+/// let segment = Arc::new(Segment::default());
+/// let items = VecDeque::from([LogItem::Append(0, segment), LogItem::Roll]);
+/// assert!(matches!(items.back(), Some(LogItem::Roll)));
+/// ```
 #[derive(Clone, Debug)]
 pub enum LogItem {
     /// Make a segment of this generation durable.
@@ -23,6 +33,28 @@ pub enum LogItem {
 }
 
 /// The log behind its queue.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate::storage::{GroupCommit, GroupWriter, LogItem, LogReport};
+/// use quorate_engine::segment::Segment;
+/// use quorate_wire::Zxid;
+/// use std::sync::Arc;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let mut records = Segment::default();
+/// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+/// let segment = Arc::new(records);
+/// let mut log = GroupWriter::new(storage.log_writer(), GroupCommit::default());
+/// let mut reports = Vec::new();
+/// log.handle(&mut [LogItem::Append(0, segment)].into(), &mut |report| reports.push(report))?;
+/// assert!(matches!(reports[..], [LogReport::Synced(Zxid(1))]) && !log.wants_room());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct GroupWriter {
     writer: LogWriter,
     group: GroupCommit,
@@ -40,6 +72,30 @@ impl GroupWriter {
 
     /// Does everything in `items`, in groups that end at a roll or at a limit. `report` is called in the order of the segments,
     /// for each group as soon as it is durable.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::{GroupCommit, GroupWriter, LogItem};
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut log = GroupWriter::new(storage.log_writer(), GroupCommit::default());
+    /// let mut synced = Vec::new();
+    /// let mut items = [LogItem::Append(0, segment), LogItem::Roll].into();
+    /// log.handle(&mut items, &mut |report| synced.push(report))?;
+    /// // A report for each group.
+    /// assert_eq!((synced.len(), items.len()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Final: what is on the device is unknown then, and the rest of `items` is lost.
@@ -91,6 +147,21 @@ impl GroupWriter {
     }
 
     /// Reports [`LogReport::Room`] if there seems to be room again.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::{GroupCommit, GroupWriter};
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut log = GroupWriter::new(storage.log_writer(), GroupCommit::default());
+    /// // The device was not full, so there is nothing to tell.
+    /// log.look_for_room(&mut |report| panic!("{report:?}"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn look_for_room(&mut self, report: &mut dyn FnMut(LogReport)) {
         if self.wants_room && self.writer.has_room() {
             self.wants_room = false;
@@ -99,6 +170,20 @@ impl GroupWriter {
     }
 
     /// Ends the file.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::{GroupCommit, GroupWriter};
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut log = GroupWriter::new(storage.log_writer(), GroupCommit::default());
+    /// log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`handle`](Self::handle).

@@ -38,6 +38,15 @@ impl Loading {
 
     /// Ends the loading soon, with [`StorageError::GivenUp`] and nothing changed on the disk. Too late is harmless: what is
     /// loaded stays open.
+    ///
+    /// ```
+    /// use quorate::storage::Loading;
+    ///
+    /// let loading = Loading::default();
+    /// loading.give_up();
+    /// // Nothing was read yet.
+    /// assert_eq!(loading.progress(), (0, 0));
+    /// ```
     pub fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
     }

@@ -24,6 +24,31 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What the log thread tells the core. Reports come in the order of the segments.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate::storage::LogReport;
+/// use quorate_engine::segment::Segment;
+/// use quorate_wire::Zxid;
+/// use std::sync::Arc;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let mut records = Segment::default();
+/// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+/// let segment = Arc::new(records);
+/// let (sender, reports) = std::sync::mpsc::channel();
+/// let log = storage.start_log(move |report| drop(sender.send(report)))?;
+/// log.append(0, segment);
+/// match reports.recv()? {
+///     LogReport::Synced(zxid) => assert_eq!(zxid, Zxid(1)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum LogReport {
     /// Everything up to this transaction is durable.
@@ -44,6 +69,14 @@ pub enum LogReport {
 }
 
 /// When groups are synced; the default is as soon as the device is free.
+///
+/// ```
+/// use quorate::storage::GroupCommit;
+/// use std::time::Duration;
+///
+/// let patient = GroupCommit { delay: Duration::from_millis(5), max_records: Some(1_000), ..Default::default() };
+/// assert_eq!(GroupCommit::default().delay, Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GroupCommit {
     /// How long to hold a group open (`flushDelay`).
@@ -57,6 +90,28 @@ pub struct GroupCommit {
 }
 
 /// A handle to the thread. Dropping it closes the log.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate::storage::{GroupCommit, LogThread};
+/// use quorate_engine::segment::Segment;
+/// use quorate_wire::Zxid;
+/// use std::sync::Arc;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let mut records = Segment::default();
+/// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+/// let segment = Arc::new(records);
+/// let log = LogThread::start(storage.log_writer(), GroupCommit::default(), |_| {})?;
+/// log.append(0, segment);
+/// log.close()?;
+/// assert!(directory.path().join("version-2/log.1").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LogThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Result<(), LogFailure>>>,
@@ -65,6 +120,20 @@ pub struct LogThread {
 impl LogThread {
     /// Starts the thread. `report` is called on it, must not block, and must not call back into this handle's
     /// [`close`](Self::close).
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::{GroupCommit, LogThread};
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let log = LogThread::start(storage.log_writer(), GroupCommit::default(), |report| println!("{report:?}"))?;
+    /// assert_eq!(log.queued(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the system has no thread for us.
@@ -82,11 +151,57 @@ impl LogThread {
     }
 
     /// Hands over a segment of the given generation. Never blocks; [`queued`](Self::queued) tells how much waits.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let log = storage.start_log(|_| {})?;
+    /// // It is durable when a report says so; this does not wait.
+    /// log.append(0, segment);
+    /// log.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn append(&self, generation: u64, segment: Arc<Segment>) {
         self.shared.push(LogItem::Append(generation, segment));
     }
 
     /// Ends the current file after what has been handed over: the next segment begins a new one.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut next = Segment::default();
+    /// next.push(Zxid(2), |out| out.extend_from_slice(b"the next"));
+    /// let log = storage.start_log(|_| {})?;
+    /// log.append(0, segment);
+    /// log.roll();
+    /// log.append(0, Arc::new(next));
+    /// log.close()?;
+    /// assert!(directory.path().join("version-2/log.2").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn roll(&self) {
         self.shared.push(LogItem::Roll);
     }
@@ -98,6 +213,27 @@ impl LogThread {
     }
 
     /// Writes and syncs what was handed over, ends the file and the thread.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let log = storage.start_log(|_| {})?;
+    /// log.append(0, segment);
+    /// // Everything is on the disk when this returns.
+    /// log.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the log had failed or fails now.

@@ -20,6 +20,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How the log is written.
+///
+/// ```
+/// use quorate::storage::LogConfig;
+///
+/// let config = LogConfig::new("/data/version-2".into());
+/// assert_eq!((config.pre_allocate, config.force_sync), (64 << 20, true));
+/// ```
 #[derive(Clone, Debug)]
 pub struct LogConfig {
     /// The directory of the files: `version-2` of `dataLogDir`.
@@ -41,6 +48,23 @@ impl LogConfig {
 }
 
 /// The writing end of the transaction log.
+///
+/// ```
+/// use quorate::storage::{LogConfig, LogWriter, RealDisk};
+/// use quorate_engine::segment::Segment;
+/// use quorate_wire::Zxid;
+/// use std::sync::Arc;
+///
+/// # let directory = tempfile::tempdir()?;
+/// let config = LogConfig::new(directory.path().into());
+/// let mut log = LogWriter::new(Arc::new(RealDisk), config, Zxid::ZERO);
+/// let mut records = Segment::default();
+/// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+/// let segment = Arc::new(records);
+/// log.append(&[segment])?;
+/// assert_eq!((log.sync()?, log.appended()), (Zxid(1), Zxid(1)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LogWriter {
     disk: Arc<dyn Disk>,
     config: LogConfig,
@@ -62,6 +86,29 @@ impl LogWriter {
 
     /// Writes the records of `segments`, in their order and in one piece. They are durable after the next
     /// [`sync`](Self::sync).
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut next = Segment::default();
+    /// next.push(Zxid(2), |out| out.extend_from_slice(b"the next"));
+    /// let mut log = storage.log_writer();
+    /// // In one piece, however many.
+    /// log.append(&[segment, Arc::new(next)])?;
+    /// assert_eq!(log.appended(), Zxid(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`AppendError::Full`] when there is no room: nothing of these segments is in the file, what was appended before
@@ -86,6 +133,27 @@ impl LogWriter {
 
     /// Makes everything appended so far durable, and says up to which zxid that is. With `forceSync=no` it only says so.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut log = storage.log_writer();
+    /// log.append(&[segment])?;
+    /// // Now it may be acknowledged.
+    /// assert_eq!(log.sync()?, Zxid(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Always final: it is unknown what of the data is on the device, and asking again would not tell.
     pub fn sync(&mut self) -> Result<Zxid, LogFailure> {
@@ -108,6 +176,28 @@ impl LogWriter {
     /// Notes the checksums of what was synced in the sidecar. To be called after [`sync`](Self::sync), when whoever waits
     /// for it has been told; also begins a new file when this one is over its limit.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut log = storage.log_writer();
+    /// log.append(&[segment])?;
+    /// log.sync()?;
+    /// log.settle()?;
+    /// assert!(directory.path().join("version-2/sum.1").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Only of the new file; the sidecar is a help and never an obstacle.
     pub fn settle(&mut self) -> Result<(), LogFailure> {
@@ -123,6 +213,30 @@ impl LogWriter {
     }
 
     /// Ends the current file; the next append begins a new one. The reserved rest of the file is given back.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut next = Segment::default();
+    /// next.push(Zxid(2), |out| out.extend_from_slice(b"the next"));
+    /// let mut log = storage.log_writer();
+    /// log.append(&[segment])?;
+    /// log.roll()?;
+    /// log.append(&[Arc::new(next)])?;
+    /// assert!(directory.path().join("version-2/log.2").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`sync`](Self::sync).
@@ -143,6 +257,18 @@ impl LogWriter {
     }
 
     /// After [`AppendError::Full`]: whether there seems to be room again. An append may still be refused.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut log = storage.log_writer();
+    /// assert!(log.has_room());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn has_room(&mut self) -> bool {
         let reserve = self.config.pre_allocate.clamp(ROOM, 16 * ROOM);
         match &mut self.file {

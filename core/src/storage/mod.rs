@@ -46,6 +46,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How a data directory is opened and written.
+///
+/// ```
+/// use quorate::storage::{Storage, StorageConfig};
+/// use quorate_engine::tree::TreeConfig;
+///
+/// # let directory = tempfile::tempdir()?;
+/// let tree = TreeConfig { hash_seed: 4, digest: true };
+/// let config = StorageConfig { pre_allocate: 0, ..StorageConfig::new(directory.path(), tree) };
+/// let (_storage, _tree, report) = Storage::open(config)?;
+/// assert!(report.created);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct StorageConfig {
     /// `dataDir`: snapshots and epoch files are in its `version-2`.
@@ -109,6 +121,19 @@ impl StorageConfig {
 }
 
 /// An open data directory. It is locked until this is dropped, so drop it after everything that writes there.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// // `storage` is an open directory, and `tree` what it holds.
+/// // Everything that was written before is in the tree; the directory is ours until `storage` is dropped.
+/// assert_eq!((tree.last_zxid(), report.records), (report.last, 0));
+/// assert!(storage.dir_sizes()?.snapshots > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Storage {
     layout: Layout,
     config: StorageConfig,
@@ -118,6 +143,19 @@ pub struct Storage {
 }
 
 /// Sizes of the directories, bytes.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let sizes = storage.dir_sizes()?;
+/// // One directory for both here.
+/// assert_eq!(sizes.snapshots, sizes.logs);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirSizes {
     /// `version-2` of `dataDir`.
@@ -128,6 +166,21 @@ pub struct DirSizes {
 
 impl Storage {
     /// Locks the directories, makes them if they are missing, and builds the tree. A new database gets a first snapshot.
+    ///
+    /// ```
+    /// use quorate::storage::{Storage, StorageConfig, StorageError};
+    /// use quorate_engine::tree::TreeConfig;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// let (storage, _tree, report) = Storage::open(config.clone())?;
+    /// assert!(report.created);
+    /// // Nobody else gets it meanwhile.
+    /// assert!(matches!(Storage::open(config.clone()), Err(StorageError::Locked { .. })));
+    /// drop(storage);
+    /// assert!(!Storage::open(config)?.2.created);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the directory is in use, missing or damaged, or its files cannot be read: the message says which
@@ -153,6 +206,26 @@ impl Storage {
     }
 
     /// A writer that goes on where the log ended when it was opened.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let mut log = storage.log_writer();
+    /// log.append(&[segment])?;
+    /// assert_eq!(log.sync()?, Zxid(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn log_writer(&self) -> LogWriter {
         let config = LogConfig {
@@ -166,6 +239,29 @@ impl Storage {
 
     /// Starts the thread that writes the log. `report` is called on it and must not block.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::LogReport;
+    /// use quorate_engine::segment::Segment;
+    /// use quorate_wire::Zxid;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let mut records = Segment::default();
+    /// records.push(Zxid(1), |out| out.extend_from_slice(b"a transaction"));
+    /// let segment = Arc::new(records);
+    /// let (sender, reports) = std::sync::mpsc::channel();
+    /// let log = storage.start_log(move |report| drop(sender.send(report)))?;
+    /// log.append(0, segment);
+    /// assert!(matches!(reports.recv()?, LogReport::Synced(Zxid(1))));
+    /// log.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the system has no thread for us.
     pub fn start_log(&self, report: impl Fn(LogReport) + Send + 'static) -> io::Result<LogThread> {
@@ -175,6 +271,25 @@ impl Storage {
     /// Begins the snapshot of the tree as it was frozen. The bytes of the walk go into it, then
     /// [`trailer`](Self::trailer).
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::tree::WalkState;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let mut writer = storage.snapshot_writer(&head)?;
+    /// let mut bytes = Vec::new();
+    /// while tree.walk(100, &mut bytes) != WalkState::Done {}
+    /// writer.write(&bytes)?;
+    /// let path = writer.finish(&storage.trailer(&head))?;
+    /// assert!(path.ends_with("snapshot.0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the file cannot be made.
     pub fn snapshot_writer(&self, head: &FrozenHead) -> Result<SnapshotWriter, StorageError> {
@@ -183,12 +298,37 @@ impl Storage {
     }
 
     /// What ends the snapshot of a frozen tree.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, _report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let trailer = storage.trailer(&head);
+    /// assert_eq!(trailer.digest.map(|digest| digest.zxid), Some(head.zxid));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn trailer(&self, head: &FrozenHead) -> Trailer {
         recovery::trailer(head, &self.rules)
     }
 
     /// Takes a snapshot in one go, on this thread.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let path = storage.write_snapshot(&mut tree)?;
+    /// assert!(path.ends_with("version-2/snapshot.0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When it cannot be written; what was there before is untouched.
@@ -199,6 +339,18 @@ impl Storage {
     /// Removes snapshots and logs that are not needed to keep the configured number of snapshots. Safe while the log and
     /// a snapshot are being written; may take a while.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// // Nothing is superfluous yet.
+    /// assert_eq!(storage.purge()?.files.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When a file cannot be read or removed.
     pub fn purge(&self) -> Result<Purged, StorageError> {
@@ -206,6 +358,18 @@ impl Storage {
     }
 
     /// The epoch files.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// storage.write_current_epoch(0)?;
+    /// assert_eq!(storage.epochs()?.current, Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a file cannot be read or is nonsense.
@@ -215,6 +379,18 @@ impl Storage {
 
     /// Writes `acceptedEpoch` durably.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// storage.write_accepted_epoch(3)?;
+    /// assert_eq!(storage.epochs()?.accepted, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When that fails; the old value may or may not stand.
     pub fn write_accepted_epoch(&self, epoch: i64) -> Result<(), StorageError> {
@@ -223,6 +399,18 @@ impl Storage {
 
     /// Writes `currentEpoch` durably.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// storage.write_current_epoch(0)?;
+    /// assert_eq!(storage.epochs()?.current, Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When that fails; the old value may or may not stand.
     pub fn write_current_epoch(&self, epoch: i64) -> Result<(), StorageError> {
@@ -230,6 +418,18 @@ impl Storage {
     }
 
     /// How much the files take.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// // There is a first snapshot.
+    /// assert!(storage.dir_sizes()?.snapshots > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a directory cannot be read.
@@ -242,6 +442,18 @@ impl Storage {
     }
 
     /// Room on the device of the logs.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let space = storage.space()?;
+    /// assert!(space.available <= space.total);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the system does not tell.

@@ -13,6 +13,19 @@ use std::thread;
 use std::time::Duration;
 
 /// What was removed.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate::storage::Purged;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// assert_eq!(storage.purge()?, Purged::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
     /// The snapshots and logs, oldest first; sidecars are not listed.

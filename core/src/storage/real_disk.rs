@@ -13,6 +13,15 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The operating system's file system.
+///
+/// ```
+/// use quorate::storage::{RealDisk, disk::Disk};
+///
+/// # let directory = tempfile::tempdir()?;
+/// RealDisk.create(&directory.path().join("file"))?.write_at(b"hello", 0)?;
+/// assert_eq!(std::fs::read(directory.path().join("file"))?, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 

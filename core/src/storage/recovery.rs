@@ -23,6 +23,18 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What opening a directory found and did.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// // `storage` is an open directory, and `tree` what it holds.
+/// assert!(report.created && report.warnings.is_empty());
+/// assert_eq!((report.records, report.mismatches), (0, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The snapshot that was loaded, and its zxid; `None` for a new database.

@@ -20,6 +20,24 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A snapshot that is being written. Dropped before [`finish`](Self::finish), it leaves nothing behind.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate_engine::tree::WalkState;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let head = tree.freeze();
+/// let mut bytes = Vec::new();
+/// while tree.walk(100, &mut bytes) != WalkState::Done {}
+/// let mut writer = storage.snapshot_writer(&head)?;
+/// writer.write(&bytes)?;
+/// writer.finish(&storage.trailer(&head))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -31,6 +49,26 @@ pub struct SnapshotWriter {
 
 impl SnapshotWriter {
     /// Begins the snapshot of the state at `zxid` in `dir`.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::{RealDisk, SnapshotWriter};
+    /// use quorate_wire::Zxid;
+    /// use quorate_wire::disk::names::Compression;
+    /// use std::sync::Arc;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let directory = directory.path().join("version-2");
+    /// let writer = SnapshotWriter::create(Arc::new(RealDisk), &directory, Zxid(7), Compression::Gzip)?;
+    /// drop(writer);
+    /// // It was not finished, so there is nothing.
+    /// assert!(!directory.join("snapshot.7.gz").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the file cannot be made.
@@ -51,6 +89,29 @@ impl SnapshotWriter {
 
     /// Adds the next bytes, from the header to the last node.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::tree::WalkState;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let mut writer = storage.snapshot_writer(&head)?;
+    /// loop {
+    ///     let mut part = Vec::new();
+    ///     let state = tree.walk(100, &mut part);
+    ///     writer.write(&part)?;
+    ///     if state == WalkState::Done {
+    ///         break;
+    ///     }
+    /// }
+    /// writer.finish(&storage.trailer(&head))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the device is full or fails; the snapshot is then lost and nothing else.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
@@ -59,6 +120,24 @@ impl SnapshotWriter {
     }
 
     /// Seals the snapshot and makes it durable under its name, which is returned.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate_engine::tree::WalkState;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let mut bytes = Vec::new();
+    /// while tree.walk(100, &mut bytes) != WalkState::Done {}
+    /// let mut writer = storage.snapshot_writer(&head)?;
+    /// writer.write(&bytes)?;
+    /// assert!(writer.finish(&storage.trailer(&head))?.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -94,6 +173,28 @@ impl Drop for SnapshotWriter {
 }
 
 /// What a [`SnapshotJob`] tells its owner.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate::storage::{SnapshotJob, SnapshotReport};
+/// use quorate_engine::tree::WalkState;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let head = tree.freeze();
+/// let (sender, reports) = std::sync::mpsc::channel();
+/// let writer = storage.snapshot_writer(&head)?;
+/// let mut job = SnapshotJob::start(writer, move |report| drop(sender.send(report)))?;
+/// let mut bytes = Vec::new();
+/// while tree.walk(100, &mut bytes) != WalkState::Done {}
+/// job.send(bytes);
+/// job.complete(storage.trailer(&head));
+/// assert!(reports.iter().any(|report| matches!(report, SnapshotReport::Written(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub enum SnapshotReport {
     /// A chunk was taken up: another one fits.
@@ -105,6 +206,27 @@ pub enum SnapshotReport {
 }
 
 /// A snapshot that is written on a thread of its own. Dropped before [`complete`](Self::complete), it is abandoned.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use quorate::storage::{Storage, StorageConfig};
+/// # use quorate_engine::tree::TreeConfig;
+/// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+/// # let (storage, mut tree, report) = Storage::open(config)?;
+/// use quorate::storage::SnapshotJob;
+/// use quorate_engine::tree::WalkState;
+///
+/// // `storage` is an open directory, and `tree` what it holds.
+/// let head = tree.freeze();
+/// let mut job = SnapshotJob::start(storage.snapshot_writer(&head)?, |report| println!("{report:?}"))?;
+/// let mut bytes = Vec::new();
+/// while tree.walk(100, &mut bytes) != WalkState::Done {}
+/// job.send(bytes);
+/// job.complete(storage.trailer(&head));
+/// job.join();
+/// assert!(directory.path().join("version-2/snapshot.0").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SnapshotJob {
     chunks: Option<SyncSender<Vec<u8>>>,
     /// Set when all chunks have been handed over; without it, the end of the channel means that the
@@ -115,6 +237,22 @@ pub struct SnapshotJob {
 
 impl SnapshotJob {
     /// Starts the thread. `report` is called on it and must not block.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::SnapshotJob;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let job = SnapshotJob::start(storage.snapshot_writer(&head)?, |report| println!("{report:?}"))?;
+    /// // Not completed, so abandoned.
+    /// drop(job);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the system has no thread for us.
@@ -139,6 +277,29 @@ impl SnapshotJob {
 
     /// Hands over the next bytes of the walk, without blocking.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::SnapshotJob;
+    /// use quorate_engine::tree::WalkState;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let mut job = SnapshotJob::start(storage.snapshot_writer(&head)?, |_| {})?;
+    /// let mut bytes = Vec::new();
+    /// while tree.walk(100, &mut bytes) != WalkState::Done {}
+    /// if let Err(bytes) = job.offer(bytes) {
+    ///     // The queue is full; whoever may wait does so.
+    ///     job.send(bytes);
+    /// }
+    /// job.complete(storage.trailer(&head));
+    /// job.join();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Gives the bytes back when the queue is full: offer them again after [`SnapshotReport::Ready`]. When the
     /// snapshot has failed, they are taken and forgotten.
@@ -150,6 +311,29 @@ impl SnapshotJob {
     }
 
     /// Hands over the next bytes and waits for room.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::SnapshotJob;
+    /// use quorate_engine::tree::WalkState;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let mut job = SnapshotJob::start(storage.snapshot_writer(&head)?, |_| {})?;
+    /// let mut state = WalkState::More;
+    /// while state != WalkState::Done {
+    ///     let mut part = Vec::new();
+    ///     state = tree.walk(100, &mut part);
+    ///     job.send(part);
+    /// }
+    /// job.complete(storage.trailer(&head));
+    /// job.join();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send(&self, chunk: Vec<u8>) {
         if let Some(chunks) = &self.chunks {
             // The thread ends early only after a failure, which it has reported.
@@ -159,12 +343,50 @@ impl SnapshotJob {
 
     /// Ends the snapshot after what has been handed over. The result is reported; the thread is left to itself
     /// until [`join`](Self::join) or the drop of this value. Never blocks.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::{SnapshotJob, SnapshotReport};
+    /// use quorate_engine::tree::WalkState;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let (sender, reports) = std::sync::mpsc::channel();
+    /// let writer = storage.snapshot_writer(&head)?;
+    /// let mut job = SnapshotJob::start(writer, move |report| drop(sender.send(report)))?;
+    /// let mut bytes = Vec::new();
+    /// while tree.walk(100, &mut bytes) != WalkState::Done {}
+    /// job.send(bytes);
+    /// job.complete(storage.trailer(&head));
+    /// assert!(reports.iter().any(|report| matches!(report, SnapshotReport::Written(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn complete(&mut self, trailer: Trailer) {
         let _ = self.trailer.set(trailer);
         self.chunks = None;
     }
 
     /// Waits for the thread; a snapshot without an end is abandoned.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, mut tree, report) = Storage::open(config)?;
+    /// use quorate::storage::SnapshotJob;
+    ///
+    /// // `storage` is an open directory, and `tree` what it holds.
+    /// let head = tree.freeze();
+    /// let mut job = SnapshotJob::start(storage.snapshot_writer(&head)?, |_| {})?;
+    /// // Nothing was completed: the snapshot is abandoned.
+    /// job.join();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(&mut self) {
         self.chunks = None;
         if let Some(thread) = self.thread.take() {

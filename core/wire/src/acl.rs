@@ -22,6 +22,14 @@ pub const ALL: i32 = 31;
 
 record! {
     /// An identity: a scheme and a text that only the scheme understands.
+    ///
+    /// ```
+    /// use quorate_wire::Id;
+    ///
+    /// let ann = Id::new("digest", "ann:hash");
+    /// assert_eq!((ann.scheme(), ann.id()), ("digest", "ann:hash"));
+    /// assert_eq!(ann.clone().into_owned(), ann);
+    /// ```
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Id<'a> {
         /// `world`, `ip`, `digest`, `auth`, `x509`, `sasl`, `super`; null is possible on the wire.
@@ -33,6 +41,14 @@ record! {
 
 record! {
     /// One entry: permission bits for one identity.
+    ///
+    /// ```
+    /// use quorate_wire::{Acl, Id, acl};
+    ///
+    /// let readers = Acl { perms: acl::READ, id: Id::new("ip", "10.0.0.0/8") };
+    /// assert!(!readers.is_open() && Acl::world(acl::ALL).is_open());
+    /// assert_eq!(readers.clone().into_owned(), readers);
+    /// ```
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Acl<'a> {
         /// Bits of [`READ`] to [`ADMIN`]; others are stored as given.
@@ -139,6 +155,13 @@ impl<'a> Id<'a> {
 
 impl Acl<'_> {
     /// `world:anyone` with `perms`.
+    ///
+    /// ```
+    /// use quorate_wire::{Acl, acl};
+    ///
+    /// let anyone_reads = Acl::world(acl::READ);
+    /// assert_eq!((anyone_reads.id.scheme(), anyone_reads.id.id()), ("world", "anyone"));
+    /// ```
     #[must_use]
     pub const fn world(perms: i32) -> Acl<'static> {
         Acl {

@@ -8,6 +8,14 @@ use std::fmt;
 macro_rules! codes {
     ($($(#[$meta:meta])* $name:ident = $code:literal, $text:literal;)*) => {
         /// Why an operation was refused.
+        ///
+        /// ```
+        /// use quorate_wire::ErrorCode;
+        ///
+        /// assert_eq!(ErrorCode::NoNode.code(), -101);
+        /// assert_eq!(ErrorCode::NoNode.text(), "the node does not exist");
+        /// assert!(ErrorCode::ALL.contains(&ErrorCode::BadVersion));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         #[repr(i32)]
@@ -24,6 +32,13 @@ macro_rules! codes {
             }
 
             /// The error of a number on the wire, if it is a known one.
+            ///
+            /// ```
+            /// use quorate_wire::ErrorCode;
+            ///
+            /// assert_eq!(ErrorCode::from_code(-101), Some(ErrorCode::NoNode));
+            /// assert_eq!(ErrorCode::from_code(1), None);
+            /// ```
             #[must_use]
             pub const fn from_code(code: i32) -> Option<Self> {
                 match code { $($code => Some(Self::$name),)* _ => None }

@@ -10,6 +10,12 @@ use crate::record;
 use std::borrow::Cow;
 
 /// What happened to a node.
+///
+/// ```
+/// use quorate_wire::event::EventType;
+///
+/// assert_eq!(EventType::ChildrenChanged.code(), 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum EventType {
@@ -36,6 +42,14 @@ impl EventType {
     }
 
     /// The event of a number on the wire.
+    ///
+    /// ```
+    /// use quorate_wire::event::EventType;
+    ///
+    /// assert_eq!(EventType::from_code(2), Some(EventType::Deleted));
+    /// // Events of the session itself are made by clients.
+    /// assert_eq!(EventType::from_code(-1), None);
+    /// ```
     #[must_use]
     pub const fn from_code(code: i32) -> Option<Self> {
         match code {

@@ -7,6 +7,14 @@ use crate::record;
 
 record! {
     /// The stat that clients see; 68 bytes.
+    ///
+    /// ```
+    /// use quorate_wire::Stat;
+    ///
+    /// let stat = Stat { version: 3, ephemeral_owner: 0, ..Stat::default() };
+    /// // Nobody has written to it, or made children, since it was made.
+    /// assert_eq!((stat.czxid, stat.mzxid, stat.pzxid), (0, 0, 0));
+    /// ```
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Stat {
         /// zxid of the creation.

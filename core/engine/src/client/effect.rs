@@ -47,6 +47,18 @@ pub enum Effect {
 }
 
 /// What a watch is told.
+///
+/// ```
+/// use quorate_engine::client::Notice;
+/// use quorate_wire::event::EventType;
+///
+/// let notice = Notice::Changed { kind: EventType::Created, path: "/a".into(), zxid: Some(7) };
+/// match notice {
+///     Notice::Changed { path, .. } => assert_eq!(path, "/a"),
+///     Notice::Missed => println!("read again"),
+///     Notice::Ended(code) => println!("nothing follows: {code}"),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A node changed.
@@ -65,6 +77,14 @@ pub enum Notice {
 }
 
 /// Where the session stands.
+///
+/// ```
+/// use quorate_engine::client::State;
+///
+/// assert!(State::Connected.is_connected() && State::ReadOnly.is_connected());
+/// // A lost session may be followed by another.
+/// assert!(State::Closed.is_final() && !State::Lost.is_final());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// No session yet.

@@ -6,6 +6,15 @@ use quorate_wire::op::multi::MultiHeader;
 use quorate_wire::{Acl, Jute, OpCode, path};
 
 /// A node to be created.
+///
+/// ```
+/// use quorate_engine::client::{Create, Request};
+/// use quorate_wire::{Acl, acl, op::create::CreateMode};
+///
+/// let acl = [Acl::world(acl::ALL)];
+/// let node = Create { path: "/a", data: b"x", acl: &acl, mode: CreateMode::Persistent, ttl: 0 };
+/// assert_eq!(Request::Create(node).path(), "/a");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Create<'a> {
     /// The path, before any sequence suffix.
@@ -21,6 +30,13 @@ pub struct Create<'a> {
 }
 
 /// One part of a multi or multiRead.
+///
+/// ```
+/// use quorate_engine::client::{Part, Request};
+///
+/// let parts = [Part::Check { path: "/lock", version: -1 }, Part::Delete { path: "/b", version: 3 }];
+/// assert_eq!((parts[1].path(), Request::Multi(&parts).path()), ("/b", "/lock"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
     /// Creates a node.

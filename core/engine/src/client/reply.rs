@@ -14,6 +14,14 @@ use quorate_wire::{Acl, DecodeError, ErrorCode, OpCode, Reader, Stat};
 use std::borrow::Cow;
 
 /// The answer to a request that succeeded.
+///
+/// ```
+/// use quorate_engine::client::Reply;
+/// use quorate_wire::Stat;
+///
+/// let reply = Reply::Data { data: b"hello".to_vec(), stat: Stat::default() };
+/// assert_eq!((reply.weight(), Reply::Absent.weight()), (5, 0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Nothing but success: delete, setWatches, removeWatches, checkWatches, addWatch, auth, close.

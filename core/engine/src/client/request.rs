@@ -10,9 +10,24 @@ use quorate_wire::op::remove_watches::WatcherType;
 use quorate_wire::{Acl, Jute, OpCode, path};
 
 /// The caller's name for a watch; events carry it.
+///
+/// ```
+/// use quorate_engine::client::{Request, WatchKey};
+///
+/// let key: WatchKey = 7;
+/// assert_eq!(Request::Exists { path: "/a", watch: Some(key) }.watch_key(), Some(7));
+/// ```
 pub type WatchKey = u64;
 
 /// One operation. Paths are absolute, below the root of the view they are submitted with.
+///
+/// ```
+/// use quorate_engine::client::Request;
+/// use quorate_wire::OpCode;
+///
+/// let request = Request::Get { path: "/a", watch: None };
+/// assert_eq!((request.op(), request.path(), request.watch_key()), (OpCode::GetData, "/a", None));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
     /// Creates a node and answers its final path and stat.

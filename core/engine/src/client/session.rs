@@ -17,6 +17,13 @@ use std::collections::VecDeque;
 use std::fmt;
 
 /// What a session is opened with. Times are ms, sizes bytes.
+///
+/// ```
+/// use quorate_engine::client::Settings;
+///
+/// let settings = Settings { servers: vec!["zoo1:2181".into()], renew: false, ..Settings::default() };
+/// assert_eq!((settings.timeout, settings.spread), (10_000, 0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Labels of the servers, in any order; the driver knows what they mean.
@@ -60,6 +67,15 @@ impl Default for Settings {
 }
 
 /// What proves that a session is one's own.
+///
+/// ```
+/// use quorate_engine::client::{Identity, Settings};
+///
+/// // What another process needs to go on with a session.
+/// let identity = Identity { id: 0x1000_0000_0000_0001, password: [7; 16] };
+/// let settings = Settings { resume: Some(identity), ..Settings::default() };
+/// assert_eq!(settings.resume.unwrap().id, identity.id);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The session.

@@ -252,6 +252,18 @@ impl Registration {
     }
 
     /// Its node; `None` while it is not there, between two sessions.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// assert!(registration.path().unwrap().starts_with("/discovery/search/"));
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn path(&self) -> Option<String> {
         self.keeper.path()

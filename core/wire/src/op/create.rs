@@ -62,6 +62,15 @@ record! {
 }
 
 /// The kinds of node that a client can ask for.
+///
+/// ```
+/// use quorate_wire::op::create::CreateMode;
+///
+/// let mode = CreateMode::EphemeralSequential;
+/// assert!(mode.is_ephemeral() && mode.is_sequential() && !mode.is_ttl());
+/// assert_eq!(CreateMode::ALL.iter().filter(|mode| mode.is_ttl()).count(), 2);
+/// assert_eq!(mode.flags(), 3);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CreateMode {
     /// Stays until deleted.
@@ -93,6 +102,13 @@ impl CreateMode {
     ];
 
     /// The mode of a flags field.
+    ///
+    /// ```
+    /// use quorate_wire::op::create::CreateMode;
+    ///
+    /// assert_eq!(CreateMode::from_flags(4), Some(CreateMode::Container));
+    /// assert_eq!(CreateMode::from_flags(99), None);
+    /// ```
     #[must_use]
     pub fn from_flags(flags: i32) -> Option<Self> {
         usize::try_from(flags).ok().and_then(|n| Self::ALL.get(n).copied())
