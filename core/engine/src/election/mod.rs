@@ -2,7 +2,7 @@
 //!
 //! [`Election`] is one server's part in it, from the start of the process to its end: its owner tells it when the server loses its leader
 //! ([`Election::start`]), hands over every notification and the passing of time, and takes [`Effect`]s. Between elections it goes on answering
-//! the servers that look for a leader. Source: `org.apache.zookeeper.server.quorum.FastLeaderElection`, and what is known of its faults.
+//! the servers that look for a leader. [`links`] is the way of the notifications, and tells who is out of reach. Source: `org.apache.zookeeper.server.quorum.FastLeaderElection`, and what is known of its faults.
 //!
 //! **Architecture Invariant:** nothing here is needed for safety. Whoever is elected must still be accepted by a quorum in the discovery that
 //! follows, which no server joins under an epoch that it has left behind, and in which a leader does not count servers that have
@@ -44,6 +44,7 @@
 
 mod answer;
 mod effect;
+pub mod links;
 mod looking;
 mod order;
 #[cfg(test)]
