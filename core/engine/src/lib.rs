@@ -3,7 +3,8 @@
 //!
 //! Map: [`tree`] holds the nodes and applies transactions; [`prep`] judges requests against the tree plus
 //! what is still in flight; [`replica`] is the one writer, [`shard`] serves connections; [`access`] knows identities
-//! and ACLs; [`election`] finds a leader; [`quorum`] knows which sets of servers may decide; [`client`] is the other end of the wire; [`session`] expires; [`limits`] refuse; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
+//! and ACLs; [`election`] finds a leader; [`quorum`] knows which sets of servers may decide; [`zab`] keeps
+//! the servers of an ensemble on one history; [`client`] is the other end of the wire; [`session`] expires; [`limits`] refuse; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
 //! while it changes.
 
 #![forbid(unsafe_code)]
@@ -20,3 +21,4 @@ pub mod session;
 pub mod shard;
 pub mod tree;
 pub mod watch;
+pub mod zab;

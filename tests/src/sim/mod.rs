@@ -16,18 +16,17 @@ mod judge;
 pub mod model;
 pub mod net;
 pub mod plan;
-pub mod random;
 mod reads;
 mod run;
 pub mod server;
 pub mod session;
 pub mod stage;
 mod tap;
-pub mod trace;
 mod watching;
 pub mod world;
 
 pub use failure::Failure;
+pub use quorate_tests_kit::{random, trace};
 pub use run::{Run, Theme, number};
 
 use stage::Play;

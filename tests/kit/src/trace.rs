@@ -63,11 +63,13 @@ impl Trace {
     }
 }
 
+pub use crate::note;
+
 /// Adds a line to a trace.
+#[macro_export]
 macro_rules! note {
     ($trace:expr, $($arg:tt)*) => { $trace.note(format_args!($($arg)*)) };
 }
-pub(crate) use note;
 
 const RING: usize = 200;
 const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;

@@ -1,0 +1,102 @@
+//! Synchronisation: every learner gets the leader's history, and with a quorum of them the epoch is established.
+
+use super::peer::Stage;
+use super::{Leader, Phase};
+use crate::zab::message::ToLearner;
+use crate::zab::plan::{Plan, Positions};
+use crate::zab::{LeaderEffect, LearnerKey, Mistake};
+use quorate_wire::Zxid;
+
+impl Leader {
+    /// The own history is the epoch's, and `currentEpoch` says so on the disk.
+    pub(super) fn synchronise(&mut self, now: i64) {
+        self.enter(Phase::Synchronisation, now);
+        let promised = self.peers.iter().filter(|(_, peer)| peer.stage == Stage::Promised);
+        for key in promised.map(|(&key, _)| key).collect::<Vec<_>>() {
+            self.give_history(key);
+        }
+        self.establish(now);
+    }
+
+    /// Sends a learner what it lacks, then NEWLEADER. From here on it gets whatever is proposed and committed.
+    pub(super) fn give_history(&mut self, key: LearnerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let follows = peer.follows();
+        let positions = Positions {
+            peer: peer.holds.1,
+            history: &self.history,
+            committed: self.committed,
+            truncates: true,
+        };
+        let plan = Plan::of(&positions);
+        peer.stage = Stage::Syncing;
+        peer.acked = Zxid::ZERO;
+        let new_leader = ToLearner::NewLeader(self.epoch, None);
+        if self.config.mistakes.make(Mistake::NewLeaderFirst) {
+            self.send(key, new_leader.clone());
+        }
+        match plan {
+            Plan::Diff(_) => self.send(key, ToLearner::Diff(self.committed)),
+            Plan::Trunc(point) => self.send(key, ToLearner::Trunc(point)),
+            Plan::Snap => {
+                self.send(key, ToLearner::Snap(self.committed));
+                self.out.push(LeaderEffect::SendTree(key));
+            }
+        }
+        self.send_since(key, plan.from(self.committed), follows);
+        if !self.config.mistakes.make(Mistake::NewLeaderFirst) {
+            self.send(key, new_leader);
+        }
+    }
+
+    fn send_since(&mut self, key: LearnerKey, from: Zxid, follows: bool) {
+        for entry in self.history.since(from) {
+            let committed = entry.zxid() <= self.committed;
+            if committed || follows {
+                let proposal = ToLearner::Proposal(entry.clone());
+                self.out.push(LeaderEffect::Send(key, proposal));
+            }
+            if committed {
+                self.out.push(LeaderEffect::Send(key, ToLearner::Commit(entry.zxid())));
+            }
+        }
+    }
+
+    /// A learner has the history and the epoch on its disk.
+    pub(super) fn has_history(&mut self, key: LearnerKey, now: i64) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.stage = Stage::Synced;
+        }
+        if self.phase == Phase::Broadcast {
+            self.activate(key, now);
+            self.commit(now);
+        } else {
+            self.establish(now);
+        }
+    }
+
+    /// With a quorum that has the history, all of it is committed, and the epoch is established.
+    fn establish(&mut self, now: i64) {
+        let enough = self.quorum(|peer| peer.stage >= Stage::Synced)
+            || self.config.mistakes.make(Mistake::ServeEarly);
+        if self.phase != Phase::Synchronisation || !enough {
+            return;
+        }
+        self.enter(Phase::Broadcast, now);
+        self.out.push(LeaderEffect::Established(self.epoch));
+        let synced = self.peers.iter().filter(|(_, peer)| peer.stage == Stage::Synced);
+        for key in synced.map(|(&key, _)| key).collect::<Vec<_>>() {
+            self.activate(key, now);
+        }
+    }
+
+    fn activate(&mut self, key: LearnerKey, now: i64) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.stage = Stage::Active;
+            peer.heard = now;
+            peer.owes_since =
+                peer.counts.then_some(now).filter(|_| self.history.last() > self.committed);
+            self.send(key, ToLearner::UpToDate);
+        }
+    }
+}

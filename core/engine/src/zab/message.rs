@@ -1,0 +1,86 @@
+//! What a leader and its learners say to each other, as types; `quorate_wire::quorum` has the bytes.
+//!
+//! A connection carries messages in order and without gaps until it ends. Names and meanings are those of Apache's packets.
+
+use super::{Entry, Epoch, Sid};
+use quorate_wire::Zxid;
+use std::sync::Arc;
+
+/// How a learner takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnerKind {
+    /// Gets proposals and acknowledges them; counts if it is a voter.
+    Follower,
+    /// Gets what has been committed, and never counts.
+    Observer,
+}
+
+/// From a leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToLearner {
+    /// The epoch that a quorum has not yet promised to anybody else.
+    LeaderInfo(Epoch),
+    /// Your history is the beginning of mine; the rest follows.
+    Diff(Zxid),
+    /// Cut your history after this transaction; the rest of mine follows.
+    Trunc(Zxid),
+    /// Forget your history: a snapshot follows, which is mine up to here.
+    Snap(Zxid),
+    /// A transaction, to be logged and acknowledged.
+    Proposal(Entry),
+    /// The next proposal is part of the history for good.
+    Commit(Zxid),
+    /// A proposal and its commit at once, for observers.
+    Inform(Entry),
+    /// You have been given everything that came before this epoch.
+    NewLeader(Epoch, Option<Arc<str>>),
+    /// A quorum has it: serve.
+    UpToDate,
+    /// Are you there?
+    Ping(Zxid),
+    /// The next sync that you asked for is done: you have been sent everything that came before it.
+    Sync,
+    /// Whether a session that you asked about lives.
+    Revalidate {
+        /// The session.
+        session: i64,
+        /// Whether it lives; then it is yours.
+        valid: bool,
+    },
+}
+
+/// From a learner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToLeader {
+    /// The first message: who it is, and which epoch it has promised.
+    Info {
+        /// Its id.
+        sid: Sid,
+        /// How it takes part.
+        kind: LearnerKind,
+        /// The newest epoch that it has promised.
+        accepted: Epoch,
+    },
+    /// It has promised the epoch: this is what it holds. `current` is missing if it had promised this epoch before.
+    AckEpoch {
+        /// The newest epoch whose beginning it holds.
+        current: Option<Epoch>,
+        /// The end of its log.
+        last: Zxid,
+    },
+    /// This proposal, or the beginning of this epoch, is on its disk.
+    Ack(Zxid),
+    /// It is there, and so are these sessions of its (with their timeouts in ms).
+    Ping(Vec<(i64, i32)>),
+    /// A client's write; what it says is not this module's business.
+    Request(Arc<[u8]>),
+    /// A client asks for a sync.
+    Sync,
+    /// Does this session live? Its client wants to go on here.
+    Revalidate {
+        /// The session.
+        session: i64,
+        /// Its timeout, ms.
+        timeout: i32,
+    },
+}

@@ -1,0 +1,91 @@
+//! A run: the world of a seed, for so much virtual time with faults, and then to its calm end.
+
+use crate::world::World;
+use quorate_engine::zab::Mistakes;
+use quorate_tests_kit::trace::Trace;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Which world, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// Virtual seconds with faults.
+    pub seconds: u64,
+    /// What is done wrong on purpose.
+    pub mistakes: Mistakes,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Hash of everything that happened.
+    pub hash: u64,
+    /// Events.
+    pub steps: u64,
+    /// Virtual time, us.
+    pub time: u64,
+    /// Transactions that were committed.
+    pub committed: u64,
+    /// Epochs that were established.
+    pub epochs: u64,
+    /// How learners were brought in: by DIFF, TRUNC, SNAP.
+    pub plans: [u64; 3],
+    /// How often a log could not be cut.
+    pub cannot_cut: u64,
+    /// Ends of processes.
+    pub crashes: u64,
+    /// Syncs that were answered.
+    pub syncs: u64,
+}
+
+/// A run in which a property did not hold.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Which run.
+    pub run: Run,
+    /// After how many events, at what time (us).
+    pub at: (u64, u64),
+    /// What did not hold.
+    pub what: String,
+    /// The last that happened.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        let Self { run, at, what, .. } = self;
+        writeln!(f, "seed {}, event {}, {} us: {what}", run.seed, at.0, at.1)?;
+        let release = if cfg!(debug_assertions) { "" } else { " --release" };
+        let Run { seed, seconds, .. } = run;
+        write!(
+            f,
+            "again with: cargo run{release} -p quorate-tests-ensemble -- --seed {seed} --seconds {seconds} --trace"
+        )
+    }
+}
+
+/// Performs a run. With `echo` everything that happens is written to standard error.
+///
+/// # Errors
+/// When a property does not hold, or something panics.
+pub fn run(run: Run, echo: bool) -> Result<Summary, Box<Failure>> {
+    let trace = Trace::new(echo);
+    let mut world = World::new(run.seed, run.mistakes, &trace);
+    let result = catch_unwind(AssertUnwindSafe(|| world.run(run.seconds * 1_000_000)));
+    let what = match result {
+        Ok(Ok(())) => return Ok(Summary { hash: trace.hash(), ..world.summary() }),
+        Ok(Err(violation)) => violation.0,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            format!("panic: {}", text.unwrap_or_default())
+        }
+    };
+    let summary = world.summary();
+    Err(Box::new(Failure { run, at: (summary.steps, summary.time), what, trace: trace.tail() }))
+}

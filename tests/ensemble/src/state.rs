@@ -1,0 +1,39 @@
+//! What is replicated: a list of numbers.
+
+use quorate_engine::zab::Entry;
+use quorate_wire::Zxid;
+
+/// A transaction that was applied: its place and the number that somebody proposed.
+pub type Applied = (Zxid, u64);
+
+/// Everything that was applied, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State(pub Vec<Applied>);
+
+impl State {
+    /// The last transaction.
+    #[must_use]
+    pub fn last(&self) -> Zxid {
+        self.0.last().map_or(Zxid::ZERO, |&(zxid, _)| zxid)
+    }
+
+    /// Applies a transaction, unless it is there already.
+    pub fn apply(&mut self, entry: &Entry) {
+        if entry.zxid() > self.last() {
+            self.0.push((entry.zxid(), value_of(entry)));
+        }
+    }
+}
+
+/// A transaction that carries a number.
+#[must_use]
+pub fn entry(zxid: Zxid, value: u64) -> Entry {
+    Entry::from_payload(zxid, &value.to_be_bytes())
+}
+
+/// The number that a transaction carries.
+#[must_use]
+pub fn value_of(entry: &Entry) -> u64 {
+    let bytes = entry.payload().first_chunk::<8>().copied().unwrap_or_default();
+    u64::from_be_bytes(bytes)
+}
