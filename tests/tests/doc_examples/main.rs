@@ -15,6 +15,7 @@ mod source;
 
 use rule::Judge;
 use source::Sources;
+use std::fs;
 use std::path::Path;
 
 #[test]
@@ -37,4 +38,30 @@ fn every_public_item_has_an_example() {
         judge.len(),
         missing.join("\n")
     );
+}
+
+/// Each page of `docs/recipes` says the same five things, but for those that are not about one recipe.
+#[test]
+fn every_page_of_a_recipe_has_its_parts() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/recipes");
+    let index = fs::read_to_string(pages.join("README.md")).unwrap();
+    let mut missing = Vec::new();
+    for entry in fs::read_dir(&pages).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if ["README.md", "fencing.md", "retries.md"].contains(&name.as_str()) {
+            continue;
+        }
+        if !index.contains(&format!("]({name})")) {
+            missing.push(format!("{name} in README.md"));
+        }
+        let page = fs::read_to_string(pages.join(&name)).unwrap();
+        for part in ["Guarantees", "Not guaranteed", "Layout", "Failures", "Token"] {
+            let [heading, bold] = [format!("## {part}"), format!("**{part}.**")];
+            let begins = |line: &str| line == heading || line.contains(&bold);
+            if !page.lines().any(begins) {
+                missing.push(format!("{name}: {part}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "missing:\n{}", missing.join("\n"));
 }
