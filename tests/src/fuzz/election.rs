@@ -1,6 +1,8 @@
 //! The election port and the configuration of an ensemble.
 
+use quorate_engine::election::links::{Command, LinkOptions, Links};
 use quorate_wire::frame::Split;
+use quorate_wire::quorum::address::HostPort;
 use quorate_wire::quorum::election::{
     InitialMessage, MAX_NOTIFICATION, Notification, split_notification,
 };
@@ -21,6 +23,30 @@ pub fn election(data: &[u8]) {
         notification(payload);
     }
     notification(data);
+    connection(data);
+}
+
+/// The bytes as one connection, in pieces: it stays in use or is closed, and what is kept of it is less than one message.
+fn connection(data: &[u8]) {
+    let greeting = InitialMessage::v1(1, HostPort::new("localhost", 3888));
+    let options = LinkOptions { connect_timeout: 1000, greeting_timeout: 1000, strangers: 8 };
+    let mut links = Links::new(1, &greeting, options);
+    let link = links.accepted(0);
+    let (mut closed, mut heard) = (false, 0);
+    for piece in data.chunks(7) {
+        links.received(0, link, piece);
+        while let Some(command) = links.next_command() {
+            assert!(!closed || !matches!(command, Command::Heard { .. }), "nothing of it counts");
+            match command {
+                Command::Close { link: which } if which == link => closed = true,
+                Command::Heard { payload, .. } => heard += payload.len() + 4,
+                _ => {}
+            }
+        }
+    }
+    assert!(heard <= data.len());
+    links.tick(2000);
+    assert_eq!(links.next_deadline(), None, "it is closed, or has said who it is");
 }
 
 fn notification(payload: &[u8]) {
