@@ -212,7 +212,13 @@ fn an_id_whose_answer_was_lost_is_not_given_out_twice() {
         let first = naming.unique().await.unwrap();
         proxy.lose_answer(OpCode::Create2);
         let second = soon(&client, naming.unique()).await.unwrap();
-        assert_eq!((first.as_str(), second.as_str()), ("id-0000000000", "id-0000000002"));
+        assert_eq!((first.as_str(), second.as_str()), ("id-0000000000", "id-0000000001"));
+        let register = naming.registers();
+        let third = register.unique().await.unwrap();
+        proxy.lose_answer(OpCode::Create2);
+        let fourth = soon(&client, register.unique()).await.unwrap();
+        assert_eq!((third.as_str(), fourth.as_str()), ("id-0000000002", "id-0000000004"));
+        until(&client, async || Ok(names(&client, "/jobs").await.len() == 3)).await;
     });
 }
 

@@ -1,14 +1,15 @@
 //! Naming: ids that nobody else gets.
 //!
 //! Two kinds. The textbook's: a persistent sequential node `<path>/<prefix>N10`, whose name is the id, such as
-//! `type-job-0000000003`. Its number starts again when the directory is deleted and made anew, so the directory is persistent, and must not be
+//! `type-job-0000000003`; one that is not kept as a register has an id of its own before that, by which it is found again and removed. Its number starts again when the directory is deleted and made anew, so the directory is persistent, and must not be
 //! deleted. The sortable kind takes the transaction that created a node, `<prefix><zxid, 16 hex digits>`: it grows over the whole
 //! ensemble, and never repeats, also when the directory was recreated.
 
 use super::barrier::create_if_missing;
-use super::kit::{Backoff, Passing, join, name_of};
+use super::kit::{Backoff, Claim, Kind, Passing, join, name_of};
+use super::layout::protected::{Id, Style};
 use super::layout::sequence;
-use crate::client::{Client, CreateMode, Created, ErrorCode, Result};
+use crate::client::{Client, CreateMode, Created, Error, ErrorCode, Result};
 
 /// Gives out ids. Only a description: cheap to make, and to clone.
 ///
@@ -63,7 +64,7 @@ impl Naming {
     }
 
     /// An id that is unique as long as the directory is not deleted, and later than those before. Numbers may be left out, as when
-    /// an answer is lost or another uses the directory.
+    /// the future is dropped or another uses the directory. A register keeps the id also when its answer was lost.
     ///
     /// ```
     /// # quorate::client::blocking::wait(async {
@@ -80,30 +81,25 @@ impl Naming {
     /// # Errors
     /// When the session is lost, or the server refuses; also when the counter is used up, after 2^31 ids.
     pub async fn unique(&self) -> Result<String> {
-        let mode = if self.registers {
-            CreateMode::PersistentSequential
-        } else {
-            // What is left after a lost answer goes with the session.
-            CreateMode::EphemeralSequential
-        };
-        let created = self.create(mode).await?;
-        let name = name_of(&created.path);
-        // The last number is given out again and again; a negative one would sort before, and look like another prefix.
-        if sequence::after(name, &self.prefix).is_none_or(|number| !number.orders()) {
-            drop(self.client.delete(&created.path, None));
-            return Err(crate::client::Error::new(
-                ErrorCode::SystemError,
-                "naming",
-                created.path.as_str(),
-            )
-            .with_detail("the directory's counter is used up: take another directory"));
+        if self.registers {
+            let created = self.register().await?;
+            let name = name_of(&created.path);
+            if sequence::after(name, &self.prefix).is_none_or(|number| !number.orders()) {
+                drop(self.client.delete(&created.path, None));
+                return Err(used_up(&created.path));
+            }
+            return Ok(name.to_owned());
         }
-        let name = name.to_owned();
-        if !self.registers {
-            // In the background: nobody waits for it.
-            drop(Passing::known(&self.client, created.path));
+        // Found again after a lost answer, and removed whatever happens: nobody waits for that.
+        let stems = |id: Id| vec![format!("{}{}", id.prefix(Style::Curator), self.prefix)];
+        let claim =
+            Claim::create_for_good(&self.client, &self.path, stems, Kind::Sequential).await?;
+        let path = claim.path();
+        let number = sequence::after(name_of(&path), &format!("-{}", self.prefix));
+        match number.filter(|number| number.orders()) {
+            Some(number) => Ok(format!("{}{number}", self.prefix)),
+            None => Err(used_up(&path)),
         }
-        Ok(name)
     }
 
     /// An id that never repeats and sorts, as text, after all that were given out before, anywhere in the ensemble.
@@ -137,12 +133,12 @@ impl Naming {
         }
     }
 
-    /// Creates a node. After a lost answer another one: that leaves a gap, not a double.
-    async fn create(&self, mode: CreateMode) -> Result<Created> {
+    /// Creates a node that stays. After a lost answer another one: that leaves a gap, not a double.
+    async fn register(&self) -> Result<Created> {
         let stem = join(&self.path, &self.prefix);
         let mut backoff = Backoff::default();
         loop {
-            match self.client.create(&stem, b"", mode).await {
+            match self.client.create(&stem, b"", CreateMode::PersistentSequential).await {
                 Err(error) if error.code() == ErrorCode::NoNode => {
                     create_if_missing(&self.client, &self.path).await?;
                 }
@@ -151,4 +147,10 @@ impl Naming {
             }
         }
     }
+}
+
+/// The last number is given out again and again; a negative one would sort before, and look like another prefix.
+fn used_up(path: &str) -> Error {
+    Error::new(ErrorCode::SystemError, "naming", path)
+        .with_detail("the directory's counter is used up: take another directory")
 }

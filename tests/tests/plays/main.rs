@@ -100,20 +100,13 @@ async fn ignore<T>(future: impl Future<Output = T>) {
     future.await;
 }
 
-/// The names of the recipe for naming are removed without a look at the answer.
-fn may_stay(node: &str) -> bool {
-    node.starts_with("/names/")
-}
-
 /// At the end of a part, when the world is calm: the session lives, and has no node and no watch any more.
 async fn leaves_nothing(part: &Part) {
     let client = &part.client;
     let mut left = String::new();
     for _ in 0..600 {
         match client.ephemerals("/").await {
-            Ok(nodes)
-                if nodes.iter().all(|node| may_stay(node)) && client.counters().watches == 0 =>
-            {
+            Ok(nodes) if nodes.is_empty() && client.counters().watches == 0 => {
                 return;
             }
             Ok(nodes) => left = format!("{nodes:?}, {} watches", client.counters().watches),

@@ -13,10 +13,12 @@ pub use sign::unmarked;
 
 use super::super::layout::protected::Id;
 use super::patience::{
-    delete_if_there, ensure, exhausted, fresh_id, join, name_of, parent_of, patiently,
+    delete_if_there, ensure, ensure_as, exhausted, fresh_id, join, name_of, parent_of, patiently,
 };
 use super::removal::{in_background, is_starting, surely};
-use crate::client::{Client, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat};
+use crate::client::{
+    Client, CreateMode, CreateOptions, Error, ErrorCode, Lifetime, PartResult, Result, Stat,
+};
 use sign::{Sign, mark};
 
 /// Nodes of one's own in a directory: created together, removed together. Dropping a claim removes them in the background,
@@ -41,6 +43,8 @@ pub struct Claim {
     client: Client,
     lifetime: Lifetime,
     directory: String,
+    /// Whether the directory is to outlast its nodes.
+    stays: bool,
     id: Id,
     sign: Sign,
     names: Vec<String>,
@@ -71,6 +75,7 @@ impl Claim {
             client: client.clone(),
             lifetime: client.lifetime(),
             directory: parent_of(path).to_owned(),
+            stays: false,
             id: fresh_id(client),
             sign: Sign::of_own(&name),
             names: vec![name],
@@ -111,6 +116,18 @@ impl Claim {
             .map(|(claim, ())| claim)
     }
 
+    /// The same in a directory that is made to stay, where its numbers must not begin again.
+    pub(crate) async fn create_for_good(
+        client: &Client,
+        directory: &str,
+        stems: impl Fn(Id) -> Vec<String>,
+        kind: Kind,
+    ) -> Result<Self> {
+        let mut claim = Self::none(client, directory);
+        claim.stays = true;
+        claim.begin(stems, b"", kind, |_| std::future::ready(())).await.map(|(claim, ())| claim)
+    }
+
     /// The same, and submits one more request right behind the creation, so that both answers come in one round trip.
     ///
     /// ```
@@ -137,21 +154,38 @@ impl Claim {
         kind: Kind,
         next: impl Fn(&Client) -> F,
     ) -> Result<(Self, T)> {
-        let mut claim = Self {
+        Self::none(client, directory).begin(stems, data, kind, next).await
+    }
+
+    /// Nothing yet.
+    fn none(client: &Client, directory: &str) -> Self {
+        Self {
             client: client.clone(),
             lifetime: client.lifetime(),
             directory: directory.to_owned(),
+            stays: false,
             id: fresh_id(client),
             sign: Sign::Name,
             names: Vec::new(),
             token: 0,
             live: false,
-        };
+        }
+    }
+
+    async fn begin<T, F: Future<Output = T>>(
+        self,
+        stems: impl Fn(Id) -> Vec<String>,
+        data: &[u8],
+        kind: Kind,
+        next: impl Fn(&Client) -> F,
+    ) -> Result<(Self, T)> {
+        let mut claim = self;
+        let client = claim.client.clone();
         loop {
             claim.live = true;
             claim.lifetime = client.lifetime();
             let stems = stems(claim.id);
-            claim.sign = Sign::new(client, kind, &stems);
+            claim.sign = Sign::new(&client, kind, &stems);
             let (created, after) = claim.try_create(&stems, data, kind, &next).await;
             match created {
                 Ok(()) if claim.lifetime.is_alive() => return Ok((claim, after)),
@@ -166,18 +200,18 @@ impl Claim {
                 }
                 Err(error) if error.code() == ErrorCode::NoNode => {
                     claim.live = false;
-                    ensure(client, directory).await?;
+                    claim.make_directory().await?;
                 }
                 Err(error) if error.is_connection_loss() => {
                     if claim.recover(stems.len()).await? && claim.lifetime.is_alive() {
-                        return Ok((claim, next(client).await));
+                        return Ok((claim, next(&client).await));
                     }
-                    claim.id = fresh_id(client);
+                    claim.id = fresh_id(&client);
                 }
                 // With an id in the name it cannot be there: it is the number that there is no more of.
                 Err(error) if kind.is_sequential() && error.code() == ErrorCode::NodeExists => {
                     claim.live = false;
-                    return Err(exhausted(directory));
+                    return Err(exhausted(&claim.directory));
                 }
                 Err(error) => {
                     claim.live = error.outcome_unknown();
@@ -185,6 +219,14 @@ impl Claim {
                 }
             }
         }
+    }
+
+    async fn make_directory(&self) -> Result<()> {
+        if !self.stays {
+            return ensure(&self.client, &self.directory).await;
+        }
+        ensure(&self.client, parent_of(&self.directory)).await?;
+        ensure_as(&self.client, &self.directory, CreateMode::Persistent).await
     }
 
     async fn try_create<T, F: Future<Output = T>>(
@@ -361,6 +403,7 @@ impl Claim {
             client: self.client.clone(),
             lifetime: self.lifetime.clone(),
             directory: self.directory.clone(),
+            stays: self.stays,
             id: self.id,
             sign: self.sign.clone(),
             names,
