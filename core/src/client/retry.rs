@@ -146,6 +146,7 @@ impl Retrying {
     {
         let mut tries = Tries::new(self);
         loop {
+            let lifetime = self.client.lifetime();
             let error = match tries.limited(true, write()).await {
                 Err(error) if error.is_connection_loss() => error,
                 answer => return answer,
@@ -160,6 +161,8 @@ impl Retrying {
             };
             match tries.limited(true, looked).await {
                 Ok(Outcome::Happened(result)) => return Ok(result),
+                // What a session has sent that is over may still be on its way.
+                Ok(Outcome::DidNot) if !lifetime.is_alive() => return Err(error),
                 Ok(Outcome::DidNot) => tries.again(error).await.map_err(settled)?,
                 // Neither the look's failure nor its silence says that nothing happened.
                 Ok(Outcome::Unknown) => return Err(error),

@@ -299,6 +299,7 @@ impl Assignments {
                         _ => Err(error),
                     };
                 }
+                Err(error) if lost => return Err(error.with_outcome_unknown()),
                 Err(error) => return Err(error),
             }
         }

@@ -329,6 +329,7 @@ impl Counter {
 
     /// Writes at this version. `None`: it did not happen, try again.
     async fn write(&self, data: &[u8], before: Stat) -> Result<Option<i32>> {
+        let lifetime = self.client.lifetime();
         let error = match self.client.set(&self.path, data, Some(before.version)).await {
             Ok(stat) => return Ok(Some(stat.version)),
             Err(error) if is_conflict(&error) => return Ok(None),
@@ -341,6 +342,8 @@ impl Counter {
             patiently(|| self.client.get(&self.path)).await
         };
         match looked.await {
+            // What the session had sent may still be on its way.
+            _ if !lifetime.is_alive() => Err(error),
             Ok((_, now)) if now.version == before.version && now.czxid == before.czxid => Ok(None),
             // One change came, and it was another's. With equal data it may be either's: two who add 1 write the same.
             Ok((found, now))

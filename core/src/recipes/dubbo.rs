@@ -284,6 +284,7 @@ impl Registry {
     pub async fn map(&self, interface: &str, application: &str) -> Result<()> {
         let path = paths::mapping(&self.root, interface);
         let mut backoff = Backoff::default();
+        let mut unknown = false;
         loop {
             let answer = match patiently(|| self.client.get(&path)).await {
                 Ok((data, stat)) => {
@@ -304,16 +305,17 @@ impl Registry {
                     let data = application.as_bytes();
                     self.client.create(&path, data, CreateMode::Persistent).await.map(drop)
                 }
-                Err(error) => return Err(error),
+                Err(error) => Err(error),
             };
             // What was said twice stands there once: with the outcome unknown, looking again is enough.
             match answer {
+                Err(error) if error.is_connection_loss() => unknown |= error.outcome_unknown(),
                 Err(error)
-                    if error.is_connection_loss()
-                        || matches!(
-                            error.code(),
-                            ErrorCode::BadVersion | ErrorCode::NodeExists | ErrorCode::NoNode
-                        ) => {}
+                    if matches!(
+                        error.code(),
+                        ErrorCode::BadVersion | ErrorCode::NodeExists | ErrorCode::NoNode
+                    ) => {}
+                Err(error) if unknown => return Err(error.with_outcome_unknown()),
                 other => return other,
             }
             backoff.pause(&self.client).await;

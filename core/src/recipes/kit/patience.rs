@@ -19,13 +19,18 @@ use quorate_wire::path;
 /// ```
 ///
 /// # Errors
-/// Whatever the operation answers but the loss of a connection.
+/// Whatever the operation answers but the loss of a connection. When the session ends after an answer to a write was lost, the outcome is
+/// unknown.
 pub async fn patiently<T, F: Future<Output = Result<T>>>(
     mut operation: impl FnMut() -> F,
 ) -> Result<T> {
+    let mut unknown = false;
     loop {
         match operation().await {
-            Err(error) if error.is_connection_loss() => {}
+            Err(error) if error.is_connection_loss() => unknown |= error.outcome_unknown(),
+            Err(error) if unknown && error.is_session_end() => {
+                return Err(error.with_outcome_unknown());
+            }
             answer => return answer,
         }
     }

@@ -133,6 +133,7 @@ impl BoundedQueue {
             if usize::try_from(stat.num_children).is_ok_and(|count| count >= self.limit) {
                 return Ok(false);
             }
+            let lifetime = client.lifetime();
             let put = client.multi().set(directory, &*id, Some(stat.version));
             match put.create(&*path, data, CreateMode::PersistentSequential).commit().await {
                 Ok(_) => return Ok(true),
@@ -141,10 +142,11 @@ impl BoundedQueue {
                     backoff.pause(client).await;
                 }
                 Err(error) if error.is_connection_loss() && error.outcome_unknown() => {
-                    match self.happened(&id, stat).await? {
-                        Some(true) => return Ok(true),
-                        Some(false) => {}
-                        None => return Err(error),
+                    match self.happened(&id, stat).await {
+                        Ok(Some(true)) => return Ok(true),
+                        Ok(Some(false)) if lifetime.is_alive() => {}
+                        // Others have covered it, or the session has ended and what it had sent may still be on its way.
+                        _ => return Err(error),
                     }
                 }
                 Err(error) if error.is_connection_loss() => {}

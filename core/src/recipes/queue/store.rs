@@ -252,28 +252,37 @@ impl Store {
         };
         let Some(item) = self.read(&name, &data, stat) else { return Ok(None) };
         loop {
+            let lifetime = self.client.lifetime();
             match self.client.delete(&path, Some(stat.version)).await {
                 Ok(()) => return Ok(Some(item)),
                 Err(error) if matches!(error.code(), ErrorCode::NoNode | ErrorCode::BadVersion) => {
                     return Ok(None);
                 }
                 Err(error) if error.is_connection_loss() => {
-                    patiently(|| self.client.sync(&path)).await?;
-                    let found = patiently(|| self.client.exists(&path)).await?;
-                    if error.outcome_unknown()
-                        && found.is_none_or(|found| found.czxid != stat.czxid)
-                    {
+                    let there = self.is_there(&path).await;
+                    // When the session has ended meanwhile, what it had sent may still be on its way.
+                    let is_left = matches!(there, Ok(Some(czxid)) if czxid == stat.czxid);
+                    if error.outcome_unknown() && !(is_left && lifetime.is_alive()) {
                         return Err(error.with_detail("this consumer or another took the item"));
                     }
+                    there?;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// The transaction that has created a node, if it is there.
+    async fn is_there(&self, path: &str) -> Result<Option<i64>> {
+        patiently(|| self.client.sync(path)).await?;
+        let found = patiently(|| self.client.exists(path)).await?;
+        Ok(found.map(|found| found.czxid))
+    }
+
     /// Removes an item unless somebody holds it: a mark is set and removed in the same transaction.
     pub(super) async fn remove(&self, name: &str) -> Result<bool> {
         let mut backoff = Backoff::default();
+        let mut unknown = false;
         loop {
             let remove = self.client.multi().create(self.mark(name), b"", CreateMode::Ephemeral);
             let remove = remove.delete(self.entry(name), None).delete(self.mark(name), None);
@@ -284,8 +293,12 @@ impl Store {
                     ensure(&self.client, &self.marks).await?;
                 }
                 // After a lost answer it may have been this very transaction; gone it is.
-                Err(error) if error.code() == ErrorCode::NoNode => return Ok(backoff.tries() > 0),
-                Err(error) if error.is_connection_loss() => backoff.pause(&self.client).await,
+                Err(error) if error.code() == ErrorCode::NoNode => return Ok(unknown),
+                Err(error) if error.is_connection_loss() => {
+                    unknown |= error.outcome_unknown();
+                    backoff.pause(&self.client).await;
+                }
+                Err(error) if unknown => return Err(error.with_outcome_unknown()),
                 Err(error) => return Err(error),
             }
         }
