@@ -102,6 +102,17 @@ pub fn perform(
     finish(run, World::with_play(seed, &trace, play), &trace)
 }
 
+/// Performs a play in the world of a seed in which nothing goes wrong but what its processes
+/// [undergo](stage::Part::undergo). They are told from the beginning that the world wants to come to its end.
+///
+/// # Errors
+/// When a property does not hold, or something panics.
+pub fn rehearse(seed: u64, echo: bool, play: Rc<dyn Play>) -> Result<Summary, Box<Failure>> {
+    let trace = Trace::new(echo);
+    let world = World::with_plan(seed, &trace, Some(play), plan::Plan::keep_calm);
+    finish(Run { seed, steps: 0, theme: Theme::Any }, world, &trace)
+}
+
 fn finish(run: Run, mut world: World, trace: &Trace) -> Result<Summary, Box<Failure>> {
     let result = catch_unwind(AssertUnwindSafe(|| world.run(run.steps)));
     let what = match result {

@@ -27,6 +27,8 @@ pub struct Plan {
     pub faults: Weights,
     /// us between faults.
     pub fault_gap: (u64, u64),
+    /// Requests without an answer that the client of a play has at most; otherwise each process chooses.
+    pub most_in_flight: Option<u64>,
     /// us that a client waits between actions.
     pub client_gap: (u64, u64),
     /// Most requests that a client sends at once.
@@ -112,6 +114,7 @@ impl Plan {
         let small = random.chance(300);
         Self {
             shards: usize::try_from(random.of(1, &[1, 2, 3])).unwrap_or(1),
+            most_in_flight: None,
             clients: usize::try_from(random.between(1, 6)).unwrap_or(1),
             owners: usize::try_from(random.of(2, &[0, 1, 4])).unwrap_or(0),
             faults,
@@ -164,6 +167,21 @@ impl Plan {
         faults.silent += 10;
         self.fault_gap = (200_000, 5_000_000);
         self.timeouts.1 = self.timeouts.1.min(4_000);
+    }
+}
+
+impl Plan {
+    /// Nobody else, nothing that goes wrong, and a server that keeps everything in memory: what a play does step by step.
+    pub(super) fn keep_calm(&mut self) {
+        (self.clients, self.owners, self.shards) = (0, 0, 1);
+        (self.faults, self.volatile, self.most_in_flight) = (Weights::default(), true, Some(100));
+        self.timeouts = (1_000, 1_000);
+        self.round_delay = (1, 30);
+        self.event_slice = EVENT_SLICE;
+        self.read_buffer = 65_536;
+        self.weather =
+            Weather { delay: (10, 500), slow_per_mille: 0, chunk: 100_000, buffer: 200_000 };
+        self.engine.keep_calm();
     }
 }
 
@@ -267,6 +285,17 @@ impl Weights {
 }
 
 impl Engine {
+    /// Limits that nobody meets, short sessions, and empty containers that stay.
+    const fn keep_calm(&mut self) {
+        let (shard, replica) = (&mut self.shard, &mut self.replica);
+        (shard.tick, replica.tick) = (100, 100);
+        (shard.min_session_timeout, shard.max_frame) = (200, 1 << 20);
+        (shard.output_pause, shard.output_limit) = (1 << 20, 8 << 20);
+        (shard.queue_limit, replica.outstanding_limit) = (4_096, 1_000);
+        replica.limits.requests.most = 0;
+        replica.reaper.interval = 3_600_000;
+    }
+
     fn new(random: &mut Random, small: bool) -> Self {
         let tick = random.of(500, &[100, 2_000]);
         let seed = random.number();

@@ -301,6 +301,12 @@ impl Server {
         Ok(())
     }
 
+    /// How many watches there are.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        self.process.as_ref().map_or(0, Process::watches)
+    }
+
     /// At the end: nothing may be left over.
     pub fn check_idle(&self, env: &Env) -> Checked {
         let Some(process) = &self.process else {

@@ -103,6 +103,11 @@ impl Process {
         process
     }
 
+    /// How many watches there are.
+    pub(super) fn watches(&self) -> usize {
+        self.threads.iter().map(|thread| thread.shard.watches().total()).sum()
+    }
+
     fn now(&self, env: &Env) -> Now {
         let mono = i64::try_from((env.now - self.started) / 1000).unwrap_or(i64::MAX);
         Now { mono, wall: env.wall() }

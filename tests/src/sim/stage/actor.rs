@@ -1,7 +1,7 @@
 //! A process of a play: its tasks, its session, and the driver between that and the network of the world.
 
 use super::executor::{Executor, SimEnvironment};
-use super::{Cues, Part, Play};
+use super::{Blow, Cues, Left, Part, Play};
 use crate::sim::env::{Checked, Env, Event, Violation, ensure};
 use crate::sim::net::{End, LinkId, Taken};
 use crate::sim::random::Random;
@@ -86,6 +86,8 @@ impl Actor {
             self.begin(env);
         }
         self.run(env, Some(server))?;
+        let tasks = self.process.as_ref().map_or(0, |process| process.executor.len());
+        *self.cues.left() = Left { tasks, watches: server.watches() };
         if self.process.as_ref().is_some_and(|p| p.done.load(Ordering::Relaxed)) {
             self.end(env)?;
         }
@@ -97,7 +99,8 @@ impl Actor {
         note!(env.trace, "actor {}: begins", self.number);
         let environment = SimEnvironment::new(self.random.fork(), env.now_ms());
         let outside: Arc<dyn Environment> = Arc::new(environment.clone());
-        let limit = usize::try_from(self.random.of(100, &[1, 3])).unwrap_or(1);
+        let limit = env.plan.most_in_flight.unwrap_or(self.random.of(100, &[1, 3]));
+        let limit = usize::try_from(limit).unwrap_or(1);
         let (client, port) = Port::open(self.settings.clone(), None, "", limit, outside);
         let part = Part {
             client: client.clone(),
@@ -168,7 +171,10 @@ impl Actor {
     /// Tasks, session and network, until nobody has anything to do.
     fn run(&mut self, env: &mut Env, mut server: Option<&mut Server>) -> Checked {
         self.look(env, false)?;
-        self.read(env)?;
+        if let Some(blow) = self.read(env)? {
+            self.suffer(blow, env);
+            return Ok(());
+        }
         let Some(process) = &mut self.process else { return Ok(()) };
         process.environment.set_now(env.now_ms());
         process.watch_over_session();
@@ -190,7 +196,14 @@ impl Actor {
                 process.carry_out(command, env, &mut self.random);
             }
             let mute = env.now < self.silent_until;
-            busy |= !mute && process.write(env)?;
+            if !mute {
+                let (wrote, blow) = process.write(env, &self.cues)?;
+                busy |= wrote;
+                if let Some(blow) = blow {
+                    self.suffer(blow, env);
+                    return Ok(());
+                }
+            }
             if !busy && !process.executor.is_ready() && process.port.rest(!mute) {
                 return self.look(env, true);
             }
@@ -207,10 +220,11 @@ impl Actor {
         looked.map_err(|Violation(what)| Violation(format!("actor {}: {what}", self.number)))
     }
 
-    fn read(&mut self, env: &mut Env) -> Checked {
-        let Some(process) = &mut self.process else { return Ok(()) };
+    /// Reads what has come, up to the message at which something is to happen.
+    fn read(&mut self, env: &mut Env) -> Checked<Option<Blow>> {
+        let Some(process) = &mut self.process else { return Ok(None) };
         if env.now < self.deaf_until {
-            return Ok(());
+            return Ok(None);
         }
         process.environment.set_now(env.now_ms());
         while let Some((attempt, Some(link))) = process.link {
@@ -221,17 +235,49 @@ impl Actor {
                     process.drop_link(env);
                 }
                 Taken::Bytes(bytes) => {
-                    let mut bytes = bytes.as_slice();
+                    let (mut bytes, mut sleeps) = (bytes.as_slice(), None);
                     while !bytes.is_empty() {
                         let (piece, rest) = bytes.split_at(process.tap.piece(bytes));
                         bytes = rest;
-                        let (_, given) = process.tap.hears(env, link, piece)?;
+                        let (heard, given) = process.tap.hears(env, link, piece)?;
+                        let blow = heard.and_then(|_| self.cues.blows.message());
+                        if matches!(blow, Some(Blow::Lose(_) | Blow::Silence(_))) {
+                            return Ok(blow);
+                        }
                         process.port.received(attempt, &given);
+                        sleeps = sleeps.or(blow);
+                    }
+                    // What came together is there when it wakes.
+                    if sleeps.is_some() {
+                        return Ok(sleeps);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Something happens to it or to its connection.
+    fn suffer(&mut self, blow: Blow, env: &mut Env) {
+        note!(env.trace, "actor {}: {blow:?}", self.number);
+        let until = env.now + 3_000 * u64::try_from(self.settings.timeout).unwrap_or(0);
+        let Some(process) = &mut self.process else { return };
+        match (blow, process.link) {
+            (Blow::Lose(_), Some((attempt, _))) => {
+                process.port.disconnected(attempt);
+                process.drop_link(env);
+                self.wake_at = env.now + 1;
+                env.at(self.wake_at, Event::Act { client: self.number });
+            }
+            (Blow::Silence(_), Some((_, Some(link)))) => {
+                env.links.break_off(link, None);
+                (self.deaf_until, self.silent_until) = (until, until);
+                self.wake_at = env.now + 1;
+                env.at(self.wake_at, Event::Act { client: self.number });
+            }
+            (Blow::Sleep(_), _) => self.pause(until, env),
+            _ => {}
+        }
     }
 
     /// Something has arrived.
@@ -370,19 +416,20 @@ impl Process {
         true
     }
 
-    /// Returns whether there was anything to send.
-    fn write(&mut self, env: &mut Env) -> Checked<bool> {
+    /// Returns whether there was anything to send, and what happens then.
+    fn write(&mut self, env: &mut Env, cues: &Cues) -> Checked<(bool, Option<Blow>)> {
         let mut out = Vec::new();
         self.port.output(&mut out, usize::MAX);
         if out.is_empty() {
-            return Ok(false);
+            return Ok((false, None));
         }
         let Some((_, Some(link))) = self.link else {
             return Err(Violation("output without a connection".into()));
         };
         self.tap.sends(env, link, &mut out, |_| None)?;
-        env.send(link, End::Client, &out);
-        Ok(true)
+        let (leaves, blow) = cues.blows.leave(&out);
+        env.send(link, End::Client, out.get(..leaves).unwrap_or_default());
+        Ok((true, blow))
     }
 }
 

@@ -7,20 +7,23 @@
 //! [`Part::cut_short`] is for recipes that must bear being dropped at any await. What is held, [`Part::watch_over`] has the stage look after.
 
 mod actor;
+mod blow;
 mod executor;
 mod vigils;
 
 pub use actor::Actor;
+pub use blow::{Blow, Steps};
 pub use vigils::Sense;
 
 use super::env::Checked;
 use super::history::History;
 use super::random::Random;
+use blow::Blows;
 use quorate::client::{Client, Task};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vigils::Vigils;
@@ -67,6 +70,17 @@ pub(crate) struct Cues {
     rounds: AtomicU64,
     /// Whether the world is not the simulator's.
     is_real: bool,
+    blows: Blows,
+    left: Mutex<Left>,
+}
+
+/// What there is besides nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Tasks of the process.
+    pub tasks: usize,
+    /// Watches on the server, of everybody.
+    pub watches: usize,
 }
 
 impl Part {
@@ -139,6 +153,37 @@ impl Part {
     }
 }
 
+impl Part {
+    /// Runs a future to its end, unless it is dropped: something happens at one of its steps. Answers also how many there were.
+    pub async fn undergo<T>(
+        &self,
+        blow: Blow,
+        future: impl Future<Output = T>,
+    ) -> (Option<T>, Steps) {
+        let mut future = pin!(future);
+        let blows = &self.cues.blows;
+        blows.begin(blow);
+        let result = poll_fn(|context| {
+            if blows.drops_before() {
+                return Poll::Ready(None);
+            }
+            let polled = future.as_mut().poll(context);
+            match blows.drops_after() {
+                true if polled.is_pending() => Poll::Ready(None),
+                _ => polled.map(Some),
+            }
+        })
+        .await;
+        (result, blows.end())
+    }
+
+    /// What there was when this process was last at rest.
+    #[must_use]
+    pub fn left(&self) -> Left {
+        *self.cues.left()
+    }
+}
+
 impl Cues {
     /// Those of a process in another world.
     pub(crate) fn of_reality() -> Self {
@@ -162,6 +207,10 @@ impl Cues {
     /// The process is gone, and with it all that it held.
     pub(crate) fn let_go(&self) {
         self.vigils.clear();
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What did not hold, once.
