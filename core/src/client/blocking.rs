@@ -246,7 +246,7 @@ impl Client {
     /// # let client = quorate::client::Client::builder().in_process(&server).connect_blocking()?;
     /// client.sync("/")?;
     /// // This sees what anybody wrote before.
-    /// client.get("/")?;
+    /// assert_eq!(client.get("/")?.0, b"");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

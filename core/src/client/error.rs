@@ -166,7 +166,7 @@ impl Error {
         self.0.outcome_unknown
     }
 
-    /// For a transaction: which of its parts failed.
+    /// For a transaction: which of its parts failed, counted from 0.
     ///
     /// ```
     /// # quorate::client::blocking::wait(async {

@@ -396,6 +396,9 @@ impl Client {
     /// assert!(stranger.get("/mine").await.is_err());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Errors
+    /// `AuthFailed` when the server refuses: that ends the session for good.
     pub fn authenticate(&self, scheme: &str, secret: &[u8]) -> Op<()> {
         Op::new(self.shared(), self.shared().authenticate(scheme, secret), |_, _| Ok(()))
     }

@@ -123,6 +123,7 @@ impl Transaction {
     /// client.create("/mine", b"", CreateMode::Ephemeral).await?;
     /// let life = client.lifetime();
     /// client.multi().under(&life).check("/mine", None).set("/", b"x", None).commit().await?;
+    /// assert_eq!(client.get("/").await?.0, b"x");
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     pub fn under(mut self, lifetime: &Lifetime) -> Self {
@@ -413,6 +414,9 @@ impl ReadBatch {
     /// assert_eq!(found.iter().map(|part| part.is_ok()).collect::<Vec<_>>(), [true, false, true]);
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Errors
+    /// When there was no answer; what is wrong with a part is its own result.
     pub fn fetch(self) -> Op<Vec<std::result::Result<ReadResult, ErrorCode>>> {
         let parts: Vec<Part<'_>> = self.parts.iter().map(OwnedPart::borrow).collect();
         self.client.submit(&Request::MultiRead(&parts), |reply, _| match reply {

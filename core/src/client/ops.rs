@@ -330,7 +330,8 @@ impl Client {
         self.submit(&Request::Sync { path }, |_, _| Ok(()))
     }
 
-    /// Watches a node or a subtree until the watcher is dropped.
+    /// Watches a node or a subtree until the watcher is dropped. The node need not exist. Events come in the order of the changes, each before
+    /// any answer to this client that shows the new state.
     ///
     /// ```
     /// # quorate::client::blocking::wait(async {
@@ -438,9 +439,11 @@ impl Client {
     /// # quorate::client::blocking::wait(async {
     /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
     /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::ErrorCode;
+    ///
+    /// // A server must have been told to allow it.
     /// let leaving = client.reconfigure(None, Some("3"), None, None).await;
-    /// // A server that is alone has no members to change.
-    /// assert!(leaving.is_err());
+    /// assert_eq!(leaving.unwrap_err().code(), ErrorCode::ReconfigDisabled);
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     ///

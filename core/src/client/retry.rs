@@ -32,6 +32,7 @@ use quorate_wire::{ErrorCode, Stat};
 /// };
 /// let write = || async { client.set("/", b"2", None).await.map(drop) };
 /// client.retrying(RetryPolicy::tries(3)).checked("/", write, look).await?;
+/// assert_eq!(client.get("/").await?.0, b"2");
 /// # Ok::<(), quorate::client::Error>(())
 /// # }).unwrap();
 /// ```
@@ -235,7 +236,10 @@ impl Retrying {
     /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
     /// use quorate::client::RetryPolicy;
     ///
-    /// client.retrying(RetryPolicy::tries(3)).sync("/").await?;
+    /// let patient = client.retrying(RetryPolicy::tries(3));
+    /// patient.sync("/").await?;
+    /// // This sees what anybody wrote before.
+    /// assert_eq!(patient.get("/").await?.0, b"");
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     ///

@@ -76,6 +76,7 @@ impl Barrier {
     /// barrier.open().await?;
     /// barrier.open().await?;
     /// barrier.wait().await?;
+    /// assert!(client.exists("/maintenance").await?.is_none());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     ///

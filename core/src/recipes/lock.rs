@@ -104,6 +104,7 @@ impl Lock {
     /// let held = lock.acquire().await?;
     /// lock.revoke(&lock.participants().await?[0]).await?;
     /// held.revoked().await?;
+    /// assert!(lock.participants().await?[0].is_revoked());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     #[must_use]

@@ -66,6 +66,7 @@ pub struct Report {
 /// reporter.kept().there().await?;
 /// reporter.report(&Report::new(10, 10));
 /// reporter.end().await?;
+/// assert!(progress.watch().await?.reports().is_empty());
 /// # Ok::<(), quorate::client::Error>(())
 /// # }).unwrap();
 /// ```

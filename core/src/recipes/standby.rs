@@ -369,6 +369,7 @@ impl Duty {
     ///
     /// let duty = HotStandby::new(&client, "/tasks", "copy", "host-1").stand_by().await?;
     /// duty.guarded().set("/", b"by who runs it", None).commit().await?;
+    /// assert_eq!(client.get("/").await?.0, b"by who runs it");
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     pub fn guarded(&self) -> Transaction {

@@ -208,11 +208,13 @@ impl Server {
     ///
     /// ```
     /// # let server = quorate::server::Server::builder().volatile().no_port().start()?;
+    /// use std::io::Read;
+    ///
     /// let connector = server.connector();
-    /// let first = connector.connect();
+    /// let mut first = connector.connect();
     /// // A connector does not keep the server: it ends with its handle.
     /// drop(server);
-    /// first.shutdown();
+    /// assert_eq!(first.read(&mut [0; 8])?, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -170,6 +170,7 @@ impl LogThread {
     /// // It is durable when a report says so; this does not wait.
     /// log.append(0, segment);
     /// log.close()?;
+    /// assert!(directory.path().join("version-2/log.1").exists());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append(&self, generation: u64, segment: Arc<Segment>) {
@@ -232,6 +233,7 @@ impl LogThread {
     /// log.append(0, segment);
     /// // Everything is on the disk when this returns.
     /// log.close()?;
+    /// assert!(directory.path().join("version-2/log.1").exists());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -35,7 +35,7 @@ use std::time::Duration;
 /// while tree.walk(100, &mut bytes) != WalkState::Done {}
 /// let mut writer = storage.snapshot_writer(&head)?;
 /// writer.write(&bytes)?;
-/// writer.finish(&storage.trailer(&head))?;
+/// assert!(writer.finish(&storage.trailer(&head))?.ends_with("snapshot.0"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SnapshotWriter {
@@ -108,7 +108,7 @@ impl SnapshotWriter {
     ///         break;
     ///     }
     /// }
-    /// writer.finish(&storage.trailer(&head))?;
+    /// assert!(writer.finish(&storage.trailer(&head))?.ends_with("snapshot.0"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -11,9 +11,9 @@ record! {
     /// ```
     /// use quorate_wire::Stat;
     ///
-    /// let stat = Stat { version: 3, ephemeral_owner: 0, ..Stat::default() };
-    /// // Nobody has written to it, or made children, since it was made.
-    /// assert_eq!((stat.czxid, stat.mzxid, stat.pzxid), (0, 0, 0));
+    /// // Created by transaction 7 as a persistent node, and written once since, by transaction 9.
+    /// let stat = Stat { czxid: 7, mzxid: 9, pzxid: 7, version: 1, ..Stat::default() };
+    /// assert!(stat.mzxid > stat.czxid && stat.ephemeral_owner == 0);
     /// ```
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Stat {

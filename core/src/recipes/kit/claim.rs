@@ -318,6 +318,7 @@ impl Claim {
     /// // Removed in a transaction together with something else.
     /// client.multi().delete(claim.path(), None).set("/", b"free", None).commit().await?;
     /// claim.forget();
+    /// assert!(client.children("/hotel").await?.0.is_empty());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     pub fn forget(mut self) {

@@ -113,6 +113,7 @@ pub async fn ensure_as(client: &Client, node: &str, mode: CreateMode) -> Result<
 /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
 /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
 /// quorate::recipes::kit::delete_if_there(&client, "/nothing").await?;
+/// assert!(client.exists("/nothing").await?.is_none());
 /// # Ok::<(), quorate::client::Error>(())
 /// # }).unwrap();
 /// ```

@@ -42,8 +42,10 @@ pub enum Mode {
 ///
 /// ```
 /// use quorate::recipes::layout::lock::{Form, contender};
+/// use quorate::recipes::layout::protected::Id;
 ///
-/// assert!(matches!(contender("6b5a__lock__0000000005"), Some((Form::Kazoo, _)) | None));
+/// let kazoo = format!("{}__lock__0000000005", Id(7).hex());
+/// assert_eq!(contender(&kazoo).unwrap().0, Form::Kazoo);
 /// assert_eq!(contender("x-72057594037927936-0000000005").unwrap().0, Form::WriteLock);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

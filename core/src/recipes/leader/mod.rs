@@ -30,6 +30,7 @@ use crate::client::{Client, Error, Lifetime, State, Transaction};
 /// // Leadership survives a lost connection as long as the session does.
 /// let candidate = LeaderLatch::new(&client, "/leader").policy(Policy::Session).join();
 /// candidate.leads().await?;
+/// assert!(candidate.is_leader());
 /// # Ok::<(), quorate::client::Error>(())
 /// # }).unwrap();
 /// ```
@@ -172,9 +173,10 @@ impl Leadership {
     /// use quorate::recipes::latch::LeaderLatch;
     ///
     /// let candidate = LeaderLatch::new(&client, "/leader").join();
-    /// let lost = candidate.leads().await?.lost();
+    /// let leadership = candidate.leads().await?;
     /// candidate.leave().await?;
-    /// lost.await;
+    /// leadership.lost().await;
+    /// assert!(!leadership.holds());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {

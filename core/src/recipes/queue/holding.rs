@@ -174,6 +174,7 @@ impl Holding {
     /// queue.put(b"hello").await?;
     /// let work = queue.hold().await?;
     /// work.guarded().set("/", b"half done", None).commit().await?;
+    /// assert_eq!(client.get("/").await?.0, b"half done");
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
     pub fn guarded(&self) -> Transaction {
