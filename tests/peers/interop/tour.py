@@ -83,10 +83,9 @@ class Company:
             time.sleep(0.1)
 
     def fault(self, what: Callable[[], None]) -> None:
-        """Does something to the servers."""
+        """Does something to the servers, or to the clients."""
         self._tell("fault")
         what()
-        self.progress()
 
     def pause(self) -> None:
         """All clients sleep, longer than their sessions live."""
@@ -161,8 +160,10 @@ def alone(server: Server, logs: Path) -> list[str]:
         server.start()
 
     with Company(server.address, logs) as company:
-        faults = [crash, lambda: _freeze(server, LONG), restart, company.pause]
-        return _play(company, [server], faults)
+        _play(company, [crash, lambda: _freeze(server, LONG), restart])
+        # It is over while all sessions are: what is kept has to come back before the end.
+        company.fault(company.pause)
+        return company.finish([server.data])
 
 
 def together(ensemble: Ensemble, logs: Path) -> list[str]:
@@ -184,18 +185,18 @@ def together(ensemble: Ensemble, logs: Path) -> list[str]:
         restart_all_in_turn,
     ]
     with Company(ensemble.address, logs) as company:
-        return _play(company, ensemble.members, faults)
+        _play(company, faults)
+        # Sessions have outlived the last of these: whatever was forgotten is still there.
+        return company.finish([member.data for member in ensemble.members])
 
 
-def _play(
-    company: Company, servers: list[Server], faults: list[Callable[[], None]]
-) -> list[str]:
+def _play(company: Company, faults: list[Callable[[], None]]) -> None:
     """Through all faults, again and again with TOUR_ROUNDS."""
     company.progress()
     for _ in range(int(os.environ.get("TOUR_ROUNDS", "1"))):
         for fault in faults:
             company.fault(fault)
-    return company.finish([server.data for server in servers])
+            company.progress()
 
 
 @cache

@@ -90,6 +90,9 @@ async fn keep(
     let mut outcomes = touching.outcomes();
     let mut heard: Vec<Heard> = Vec::new();
     for _ in 0..1 + part.below(8) {
+        if part.is_over() {
+            break;
+        }
         match within(&**environment, 3 * TTL, outcomes.next()).await {
             Some(Some(Ok(()))) => {}
             Some(Some(Err(error))) => return Err(error),

@@ -5,7 +5,7 @@ use quorate::client::{CreateMode, ErrorCode, Result, Task};
 use quorate::recipes::cache::Cache;
 use quorate::recipes::group::Group;
 use quorate::recipes::staged::{Snapshot, StagedConfig};
-use quorate::recipes::value::SharedValue;
+use quorate::recipes::value::{SharedValue, Subscription};
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
 use quorate_tests::sim::stage::{Part, Play};
@@ -47,10 +47,11 @@ fn check_seen(seen: &Seen, history: &History) -> Checked {
     Ok(())
 }
 
-/// Processes write a value and follow it.
+/// Processes write a value and follow it. In the end every copy shows what is there.
 #[derive(Default)]
 struct Following {
     seen: Seen,
+    writers: Arc<AtomicUsize>,
 }
 
 impl Play for Following {
@@ -59,7 +60,7 @@ impl Play for Following {
     }
 
     fn part(&self, part: Part) -> Task {
-        let seen = Arc::clone(&self.seen);
+        let (seen, writers) = (Arc::clone(&self.seen), Arc::clone(&self.writers));
         Box::pin(async move {
             let value = SharedValue::new(&part.client, VALUE);
             let Some(mut copy) = insist(&part, || value.subscribe()).await else { return };
@@ -101,6 +102,11 @@ impl Play for Following {
                 }
                 part.client.sleep(Duration::from_millis(part.below(100))).await;
             }
+            writers.fetch_add(1, Relaxed);
+            while writers.load(Relaxed) < 3 {
+                part.client.sleep(Duration::from_millis(50)).await;
+            }
+            expect_the_same(&part, &value, &copy).await;
             drop(copy);
             leaves_nothing(&part).await;
         })
@@ -109,6 +115,21 @@ impl Play for Following {
     fn check(&self, history: &History) -> Checked {
         check_seen(&self.seen, history)
     }
+}
+
+/// In a calm world a copy comes to show what is there.
+async fn expect_the_same(part: &Part, value: &SharedValue, copy: &Subscription) {
+    let mut differ = String::new();
+    for _ in 0..1_200 {
+        let Some(there) = insist(part, || value.get()).await else { return };
+        let shown = copy.current();
+        if shown.as_deref() == there.as_ref() {
+            return;
+        }
+        differ = format!("a copy shows {shown:?}, there is {there:?}");
+        part.client.sleep(Duration::from_millis(50)).await;
+    }
+    part.fail(differ);
 }
 
 /// Processes publish configurations of several keys, and read them.
@@ -218,6 +239,10 @@ impl<const DEPTH: usize> Play for Caching<DEPTH> {
                     seen.lock().unwrap().push((entry.path, *at, data));
                 }
                 part.client.sleep(Duration::from_millis(part.below(200))).await;
+            }
+            // No reconnect hides any more that an event was lost.
+            for _ in 0..10 {
+                change(&part).await;
             }
             // Requests on their way have ended when later ones are answered.
             while part.client.sync("/").await.is_err() {
