@@ -24,6 +24,9 @@ use std::time::Duration;
 /// and returns a future for the answer, so that requests are carried out in the order of the calls, whatever is awaited
 /// when. All of it works on any executor and from any thread.
 ///
+/// Every request can fail as [`Error`] says: for want of a connection, at the end of the session, or of permission. Each method names only what
+/// is particular to it. A `version` is the one that is expected; `None` stands for any.
+///
 /// When the last clone is dropped, the session is closed in the background; [`close`](Self::close) waits for that, which a
 /// program that is about to end should do.
 ///

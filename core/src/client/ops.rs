@@ -348,6 +348,9 @@ impl Client {
     /// }
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Errors
+    /// `Unimplemented` from servers before ZooKeeper 3.6, which know no persistent watches.
     pub fn watch(&self, path: &str, mode: WatchMode) -> Op<Watcher> {
         let recursive = mode == WatchMode::Recursive;
         let request = |watch| Request::AddWatch { path, recursive, watch };
@@ -368,6 +371,9 @@ impl Client {
     /// assert!(client.ephemerals("/table").await?.is_empty());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Errors
+    /// `Unimplemented` from servers before ZooKeeper 3.6.
     pub fn ephemerals(&self, prefix: &str) -> Op<Vec<String>> {
         self.submit(&Request::Ephemerals { prefix }, |reply, _| match reply {
             Reply::Paths(paths) => Ok(paths),
@@ -410,6 +416,9 @@ impl Client {
     /// assert!(identities.contains(&("digest".to_owned(), "ann".to_owned())));
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Errors
+    /// `Unimplemented` from servers before ZooKeeper 3.7.
     pub fn who_am_i(&self) -> Op<Vec<(String, String)>> {
         self.submit(&Request::WhoAmI, |reply, _| match reply {
             Reply::Identities(identities) => Ok(identities),
@@ -428,6 +437,9 @@ impl Client {
     /// assert!(app.config().await?.0.is_empty());
     /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Errors
+    /// `NoNode` or `NoAuth` where a server does not show it.
     pub fn config(&self) -> Op<(Vec<u8>, Stat)> {
         self.submit_at_root(&Request::Get { path: CONFIG, watch: None }, |reply, _| data(reply))
     }
