@@ -32,6 +32,13 @@ impl Segment {
         Self { bytes: Vec::with_capacity(bytes), records: Vec::with_capacity(records) }
     }
 
+    /// An empty segment with room for one record of a payload so long, and no more.
+    #[must_use]
+    pub fn for_one(payload: usize) -> Self {
+        let bytes = HEAD.saturating_add(payload).saturating_add(1);
+        Self { bytes: Vec::with_capacity(bytes), records: Vec::with_capacity(1) }
+    }
+
     /// Appends a record whose payload `write` produces.
     pub fn push(&mut self, zxid: Zxid, write: impl FnOnce(&mut Vec<u8>)) {
         debug_assert!(self.records.last().is_none_or(|last| last.zxid < zxid), "records in order");

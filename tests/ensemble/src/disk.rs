@@ -161,7 +161,7 @@ impl Disk {
             accepted_epoch: self.accepted,
             current_epoch: self.current,
             history,
-            wants_tree: None,
+            ..Durable::default()
         };
         (state, durable)
     }

@@ -4,8 +4,9 @@ use crate::disk::{Disk, Write};
 use crate::state::State;
 use quorate_engine::zab::leader::Leader;
 use quorate_engine::zab::learner::{Follower, Observer};
+use quorate_engine::zab::message::Request;
 use quorate_engine::zab::{Durable, Epoch, History, LearnerEffect, Sid, ToLeader, ToLearner};
-use quorate_wire::Zxid;
+use quorate_wire::{OpCode, Zxid};
 use std::collections::VecDeque;
 
 /// A server.
@@ -221,8 +222,8 @@ impl Process {
     /// A client wants a sync, and its learner asks the leader.
     pub fn ask_sync(&mut self) {
         match &mut self.role {
-            Role::Following(follower, _) => follower.ask(ToLeader::Sync),
-            Role::Observing(observer, _) => observer.ask(ToLeader::Sync),
+            Role::Following(follower, _) => follower.ask(a_sync()),
+            Role::Observing(observer, _) => observer.ask(a_sync()),
             _ => {}
         }
     }
@@ -247,4 +248,10 @@ impl Process {
             _ => None,
         }
     }
+}
+
+/// What a learner asks for its client; who that is does not matter here.
+fn a_sync() -> ToLeader {
+    let (op, body) = (OpCode::Sync.code(), [].into());
+    ToLeader::Request(Request { session: 0, cxid: 0, op, body, identities: None })
 }

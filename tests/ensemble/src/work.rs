@@ -116,7 +116,7 @@ impl World {
                 self.aim(sid);
             }
             LearnerEffect::Synced => self.synced(sid)?,
-            LearnerEffect::Revalidated(..) => {}
+            LearnerEffect::Revalidated(..) | LearnerEffect::Activate(..) => {}
             LearnerEffect::Leave(why) => {
                 note!(self.trace, "{sid} leaves its leader: {why}");
                 blameless(sid, &why)?;

@@ -1,9 +1,9 @@
 //! What the roles want done. Effects are carried out in order, all of them, before the next call.
 
+use super::message::Request;
 use super::{Entry, Epoch, Sid, ToLeader, ToLearner};
 use quorate_wire::Zxid;
 use std::fmt;
-use std::sync::Arc;
 
 /// A connection of a learner at its leader. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +93,7 @@ pub enum LeaderEffect {
     /// was proposed before them.
     Synced(u64),
     /// A learner's client writes.
-    Request(LearnerKey, Arc<[u8]>),
+    Request(LearnerKey, Request),
     /// A learner has heard of this session, of this timeout in ms.
     Touched(LearnerKey, i64, i32),
     /// A learner asks about a session, of this timeout in ms.
@@ -123,6 +123,9 @@ pub enum LearnerEffect {
     Append(Vec<Entry>),
     /// Everything up to here is part of the history for good, and is in the log: apply it.
     Committed(Zxid),
+    /// The reconfiguration that is this transaction takes effect, once it is [`Committed`](Self::Committed); under it this server should
+    /// lead. What follows from it is not decided here.
+    Activate(Zxid, Sid),
     /// The leader is established and this server has its history: serve.
     Serve(Epoch),
     /// The oldest sync that was asked for is done.

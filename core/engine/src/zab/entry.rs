@@ -24,10 +24,10 @@ impl Entry {
         })
     }
 
-    /// An entry of its own from a transaction's bytes.
+    /// An entry of its own from a transaction's bytes, which are copied once.
     #[must_use]
     pub fn from_payload(zxid: Zxid, payload: &[u8]) -> Self {
-        let mut segment = Segment::default();
+        let mut segment = Segment::for_one(payload.len());
         segment.push(zxid, |out| out.extend_from_slice(payload));
         Self { segment: Arc::new(segment), n: 0, zxid }
     }

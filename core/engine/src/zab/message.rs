@@ -1,10 +1,14 @@
-//! What a leader and its learners say to each other, as types; `quorate_wire::quorum` has the bytes.
+//! What a leader and its learners say to each other, as types; `quorate_wire::quorum` has the bytes, [`codec`](super::codec) the way
+//! between them.
 //!
 //! A connection carries messages in order and without gaps until it ends. Names and meanings are those of Apache's packets.
 
 use super::{Entry, Epoch, Sid};
-use quorate_wire::Zxid;
+use quorate_wire::{Id, OpCode, Zxid};
 use std::sync::Arc;
+
+/// What a learner can do that not every one can.
+pub use quorate_wire::quorum::learner::Features;
 
 /// How a learner takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +34,12 @@ pub enum ToLearner {
     Proposal(Entry),
     /// The next proposal is part of the history for good.
     Commit(Zxid),
+    /// [`Commit`](Self::Commit) of a reconfiguration, which takes effect with it; under it this server should lead.
+    CommitAndActivate(Zxid, Sid),
     /// A proposal and its commit at once, for observers.
     Inform(Entry),
+    /// [`Inform`](Self::Inform) of a reconfiguration, which takes effect with it; under it this server should lead.
+    InformAndActivate(Entry, Sid),
     /// You have been given everything that came before this epoch.
     NewLeader(Epoch, Option<Arc<str>>),
     /// A quorum has it: serve.
@@ -60,6 +68,10 @@ pub enum ToLeader {
         kind: LearnerKind,
         /// The newest epoch that it has promised.
         accepted: Epoch,
+        /// The version of its committed configuration.
+        config: i64,
+        /// What it can do.
+        features: Features,
     },
     /// It has promised the epoch: this is what it holds. `current` is missing if it had promised this epoch before.
     AckEpoch {
@@ -70,12 +82,10 @@ pub enum ToLeader {
     },
     /// This proposal, or the beginning of this epoch, is on its disk.
     Ack(Zxid),
-    /// It is there, and so are these sessions of its (with their timeouts in ms).
-    Ping(Vec<(i64, i32)>),
-    /// A client's write; what it says is not this module's business.
-    Request(Arc<[u8]>),
-    /// A client asks for a sync.
-    Sync,
+    /// It is there, as the ping of this zxid asked, and so are these sessions of its (with their timeouts in ms).
+    Ping(Zxid, Vec<(i64, i32)>),
+    /// A client's write, or its sync.
+    Request(Request),
     /// Does this session live? Its client wants to go on here.
     Revalidate {
         /// The session.
@@ -83,4 +93,27 @@ pub enum ToLeader {
         /// Its timeout, ms.
         timeout: i32,
     },
+}
+
+/// What a client wants of the leader, as its server forwards it. Cheap to clone, but for the identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The client's session.
+    pub session: i64,
+    /// The client's number for it.
+    pub cxid: i32,
+    /// The number of an [`OpCode`], or of none.
+    pub op: i32,
+    /// The client's bytes behind the header.
+    pub body: Arc<[u8]>,
+    /// Who the client is; nobody is asked in requests about sessions. The leader believes it.
+    pub identities: Option<Vec<Id<'static>>>,
+}
+
+impl Request {
+    /// Whether it is a sync, which is answered with [`ToLearner::Sync`] and is no transaction.
+    #[must_use]
+    pub const fn is_sync(&self) -> bool {
+        self.op == OpCode::Sync.code()
+    }
 }

@@ -26,6 +26,7 @@
 //! Sources: Junqueira, Reed and Serafini, "Zab: High-performance broadcast for primary-backup systems" (2011);
 //! `org.apache.zookeeper.server.quorum` (`Leader`, `LearnerHandler`, `Learner`); `Zab.tla` beside it.
 
+pub mod codec;
 pub mod effect;
 pub mod entry;
 pub mod history;
@@ -86,6 +87,8 @@ pub struct Durable {
     pub history: History,
     /// The leader of this epoch wanted a cut that could not be made ([`Leaving::CannotCut`]): it is to send its tree.
     pub wants_tree: Option<Epoch>,
+    /// The version of its committed configuration.
+    pub config_version: i64,
 }
 
 impl Durable {

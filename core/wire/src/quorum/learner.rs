@@ -20,13 +20,45 @@ pub struct LearnerInfo {
     pub protocol_version: i32,
     /// Version of its committed configuration; 0 if it does not say.
     pub config_version: i64,
+    /// What it can do beyond Apache's servers.
+    pub features: Features,
+}
+
+/// What a server of this project can do, and its leader may rely on. Apache's leaders do not read so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// After TRUNC it holds nothing that was cut: it drops the snapshots that do, or says that it cannot cut.
+    pub truncates: bool,
+}
+
+impl Features {
+    /// Nothing: an Apache server.
+    pub const NONE: Self = Self { truncates: false };
+    /// What precedes the bits, so that a field that Apache may add one day is not taken for them.
+    const MARK: i32 = i32::from_be_bytes(*b"quor");
+    const TRUNCATES: i32 = 1;
+    /// Bytes of the mark and the bits.
+    const LEN: usize = 8;
+
+    const fn bits(self) -> i32 {
+        if self.truncates { Self::TRUNCATES } else { 0 }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if r.rest().len() < Self::LEN || r.get::<i32>()? != Self::MARK {
+            return Ok(Self::NONE);
+        }
+        let bits: i32 = r.get()?;
+        Ok(Self { truncates: bits & Self::TRUNCATES != 0 })
+    }
 }
 
 impl LearnerInfo {
-    /// What a server of today says.
+    /// What a server of today says, if it can do nothing beyond.
     #[must_use]
     pub const fn new(server_id: i64, config_version: i64) -> Self {
-        Self { server_id, protocol_version: PROTOCOL_VERSION, config_version }
+        let features = Features::NONE;
+        Self { server_id, protocol_version: PROTOCOL_VERSION, config_version, features }
     }
 
     /// Reads a packet's data. `None` for null: such a learner gets a sid from the leader.
@@ -38,19 +70,25 @@ impl LearnerInfo {
     }
 }
 
-/// Writes 20 bytes; reads also the 12 of ZooKeeper 3.4, without a configuration, and 8, the sid alone.
+/// Writes 20 bytes, and 8 more if there are features; reads also the 12 of ZooKeeper 3.4, without a configuration, and 8,
+/// the sid alone.
 impl<'a> Jute<'a> for LearnerInfo {
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let server_id = r.get()?;
         let protocol_version = if r.rest().len() < 4 { OLDEST_PROTOCOL } else { r.get()? };
         let config_version = if r.rest().len() < 8 { 0 } else { r.get()? };
-        Ok(Self { server_id, protocol_version, config_version })
+        let features = Features::read(r)?;
+        Ok(Self { server_id, protocol_version, config_version, features })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         self.server_id.write(out);
         self.protocol_version.write(out);
         self.config_version.write(out);
+        if self.features != Features::NONE {
+            Features::MARK.write(out);
+            self.features.bits().write(out);
+        }
     }
 }
 
@@ -211,6 +249,23 @@ mod tests {
         assert_eq!(LearnerInfo::from_data(None), Ok(None));
         bytes.extend_from_slice(b"of later versions");
         assert_eq!(read(&bytes), Ok(Some(info)));
+    }
+
+    #[test]
+    fn features_are_those_behind_the_mark() {
+        let able = LearnerInfo { features: Features { truncates: true }, ..LearnerInfo::new(3, 5) };
+        let bytes = able.to_bytes();
+        assert_eq!((bytes.len(), LearnerInfo::from_bytes(&bytes)), (28, Ok(able)));
+        assert_eq!(bytes[..20], LearnerInfo::new(3, 5).to_bytes());
+        for cut in 20..28 {
+            assert_eq!(LearnerInfo::from_bytes(&bytes[..cut]), Ok(LearnerInfo::new(3, 5)), "{cut}");
+        }
+        let mut other = bytes.clone();
+        other[20] ^= 1;
+        assert_eq!(LearnerInfo::from_bytes(&other), Ok(LearnerInfo::new(3, 5)), "another mark");
+        let mut later = bytes;
+        later[27] = 0xFE;
+        assert_eq!(LearnerInfo::from_bytes(&later), Ok(LearnerInfo::new(3, 5)), "unknown bits");
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Leader {
     /// Begins a round.
     fn ping(&mut self, now: i64) {
         self.rounds.begun += 1;
-        let (round, last) = (self.rounds.begun, self.history.last());
+        let (round, last) = (self.rounds.begun, self.history.last().max(self.start()));
         for (&key, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.stage == Stage::Active) {
             peer.pings.push_back(round);
             self.out.push(LeaderEffect::Send(key, ToLearner::Ping(last)));

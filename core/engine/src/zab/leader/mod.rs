@@ -109,15 +109,18 @@ impl Leader {
         peer.heard = now;
         let stage = peer.stage;
         match message {
-            ToLeader::Info { sid, kind, accepted } if stage == Stage::New => {
+            ToLeader::Info { sid, kind, accepted, features, .. } if stage == Stage::New => {
+                peer.features = features;
                 self.joined(key, sid, kind, accepted, now);
             }
             ToLeader::AckEpoch { current, last } if stage == Stage::Asked => {
                 self.promised(key, current, last, now);
             }
             ToLeader::Ack(zxid) if stage >= Stage::Syncing => self.acked(key, zxid, now),
-            ToLeader::Ping(touched) if stage >= Stage::Syncing => self.pinged(key, touched),
-            ToLeader::Sync if stage == Stage::Active => self.asked_to_sync(Some(key), now),
+            ToLeader::Ping(_, touched) if stage >= Stage::Syncing => self.pinged(key, touched),
+            ToLeader::Request(request) if stage == Stage::Active && request.is_sync() => {
+                self.asked_to_sync(Some(key), now);
+            }
             ToLeader::Request(request) if stage == Stage::Active => {
                 self.out.push(LeaderEffect::Request(key, request));
             }

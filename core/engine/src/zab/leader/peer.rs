@@ -1,6 +1,6 @@
 //! What a leader knows of one learner's connection.
 
-use crate::zab::message::LearnerKind;
+use crate::zab::message::{Features, LearnerKind};
 use crate::zab::{Epoch, Sid};
 use quorate_wire::Zxid;
 use std::collections::VecDeque;
@@ -31,6 +31,7 @@ pub(super) struct Peer {
     pub(super) kind: LearnerKind,
     /// Whether it is a voter that follows, so that what it has counts.
     pub(super) counts: bool,
+    pub(super) features: Features,
     /// The epoch that it had promised when it came.
     pub(super) accepted: Epoch,
     /// `currentEpoch`, unless it had promised this epoch before; and the end of its log.
@@ -54,6 +55,7 @@ impl Peer {
             sid: -1,
             kind: LearnerKind::Observer,
             counts: false,
+            features: Features::NONE,
             accepted: 0,
             holds: (None, Zxid::ZERO),
             acked: Zxid::ZERO,

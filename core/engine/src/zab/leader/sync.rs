@@ -22,11 +22,12 @@ impl Leader {
     pub(super) fn give_history(&mut self, key: LearnerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let follows = peer.follows();
+        let truncates = peer.features.truncates;
         let positions = Positions {
             peer: peer.holds.1,
             history: &self.history,
             committed: self.committed,
-            truncates: true,
+            truncates,
         };
         let plan = Plan::of(&positions);
         peer.stage = Stage::Syncing;
@@ -39,7 +40,7 @@ impl Leader {
             Plan::Diff(_) => self.send(key, ToLearner::Diff(self.committed)),
             Plan::Trunc(point) => self.send(key, ToLearner::Trunc(point)),
             Plan::Snap => {
-                self.send(key, ToLearner::Snap(self.committed));
+                self.send(key, ToLearner::Snap(self.tree_zxid(truncates)));
                 self.out.push(LeaderEffect::SendTree(key));
             }
         }
@@ -47,6 +48,14 @@ impl Leader {
         if !self.config.mistakes.make(Mistake::NewLeaderFirst) {
             self.send(key, new_leader);
         }
+    }
+
+    /// The zxid under which a learner gets the tree.
+    ///
+    /// Apache's keep their log and their snapshots, and after a restart believe whatever has the highest zxid: only the beginning
+    /// of this epoch is above all that they may hold. Nothing but what is committed precedes it.
+    fn tree_zxid(&self, truncates: bool) -> Zxid {
+        if truncates { self.committed } else { self.committed.max(self.start()) }
     }
 
     fn send_since(&mut self, key: LearnerKey, from: Zxid, follows: bool) {

@@ -27,6 +27,7 @@ impl Steady for Following {
                 local.take(entry);
             }
             ToLearner::Commit(zxid) => local.commit(zxid),
+            ToLearner::CommitAndActivate(zxid, leader) => local.activate(zxid, leader),
             _ => local.leave(Leaving::Protocol("this cannot be said now")),
         }
     }

@@ -1,7 +1,7 @@
 //! From the connection to UPTODATE, in the order that loses nothing; see the table in [`zab`](crate::zab).
 
 use super::local::Local;
-use crate::zab::message::LearnerKind;
+use crate::zab::message::{Features, LearnerKind};
 use crate::zab::{Epoch, History, LearnerEffect, Leaving, Mistake, ToLeader, ToLearner, start_of};
 use quorate_wire::Zxid;
 
@@ -39,8 +39,9 @@ pub(super) struct Joining {
 
 impl Joining {
     /// Says who it is.
-    pub(super) fn new(local: &mut Local, kind: LearnerKind) -> Self {
-        local.send(ToLeader::Info { sid: local.config.me, kind, accepted: local.accepted });
+    pub(super) fn new(local: &mut Local, kind: LearnerKind, config: i64) -> Self {
+        let (sid, accepted) = (local.config.me, local.accepted);
+        local.send(ToLeader::Info { sid, kind, accepted, config, features: FEATURES });
         Self { kind, stage: Stage::Introduced }
     }
 
@@ -171,7 +172,19 @@ impl Joining {
             ToLearner::NewLeader(epoch, _) if self.awaits_new_leader(local) => {
                 self.new_leader(epoch, local);
             }
-            ToLearner::Ping(_) => local.send(ToLeader::Ping(Vec::new())),
+            ToLearner::CommitAndActivate(zxid, leader) => local.activate(zxid, leader),
+            ToLearner::InformAndActivate(entry, leader) => {
+                let zxid = entry.zxid();
+                if local.take(entry) {
+                    local.activate(zxid, leader);
+                }
+            }
+            // Before the ACK of NEWLEADER, Apache's leaders take anything else for the end: they do without the answer.
+            ToLearner::Ping(last) => {
+                if self.stage == Stage::Acknowledged {
+                    local.send(ToLeader::Ping(last, Vec::new()));
+                }
+            }
             ToLearner::Diff(_) if local.makes(Mistake::NewLeaderFirst) => {}
             _ => local.leave(Leaving::Protocol("this cannot be said now")),
         }
@@ -252,6 +265,9 @@ impl Stage {
         matches!(self, Self::Filling | Self::Logging(_) | Self::Writing(_) | Self::Acknowledged)
     }
 }
+
+/// After a cut nothing of it is left: [`LearnerEffect::Truncate`] and [`Leaving::CannotCut`] see to it.
+const FEATURES: Features = Features { truncates: true };
 
 /// Whoever says that it has less than nothing is sent a tree, by Apache's leaders too.
 const NOTHING: Zxid = Zxid(-1);

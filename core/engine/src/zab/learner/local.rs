@@ -1,7 +1,7 @@
 //! A learner's own history: what it has been sent, what is on its disk, what is committed.
 
 use crate::zab::{
-    Durable, Entry, Epoch, History, LearnerEffect, Leaving, Mistake, ToLeader, ZabConfig,
+    Durable, Entry, Epoch, History, LearnerEffect, Leaving, Mistake, Sid, ToLeader, ZabConfig,
 };
 use quorate_wire::Zxid;
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ pub(super) struct Local {
 
 impl Local {
     pub(super) fn new(config: ZabConfig, durable: Durable, now: i64) -> Self {
-        let Durable { accepted_epoch, current_epoch, history, wants_tree } = durable.settled();
+        let Durable { accepted_epoch, current_epoch, history, wants_tree, .. } = durable.settled();
         let last = history.last();
         Self {
             config,
@@ -105,6 +105,14 @@ impl Local {
         }
         self.committed = zxid;
         self.apply();
+    }
+
+    /// The next proposal is committed: a reconfiguration that takes effect with it.
+    pub(super) fn activate(&mut self, zxid: Zxid, leader: Sid) {
+        self.commit(zxid);
+        if !self.left {
+            self.out.push(LearnerEffect::Activate(zxid, leader));
+        }
     }
 
     /// Applies what is committed and logged.

@@ -8,6 +8,8 @@ mod joining;
 mod local;
 mod observer;
 mod role;
+#[cfg(test)]
+mod tests;
 
 pub use follower::{Follower, Following};
 pub use observer::{Observer, Observing};

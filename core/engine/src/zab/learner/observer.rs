@@ -25,8 +25,14 @@ impl Steady for Observing {
                     local.commit(zxid);
                 }
             }
+            ToLearner::InformAndActivate(entry, leader) => {
+                let zxid = entry.zxid();
+                if local.take(entry) {
+                    local.activate(zxid, leader);
+                }
+            }
             // Late ones of Apache's leaders, which say the same again with INFORM.
-            ToLearner::Proposal(_) | ToLearner::Commit(_) => {}
+            ToLearner::Proposal(_) | ToLearner::Commit(_) | ToLearner::CommitAndActivate(..) => {}
             _ => local.leave(Leaving::Protocol("this cannot be said now")),
         }
     }

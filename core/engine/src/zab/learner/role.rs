@@ -38,8 +38,9 @@ impl<R: Steady> Learner<R> {
     /// Connected to a leader, with what is on the disk.
     #[must_use]
     pub fn new(config: ZabConfig, durable: Durable, now: i64) -> Self {
+        let config_version = durable.config_version;
         let mut local = Local::new(config, durable, now);
-        let joining = Some(Joining::new(&mut local, R::KIND));
+        let joining = Some(Joining::new(&mut local, R::KIND, config_version));
         Self { local, joining, touched: BTreeMap::new(), role: PhantomData }
     }
 
@@ -73,9 +74,9 @@ impl<R: Steady> Learner<R> {
 
     fn common(&mut self, message: ToLearner) {
         match message {
-            ToLearner::Ping(_) => {
+            ToLearner::Ping(last) => {
                 let touched = std::mem::take(&mut self.touched).into_iter().collect();
-                self.local.send(ToLeader::Ping(touched));
+                self.local.send(ToLeader::Ping(last, touched));
             }
             ToLearner::Sync => self.local.synced(),
             ToLearner::Revalidate { session, valid } => {
@@ -143,7 +144,7 @@ impl<R: Steady> Learner<R> {
         }
     }
 
-    /// A client of this server gives the leader something to do: a request, a sync, a question about a session.
+    /// A client of this server gives the leader something to do: a request, or a question about a session.
     pub fn ask(&mut self, message: ToLeader) {
         debug_assert!(self.is_serving(), "only who serves has clients");
         self.local.send(message);
