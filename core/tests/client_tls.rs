@@ -4,12 +4,18 @@
 //! certificates from its clients; `QUORATE_TLS_FILES` is a directory with `authority.pem`, which signed `server.pem` and `client.pem`, and
 //! `stranger.pem`, which signed `intruder.pem`; the keys are in `….key`. `tests/peers/interop/secure.py` makes all that.
 //! What TLS does beyond that, without a server of ZooKeeper's, is tested beside its code.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use quorate::client::blocking::wait;
 use quorate::client::tls::{Tls, TlsError, TlsOptions, TlsVersions};
 use quorate::client::{
     Acl, Builder, Client, CreateMode, CreateOptions, ErrorCode, Id, State, WatchEvent, WatchMode,
+    within,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -167,7 +173,10 @@ fn files_that_are_replaced_are_used() -> Outcome {
     std::thread::sleep(ATTEMPTS);
     assert_eq!(client.counters().session.connections, 0);
     put("client")?;
-    assert!(wait(waiting)?.is_some());
+    let environment = client.environment().clone();
+    let answer =
+        wait(within(&*environment, PATIENCE, waiting)).expect("it should have been let in");
+    assert!(answer?.is_some());
     let session = client.session_id();
 
     // Roots that do not know the server any more: what is connected stays so, who connects anew is refused.
