@@ -107,8 +107,16 @@ impl fmt::Display for Sequence {
 /// assert_eq!(after("0000000012", "lock-"), None);
 /// ```
 pub fn after(name: &str, marker: &str) -> Option<Sequence> {
-    let (_, suffix) = name.rsplit_once(marker)?;
-    Sequence::parse(suffix)
+    if marker.bytes().next_back().is_none_or(|last| last.is_ascii_digit()) {
+        return Sequence::parse(name.rsplit_once(marker)?.1);
+    }
+    // The marker ends before the digits: nothing has to be searched, and a lock's contenders look at each other's names a lot.
+    let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let before = name.get(..name.len().checked_sub(digits)?)?;
+    let is_stem = |stem: &&str| stem.ends_with(marker);
+    let stem = Some(before).filter(is_stem);
+    let stem = stem.or_else(|| before.strip_suffix('-').filter(is_stem))?;
+    Sequence::parse(name.get(stem.len()..)?)
 }
 
 /// Cuts the number off the end of a name with an unknown stem.
@@ -250,6 +258,11 @@ mod tests {
             }
             if let Some(number) = after(&text, "lock-") {
                 assert!(text.ends_with(&format!("lock-{number}")));
+            }
+            for marker in ["lock-", "-", "--", "é", "0", "-0", ""] {
+                let searched =
+                    text.rsplit_once(marker).and_then(|(_, suffix)| Sequence::parse(suffix));
+                assert_eq!(after(&text, marker), searched, "{text} {marker}");
             }
         }
     }
