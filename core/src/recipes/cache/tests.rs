@@ -54,6 +54,23 @@ fn curator_967_a_cached_node_is_small() {
 }
 
 #[test]
+fn what_lies_too_deep_is_said_to_be_missing() {
+    let mut plan = Plan::new("/r", Limits { nodes: 2_000, ..LIMITS }, Arc::new(Hub::default()));
+    plan.doubt();
+    plan.start();
+    while let Some(Work { kind, walk, paths }) = plan.next(1) {
+        let answer = match kind {
+            Kind::Get => Answer::Data(vec![], stat(1, 1, 1, 1)),
+            Kind::Exists | Kind::Bare => Answer::Stat(stat(1, 1, 1, 1)),
+            Kind::List => Answer::Children(vec!["n".into()], stat(1, 1, 1, 1)),
+        };
+        plan.answered(kind, walk, &paths[0], answer);
+    }
+    let deepest = format!("/r{}", "/n".repeat(1_000));
+    assert_eq!((plan.len(), plan.refused()), (1_001, Some(deepest.as_str())));
+}
+
+#[test]
 fn an_unchanged_tree_is_only_asked_for_its_stats() {
     let mut plan = filled();
     plan.doubt();

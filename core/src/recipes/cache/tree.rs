@@ -56,13 +56,15 @@ impl Tree {
         Some(slot)
     }
 
-    pub(super) fn slot_mut(&mut self, path: &str) -> Option<&mut Slot> {
+    /// A slot, and how many levels below the root it is.
+    pub(super) fn slot_mut(&mut self, path: &str) -> Option<(usize, &mut Slot)> {
         let names = components(&self.root, path)?;
-        let mut slot = &mut self.top;
+        let (mut depth, mut slot) = (0, &mut self.top);
         for name in names {
             slot = slot.as_mut()?.children.as_mut()?.get_mut(name)?;
+            depth += 1;
         }
-        Some(slot)
+        Some((depth, slot))
     }
 
     pub(super) fn node(&self, path: &str) -> Option<&Node> {
@@ -70,7 +72,7 @@ impl Tree {
     }
 
     pub(super) fn node_mut(&mut self, path: &str) -> Option<&mut Node> {
-        self.slot_mut(path)?.as_deref_mut()
+        self.slot_mut(path)?.1.as_deref_mut()
     }
 
     /// Takes a node out with everything below it. The root's name stays.

@@ -209,7 +209,8 @@ pub fn fresh_id(client: &Client) -> Id {
 /// ```
 #[must_use]
 pub fn join(parent: &str, name: &str) -> String {
-    if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }
+    let parent = if parent == "/" { "" } else { parent };
+    [parent, "/", name].concat()
 }
 
 /// The parent of a node; the root for one directly below it.

@@ -49,85 +49,55 @@ impl Plan {
         }
     }
 
-    /// Takes in a node's stat, and its data if it was read.
+    /// Takes in a node's stat, and its data if it was read. Every node of a walk comes by here: the tree is searched once.
     fn read(&mut self, walk: u32, path: &str, stat: Stat, data: Option<Vec<u8>>) {
-        let root = *path == *self.tree.root();
         let wanted = self.hub.is_wanted();
-        let (before, room) = match self.tree.slot(path) {
-            None => return,
-            Some(slot) => {
-                let held = slot.as_ref().and_then(|node| node.data.as_ref());
-                let before = held.map_or(0, |data| data.len());
-                (before, self.limits.bytes.saturating_sub(self.bytes.saturating_sub(before)))
-            }
-        };
+        let Some((depth, slot)) = self.tree.slot_mut(path) else { return };
+        let held = slot.as_ref().and_then(|node| node.data.as_ref());
+        let before = held.map_or(0, |data| data.len());
+        let others = self.bytes.saturating_sub(before);
+        let room = self.limits.bytes.saturating_sub(others);
         let too_large = data.as_ref().is_some_and(|data| data.len() > room);
-        if too_large {
-            self.refuse(path);
-        }
+        let kept = data.filter(|_| !too_large).map(|data| share(&self.empty, data));
         self.revision += 1;
-        let kept = data.filter(|_| !too_large).map(|data| self.share(data));
-        let Some(slot) = self.tree.slot_mut(path) else { return };
-        let mut change = None;
-        match slot {
+        let (node, change) = match slot {
             None => {
                 let node = slot.insert(Box::new(Node::new(stat, kept, walk)));
-                self.nodes += usize::from(root);
+                self.nodes += usize::from(depth == 0);
                 self.bytes += node.data.as_ref().map_or(0, |data| data.len());
-                change = wanted.then(|| Change::Added(Entry::new(path, node)));
+                let change = wanted.then(|| Change::Added(Entry::new(path, node)));
+                (node, change)
             }
-            Some(node) if (stat.mzxid, stat.czxid) < (node.stat.mzxid, node.stat.czxid) => {}
+            Some(node) if (stat.mzxid, stat.czxid) < (node.stat.mzxid, node.stat.czxid) => {
+                (node, None)
+            }
             Some(node) => {
                 let differs = (stat.mzxid, stat.czxid) != (node.stat.mzxid, node.stat.czxid);
                 let old = (differs && wanted).then(|| Entry::new(path, node));
                 let pzxid = node.stat.pzxid;
                 node.stat = stat;
-                // A pzxid that is ahead says that children are to be listed, which `visit_below` does.
+                // A pzxid that is ahead says that children are to be listed, which `below` sees.
                 node.stat.pzxid = pzxid;
                 if kept.is_some() || differs {
                     let after = kept.as_ref().map_or(0, |data| data.len());
-                    self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+                    self.bytes = others.saturating_add(after);
                     node.data = kept;
                 }
-                change = old.map(|old| Change::Changed { old, new: Entry::new(path, node) });
+                let change = old.map(|old| Change::Changed { old, new: Entry::new(path, node) });
+                (node, change)
             }
-        }
+        };
+        let leaf = depth >= self.limits.depth.min(MAX_DEPTH);
+        let too_deep = leaf && depth < self.limits.depth && stat.num_children > 0;
+        let below = node.below(self.walk, walk, &stat, leaf, self.one_shot);
         self.changes.extend(change);
-        self.visit_below(walk, path, &stat);
-    }
-
-    /// Decides what the node's stat says about its children.
-    fn visit_below(&mut self, walk: u32, path: &str, stat: &Stat) {
-        let depth = self.tree.depth(path).unwrap_or(usize::MAX);
-        let (current, one_shot) = (self.walk, self.one_shot);
-        let inner = depth < self.limits.depth;
-        let too_deep = inner && depth >= MAX_DEPTH && stat.num_children > 0;
-        let Some(node) = self.tree.node_mut(path) else { return };
-        let seen = node.walk == current && node.listed;
-        if walk == current {
-            node.walk = walk;
+        if too_large || too_deep {
+            self.refuse(path);
         }
-        if !inner || depth >= MAX_DEPTH {
-            node.stat.pzxid = stat.pzxid;
-            if too_deep {
-                self.refuse(path);
-            }
-            return;
-        }
-        if seen {
-            return;
-        }
-        let known = node.listed && node.stat.pzxid == stat.pzxid;
-        if one_shot || (!known && (stat.num_children > 0 || node.child_count() > 0)) {
-            // Until the list is there, no event may say that the children are known.
-            node.listed = false;
-            self.lists.push_back(path.to_owned());
-            return;
-        }
-        node.listed = true;
-        node.stat.pzxid = stat.pzxid;
-        if node.child_count() > 0 {
-            self.enter(path);
+        match below {
+            Below::Nothing => {}
+            Below::List => self.lists.push_back(path.to_owned()),
+            Below::Enter => self.enter(path),
         }
     }
 
@@ -197,10 +167,46 @@ impl Plan {
             self.nodes = 0;
         }
     }
+}
 
-    fn share(&self, data: Vec<u8>) -> Arc<[u8]> {
-        if data.is_empty() { Arc::clone(&self.empty) } else { data.into() }
+/// What a node's stat says about its children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    Nothing,
+    List,
+    Enter,
+}
+
+impl Node {
+    /// Decides what is to be done about the children, after a stat of the walk `walk` was taken in during the walk `current`. A `leaf` has none
+    /// that concern the cache.
+    fn below(&mut self, current: u32, walk: u32, stat: &Stat, leaf: bool, one_shot: bool) -> Below {
+        let seen = self.walk == current && self.listed;
+        if walk == current {
+            self.walk = walk;
+        }
+        if leaf {
+            self.stat.pzxid = stat.pzxid;
+            return Below::Nothing;
+        }
+        if seen {
+            return Below::Nothing;
+        }
+        let known = self.listed && self.stat.pzxid == stat.pzxid;
+        if one_shot || (!known && (stat.num_children > 0 || self.child_count() > 0)) {
+            // Until the list is there, no event may say that the children are known.
+            self.listed = false;
+            return Below::List;
+        }
+        self.listed = true;
+        self.stat.pzxid = stat.pzxid;
+        if self.child_count() > 0 { Below::Enter } else { Below::Nothing }
     }
+}
+
+/// Data as it is kept; nodes without any share the same.
+fn share(empty: &Arc<[u8]>, data: Vec<u8>) -> Arc<[u8]> {
+    if data.is_empty() { Arc::clone(empty) } else { data.into() }
 }
 
 /// Levels that are followed: whoever nests deeper is not cached.
