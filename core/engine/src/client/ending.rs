@@ -5,7 +5,7 @@ use super::link::Link;
 use super::pending::{Entry, Waiter};
 use super::reply::{Reply, strip};
 use super::session::ClientSession;
-use quorate_wire::frame::{RequestHeader, write_frame};
+use quorate_wire::frame::RequestHeader;
 use quorate_wire::{ErrorCode, Jute, OpCode};
 
 /// The owner wants to go.
@@ -47,20 +47,19 @@ impl ClientSession {
     fn say_goodbye(&mut self) {
         let xid = self.take_xid();
         let op = OpCode::CloseSession;
-        let mut bytes = Vec::new();
-        write_frame(&mut bytes, |out| RequestHeader { xid, op: op.code() }.write(out));
+        let frame = self.pending.write(|out| RequestHeader { xid, op: op.code() }.write(out));
         let entry = Entry {
             xid,
             op,
             waiter: Waiter::Close,
-            frame: bytes.len(),
+            frame,
             path: 0,
             root: 0,
             sent_at: 0,
             watch: None,
             removes: None,
         };
-        self.pending.push(entry, ["", ""], &bytes);
+        self.pending.push(entry, ["", ""]);
     }
 
     /// The connection is gone: whatever was on it has an unknown outcome.

@@ -14,6 +14,7 @@
 //! Source: `org.apache.zookeeper.ClientCnxn`, and its documented faults.
 
 mod auth;
+mod bytes;
 mod effect;
 mod ending;
 mod hosts;

@@ -1,13 +1,15 @@
 //! Requests without an answer, in the order of their submission.
 //!
 //! The first part of the queue has been sent on the present connection, the rest waits for one. A server answers in
-//! order, so the front is always the next to be answered. Paths lie in a byte queue of their own: an entry costs no
+//! order, so the front is always the next to be answered. Paths lie in a queue of bytes of their own: an entry costs no
 //! allocation.
 
+use super::bytes::Bytes;
 use super::effect::Token;
 use super::request::WatchKey;
 use super::watches::Kind;
 use quorate_wire::OpCode;
+use quorate_wire::frame::write_frame;
 use quorate_wire::op::remove_watches::WatcherType;
 use std::collections::VecDeque;
 
@@ -54,8 +56,8 @@ pub(super) struct Pending {
     /// How many at the front have been sent.
     sent: usize,
     /// Frames that have not been sent.
-    frames: VecDeque<u8>,
-    paths: VecDeque<u8>,
+    frames: Bytes,
+    paths: Bytes,
     /// Bytes of all frames, sent ones included: they may be in buffers on the way.
     bytes: usize,
 }
@@ -77,11 +79,23 @@ impl Pending {
         self.sent < self.entries.len()
     }
 
-    pub(super) fn push(&mut self, entry: Entry, path: [&str; 2], frame: &[u8]) {
+    /// Has a frame written behind the others, and answers its length. Its entry has to be [pushed](Self::push) next, or the frame
+    /// [taken back](Self::take_back).
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.frames.write(|out| write_frame(out, write))
+    }
+
+    /// Undoes the last [`write`](Self::write), which was so long.
+    pub(super) fn take_back(&mut self, frame: usize) {
+        self.frames.drop_back(frame);
+        self.shrink();
+    }
+
+    /// Adds the entry of the frame that was written.
+    pub(super) fn push(&mut self, entry: Entry, path: [&str; 2]) {
         debug_assert_eq!(entry.path, path.iter().map(|part| part.len()).sum::<usize>());
         self.paths.extend(path[0].as_bytes());
         self.paths.extend(path[1].as_bytes());
-        self.frames.extend(frame);
         self.bytes = self.bytes.saturating_add(entry.frame);
         self.entries.push_back(entry);
     }
@@ -98,12 +112,7 @@ impl Pending {
             bytes = bytes.saturating_add(entry.frame);
             self.sent += 1;
         }
-        let bytes = bytes.min(self.frames.len());
-        let (front, back) = self.frames.as_slices();
-        let from_front = bytes.min(front.len());
-        out.extend_from_slice(front.get(..from_front).unwrap_or_default());
-        out.extend_from_slice(back.get(..bytes - from_front).unwrap_or_default());
-        self.frames.drain(..bytes);
+        self.frames.move_front(bytes, out);
         self.sent > before
     }
 
@@ -118,22 +127,26 @@ impl Pending {
         if self.sent > 0 {
             self.sent -= 1;
         } else {
-            self.frames.drain(..entry.frame.min(self.frames.len()));
+            self.frames.drop_front(entry.frame);
         }
         self.bytes = self.bytes.saturating_sub(entry.frame);
-        let end = entry.path.min(self.paths.len());
         let path = if wants_path {
-            String::from_utf8(self.paths.drain(..end).collect()).unwrap_or_default()
+            String::from_utf8(self.paths.front(entry.path).to_vec()).unwrap_or_default()
         } else {
-            self.paths.drain(..end);
             String::new()
         };
+        self.paths.drop_front(entry.path);
+        self.shrink();
+        Some((entry, path))
+    }
+
+    /// An empty queue does not keep what it needed at its longest.
+    fn shrink(&mut self) {
         if self.entries.is_empty() {
             self.entries.shrink_to(MAX_IDLE_ENTRIES);
             self.frames.shrink_to(MAX_IDLE_BYTES);
             self.paths.shrink_to(MAX_IDLE_BYTES);
         }
-        Some((entry, path))
     }
 
     /// Bytes of buffers, whether in use or not.

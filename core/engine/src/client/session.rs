@@ -12,7 +12,7 @@ use super::spread::Spread;
 use super::watches::{Unused, Watches};
 use super::{link::Link, reply::Reply};
 use quorate_wire::Jute;
-use quorate_wire::frame::{RequestHeader, write_frame};
+use quorate_wire::frame::RequestHeader;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -130,8 +130,6 @@ pub struct ClientSession {
     pub(super) effects: VecDeque<Effect>,
     /// The beginning of a frame whose end has not come.
     pub(super) inbox: Vec<u8>,
-    /// Where a frame is put together.
-    scratch: Vec<u8>,
     pub(super) counters: Counters,
 }
 
@@ -163,7 +161,6 @@ impl ClientSession {
             close: None,
             effects: VecDeque::new(),
             inbox: Vec::new(),
-            scratch: Vec::new(),
             counters: Counters::default(),
             settings,
         }
@@ -247,6 +244,12 @@ impl ClientSession {
         self.effects.pop_front()
     }
 
+    /// Whether there is something to do.
+    #[must_use]
+    pub fn has_effect(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
     /// Where the session stands.
     #[must_use]
     pub const fn state(&self) -> State {
@@ -275,6 +278,12 @@ impl ClientSession {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether a request has been sent whose answer has not come.
+    #[must_use]
+    pub const fn awaits_answer(&self) -> bool {
+        self.pending.has_sent()
     }
 
     /// Watches that are registered.
@@ -307,8 +316,7 @@ impl ClientSession {
     /// Bytes of buffers, whether in use or not.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let buffers = [self.control.capacity(), self.inbox.capacity(), self.scratch.capacity()];
-        buffers.iter().sum::<usize>() + self.pending.memory()
+        self.control.capacity() + self.inbox.capacity() + self.pending.memory()
     }
 
     fn enqueue(
@@ -319,13 +327,12 @@ impl ClientSession {
     ) -> Result<(), Refused> {
         let xid = self.next_xid;
         let op = request.op();
-        let mut frame = std::mem::take(&mut self.scratch);
-        frame.clear();
-        write_frame(&mut frame, |out| {
+        let frame = self.pending.write(|out| {
             RequestHeader { xid, op: op.code() }.write(out);
             request.write(root, out);
         });
-        if frame.len() > self.settings.max_request.saturating_add(4) {
+        if frame > self.settings.max_request.saturating_add(4) {
+            self.pending.take_back(frame);
             return Err(Refused::TooLong);
         }
         self.take_xid();
@@ -337,7 +344,7 @@ impl ClientSession {
             xid,
             op,
             waiter,
-            frame: frame.len(),
+            frame,
             path: root.len().saturating_add(path.len()),
             root: root.len(),
             sent_at: 0,
@@ -347,8 +354,7 @@ impl ClientSession {
         if let Some((key, _)) = entry.watch {
             self.watches.expect(key, &below(root, request.path()));
         }
-        self.pending.push(entry, [root, path], &frame);
-        self.scratch = frame;
+        self.pending.push(entry, [root, path]);
         Ok(())
     }
 
