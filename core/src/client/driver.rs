@@ -6,11 +6,10 @@
 use super::port::Port;
 use super::runtime::{IoThread, RealWorld};
 use super::shared::Command;
-use super::shortcut::Way;
+use super::shortcut::{Road, Way};
 use super::spans;
 use super::tls::Tls;
 use super::transport::{Stream, Target, open, takes_writes};
-use crate::server::LocalStream;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
@@ -193,15 +192,17 @@ impl Driver {
     }
 
     /// The connection, if users' threads may use it while the driver sleeps.
-    fn shortcut(&self) -> Option<(u64, LocalStream)> {
-        match &self.link {
-            Link::Open(Open { attempt, stream: Stream::Local(stream), out, written, .. })
-                if *written == out.len() =>
-            {
-                Some((*attempt, stream.clone()))
-            }
-            _ => None,
-        }
+    fn shortcut(&self) -> Option<(u64, Road)> {
+        let Link::Open(Open { attempt, stream, out, written, .. }) = &self.link else {
+            return None;
+        };
+        let road = match stream {
+            _ if *written < out.len() => return None,
+            Stream::Tls(_) => return None,
+            Stream::Local(stream) => Road::Local(stream.clone()),
+            Stream::Tcp(_, stream) => Road::Tcp(Arc::clone(stream)),
+        };
+        Some((*attempt, road))
     }
 
     /// Whether bytes wait for the connection.

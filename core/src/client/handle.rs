@@ -637,6 +637,12 @@ impl Client {
         self.environment().sleep(duration)
     }
 
+    /// Requests that are submitted in `submit` leave together: in one piece, if the connection takes it.
+    pub(crate) fn together<T>(&self, submit: impl FnOnce(&Self) -> T) -> T {
+        let _together = self.shared().together();
+        submit(self)
+    }
+
     /// Submits a request in this view.
     pub(super) fn submit<T>(
         &self,

@@ -101,14 +101,14 @@ impl<T: Unpin> Future for Op<T> {
                 (result.take().unwrap_or_else(over), false)
             }
             State::Waiting(waiting) => {
-                let polled = waiting.shared.poll_op(waiting.key, context.waker());
+                let read = |reply| (waiting.read)(reply, waiting.watch.take());
+                let polled = waiting.shared.poll_op(waiting.key, context.waker(), read);
                 let Poll::Ready(result) = polled else {
                     waiting.waited = true;
                     return Poll::Pending;
                 };
                 waiting.taken = true;
-                let read = |reply| (waiting.read)(reply, waiting.watch.take());
-                (result.and_then(read), waiting.waited)
+                (result, waiting.waited)
             }
         };
         // Within the process, requests can be answered at once: a task that awaits one after the other must let the others of its

@@ -109,6 +109,11 @@ impl RealWorld {
     pub(super) const fn handle(&self) -> &Handle {
         &self.handle
     }
+
+    /// Whether this is a task of the driver's own runtime: then the driver's turn comes without a change of threads.
+    fn is_next_to_driver(&self) -> bool {
+        Handle::try_current().is_ok_and(|here| here.id() == self.handle.id())
+    }
 }
 
 impl Environment for RealWorld {
@@ -117,7 +122,7 @@ impl Environment for RealWorld {
     }
 
     fn wake(&self) {
-        if self.shortcut.take() {
+        if self.shortcut.take(|| self.is_next_to_driver()) {
             return;
         }
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).clone();

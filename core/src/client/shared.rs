@@ -66,13 +66,13 @@ impl Shared {
     ) -> U {
         let mut core = self.lock();
         let result = work(&mut core);
-        let mut wakers = Wakers::default();
-        core.settle(self.watch_limit, &mut wakers);
+        let wakers = core.settle(self.watch_limit);
         let result = then(&mut core, result);
-        let call_driver = !core.driver_called && core.has_work();
-        core.driver_called |= call_driver;
+        let call_driver = core.calls_driver();
         drop(core);
-        self.carry_out(wakers);
+        if let Some(wakers) = wakers {
+            self.carry_out(wakers);
+        }
         if call_driver {
             self.environment.wake();
         }
@@ -83,11 +83,12 @@ impl Shared {
     pub(super) fn with_driver<T>(&self, work: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.lock();
         core.driver_called = true;
-        let mut wakers = Wakers::default();
         let result = work(&mut core);
-        core.settle(self.watch_limit, &mut wakers);
+        let wakers = core.settle(self.watch_limit);
         drop(core);
-        self.carry_out(wakers);
+        if let Some(wakers) = wakers {
+            self.carry_out(wakers);
+        }
         result
     }
 
@@ -117,15 +118,23 @@ impl Shared {
         !core.driver_called
     }
 
-    /// Moves the only request that is under way to `out`, if there is just one and nothing for the driver to decide.
+    /// Moves what waits to be sent to `out`, if nothing is on its way, no result waits to be taken, and the driver has nothing to decide. It tells
+    /// nobody anything: whoever submits may hold a lock that those need who are told.
     pub(super) fn take_lonely_output(&self, out: &mut Vec<u8>) -> bool {
         let now = self.environment.now();
         let mut core = self.lock();
-        if core.unclaimed > 0 || core.session.in_flight() != 1 || !core.commands.is_empty() {
+        let pipelines = core.unclaimed > 0 || core.untaken > 0 || core.session.awaits_answer();
+        if pipelines || !core.commands.is_empty() {
             return false;
         }
         core.session.output(now, out, usize::MAX);
-        !out.is_empty()
+        !out.is_empty() && !core.session.has_effect()
+    }
+
+    /// What is submitted until the guard is dropped leaves together.
+    pub(super) fn together(&self) -> Together<'_> {
+        self.lock().together += 1;
+        Together { shared: self }
     }
 
     pub(super) fn state(&self) -> State {
@@ -161,5 +170,16 @@ impl Shared {
     /// Whether this process is a fork of the one that opened the client. Then the session is closed, as far as it is concerned.
     pub(super) fn is_after_fork(&self) -> bool {
         self.core.is_elsewhere()
+    }
+}
+
+/// While there is one, the driver is not called for what is submitted.
+pub(super) struct Together<'a> {
+    shared: &'a Shared,
+}
+
+impl Drop for Together<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|core| core.together = core.together.saturating_sub(1));
     }
 }

@@ -8,10 +8,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Where a server is.
 #[derive(Clone, Debug)]
@@ -33,7 +35,8 @@ impl Target {
 /// An open connection.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Tcp(TcpStream),
+    /// The writing half is shared with who sends beside the driver.
+    Tcp(OwnedReadHalf, Arc<OwnedWriteHalf>),
     Tls(Box<TlsStream<TcpStream>>),
     Local(LocalStream),
 }
@@ -47,7 +50,10 @@ pub(super) async fn open(target: Target, tls: Option<Tls>) -> io::Result<Stream>
             let stream = race(addresses).await?;
             stream.set_nodelay(true)?;
             match tls {
-                None => Ok(Stream::Tcp(stream)),
+                None => {
+                    let (read, write) = stream.into_split();
+                    Ok(Stream::Tcp(read, Arc::new(write)))
+                }
                 Some(tls) => {
                     let stream =
                         tls.connect(&server.host, stream).await.map_err(io::Error::other)?;
@@ -112,7 +118,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Local(stream) => {
                 let n = std::task::ready!(stream.poll_read(context, buffer.initialize_unfilled()))?;
@@ -130,7 +136,7 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tcp(_, stream) => poll_write(stream, context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Local(stream) => stream.poll_write(context, bytes),
         }
@@ -138,20 +144,35 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Self::Local(_) => Poll::Ready(Ok(())),
+            Self::Tcp(..) | Self::Local(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            // Dropped, it says so to the server.
+            Self::Tcp(..) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Local(stream) => {
                 stream.shutdown();
                 Poll::Ready(Ok(()))
             }
+        }
+    }
+}
+
+/// Writes to a socket that is shared.
+fn poll_write(
+    stream: &OwnedWriteHalf,
+    context: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    loop {
+        std::task::ready!(stream.as_ref().poll_write_ready(context))?;
+        match stream.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
         }
     }
 }

@@ -313,7 +313,10 @@ impl LocalStream {
         let visited = host.visit(number);
         let mut state = pipe.lock();
         let was_full = state.to_client.len() >= CAPACITY;
-        answer.extend(state.to_client.drain(..));
+        let (front, back) = state.to_client.as_slices();
+        answer.extend_from_slice(front);
+        answer.extend_from_slice(back);
+        state.to_client.clear();
         state.reader = state.reader.take().or(reader);
         if !visited || was_full {
             pipe.call(&mut state);

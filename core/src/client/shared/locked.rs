@@ -35,10 +35,14 @@ pub(in crate::client) struct Core {
     pub(super) generation: u64,
     /// Whether the driver knows that there is something to do.
     pub(super) driver_called: bool,
+    /// How many are submitting what is to leave together. Each of them calls the driver at the end.
+    pub(super) together: usize,
     /// Whether the connection takes no more bytes: it will call the driver by itself.
     pub(super) blocked: bool,
     /// Results that nobody has taken yet: more than none when requests are pipelined.
     pub(super) unclaimed: usize,
+    /// The same of the inbox of the last request, if it went to one.
+    pub(super) untaken: usize,
     /// What measures latencies, if it is wanted.
     pub(super) meter: Option<Box<Meter>>,
     /// Spans of operations, for who traces them.
@@ -115,8 +119,10 @@ impl Core {
             commands: VecDeque::new(),
             generation: 0,
             driver_called: true,
+            together: 0,
             blocked: false,
             unclaimed: 0,
+            untaken: 0,
             meter: None,
             spans: BTreeMap::new(),
             is_inherited: false,
@@ -137,8 +143,25 @@ impl Core {
         !self.commands.is_empty() || (!self.blocked && self.session.has_output())
     }
 
-    /// Carries out what the session wants.
-    pub(super) fn settle(&mut self, watch_limit: usize, wakers: &mut Wakers) {
+    /// Whether the driver has to be called now; then it counts as called.
+    pub(super) fn calls_driver(&mut self) -> bool {
+        let calls = !self.driver_called && self.together == 0 && self.has_work();
+        self.driver_called |= calls;
+        calls
+    }
+
+    /// Carries out what the session wants, which mostly is nothing.
+    #[inline]
+    pub(super) fn settle(&mut self, watch_limit: usize) -> Option<Wakers> {
+        if !self.session.has_effect() && self.doubtful.is_empty() {
+            return None;
+        }
+        let mut wakers = Wakers::default();
+        self.carry_out(watch_limit, &mut wakers);
+        Some(wakers)
+    }
+
+    fn carry_out(&mut self, watch_limit: usize, wakers: &mut Wakers) {
         while let Some(effect) = self.session.next_effect() {
             match effect {
                 Effect::Connect { attempt, server } => {
@@ -173,9 +196,10 @@ impl Core {
         }
         match self.ops.get_mut(key) {
             Some(slot @ Slot::Waiting(_)) => {
-                if let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result)) {
-                    wakers.tasks.push(waker);
+                if let Slot::Waiting(waker) = slot {
+                    wakers.tasks.extend(waker.take());
                 }
+                *slot = Slot::Done(result);
                 self.unclaimed += 1;
             }
             Some(Slot::Abandoned) => drop(self.ops.remove(key)),

@@ -98,7 +98,13 @@ impl Shared {
         })
     }
 
-    pub(in crate::client) fn poll_op(&self, key: usize, waker: &Waker) -> Poll<Result<Reply>> {
+    /// The result, when it is there, as `read` understands it, which is called without the lock.
+    pub(in crate::client) fn poll_op<T>(
+        &self,
+        key: usize,
+        waker: &Waker,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Poll<Result<T>> {
         let mut core = self.lock();
         if core.is_inherited {
             return Poll::Ready(Err(Error::after_fork("operation", "")));
@@ -111,10 +117,15 @@ impl Shared {
                 }
                 Poll::Pending
             }
-            Some(Slot::Done(_)) => match core.claim(key) {
-                Slot::Done(result) => Poll::Ready(result.map_err(Error::failed)),
-                _ => Poll::Ready(Err(Error::unexpected("operation"))),
-            },
+            Some(Slot::Done(_)) => {
+                let slot = core.claim(key);
+                drop(core);
+                Poll::Ready(match slot {
+                    Slot::Done(Ok(reply)) => read(reply),
+                    Slot::Done(Err(failure)) => Err(Error::failed(failure)),
+                    _ => Err(Error::unexpected("operation")),
+                })
+            }
             _ => Poll::Ready(Err(Error::unexpected("operation"))),
         }
     }
@@ -163,6 +174,7 @@ impl Core {
         span: Option<Span>,
     ) -> Result<usize> {
         let token = number(key);
+        self.untaken = untaken.0;
         let submit =
             |session: &mut ClientSession| session.submit_beside(untaken, root, request, token);
         self.accepted(submit, request.op(), request.path(), key)?;

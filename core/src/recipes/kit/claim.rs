@@ -239,8 +239,9 @@ impl Claim {
         let mode = kind.mode();
         let data = if kind.is_marked() { &mark(self.id, data) } else { data };
         if let [stem] = stems {
-            let create = self.client.create(&join(&self.directory, stem), data, mode);
-            let next = next(&self.client);
+            let path = join(&self.directory, stem);
+            let (create, next) =
+                self.client.together(|client| (client.create(&path, data, mode), next(client)));
             let created = create.await.map(|created| {
                 self.token = created.stat.czxid;
                 self.names = vec![name_of(&created.path).to_owned()];
@@ -252,8 +253,7 @@ impl Claim {
             transaction =
                 transaction.create(join(&self.directory, stem), data, CreateOptions::new(mode));
         }
-        let commit = transaction.commit();
-        let next = next(&self.client);
+        let (commit, next) = self.client.together(|client| (transaction.commit(), next(client)));
         let created = match commit.await {
             Ok(results) => self.adopt_results(&results).await,
             Err(error) => Err(error),
