@@ -1,11 +1,13 @@
-//! One of four loops through the engines, for counting its instructions: `instructions <read|write|create|notification> <n>`.
+//! One of six loops through the engines, for counting its instructions: `instructions WHAT N`, where WHAT is read, write, create, notification,
+//! client-read or client-write.
 //!
 //! `tests/instructions` runs it under callgrind with two values of `n`; the difference, divided, is what one
-//! operation costs from received bytes to bytes to send. Nothing is measured here.
+//! operation costs the server from received bytes to bytes to send, or the client from the call to its result. Nothing is measured here.
 
 #![allow(clippy::unwrap_used, reason = "a measurement may stop at the first surprise")]
 #![allow(clippy::panic, reason = "a wrong argument ends the program")]
 
+use quorate::client::{Client, Command, Environment, Op, Port, Settings, State, Task};
 use quorate_engine::limits::Limits;
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::replica::{Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig};
@@ -19,6 +21,10 @@ use quorate_wire::op::multi::{MultiHeader, MultiPart, write_part};
 use quorate_wire::op::set_data::SetDataRequest;
 use quorate_wire::{AclList, Jute, OpCode};
 use std::hint::black_box;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -30,7 +36,12 @@ fn main() {
         "write" => server.write(n),
         "create" => server.create(n),
         "notification" => server.notify(n),
-        other => panic!("read, write, create or notification, not {other}"),
+        "client-read" => {
+            Caller::new(&mut server).pipeline(&mut server, n, |client, path| client.get(path))
+        }
+        "client-write" => Caller::new(&mut server)
+            .pipeline(&mut server, n, |client, path| client.set(path, &DATA, None)),
+        other => panic!("there is no loop {other}"),
     }
 }
 
@@ -92,6 +103,30 @@ impl Server {
     /// What a round of the driver does: all that is counted, so it has to stay a function of its own.
     #[inline(never)]
     fn send(&mut self, key: ConnKey, bytes: &[u8]) {
+        self.round(key, bytes);
+        while let Some(key) = self.shard.next_replied() {
+            self.flush(key);
+        }
+        while let Some(key) = self.shard.next_notified() {
+            self.flush(key);
+        }
+    }
+
+    /// The same for a client that wants the answers.
+    fn answer(&mut self, key: ConnKey, bytes: &[u8]) -> Vec<u8> {
+        self.round(key, bytes);
+        let mut answers = Vec::new();
+        while let Some(key) = self.shard.next_replied() {
+            if let Flush::Send(bytes) = self.shard.flush(key) {
+                answers.extend_from_slice(bytes);
+                let n = bytes.len();
+                self.shard.sent(key, n);
+            }
+        }
+        answers
+    }
+
+    fn round(&mut self, key: ConnKey, bytes: &[u8]) {
         let mut core = Direct(&mut self.replica, &self.tree);
         self.shard.receive(key, bytes, &self.tree, NOW.mono, &mut core);
         if let Some(segment) = self.replica.seal() {
@@ -100,12 +135,6 @@ impl Server {
         }
         let mut core = Direct(&mut self.replica, &self.tree);
         self.shard.resume(&self.tree, NOW.mono, &mut core);
-        while let Some(key) = self.shard.next_replied() {
-            self.flush(key);
-        }
-        while let Some(key) = self.shard.next_notified() {
-            self.flush(key);
-        }
     }
 
     fn flush(&mut self, key: ConnKey) {
@@ -172,6 +201,86 @@ impl Server {
             }
             self.send(writer, &change);
         }
+    }
+}
+
+/// A client whose driver is this loop.
+struct Caller {
+    client: Client,
+    port: Port,
+    key: ConnKey,
+}
+
+impl Caller {
+    fn new(server: &mut Server) -> Self {
+        let settings = Settings { servers: vec!["here".into()], ..Settings::default() };
+        let (client, port) = Port::open(settings, None, "", 1, Arc::new(Still));
+        assert_eq!(port.turn().commands, [Command::Connect { attempt: 1, server: 0 }]);
+        port.connected(1);
+        let mut hello = Vec::new();
+        port.output(&mut hello, usize::MAX);
+        let key = server.shard.open(None, NOW.mono);
+        port.received(1, &server.answer(key, &hello));
+        assert_eq!(client.state(), State::Connected);
+        Self { client, port, key }
+    }
+
+    /// Sends `n` requests in batches and takes their results.
+    fn pipeline<T: Unpin>(
+        &self,
+        server: &mut Server,
+        n: usize,
+        request: impl Fn(&Client, &str) -> Op<T>,
+    ) {
+        let paths: Vec<String> = (0..NODES).map(path).collect();
+        let mut paths = paths.iter().cycle();
+        let mut out = Vec::new();
+        for _ in 0..n / PIPELINED {
+            out.clear();
+            let ops = self.counted_ask(paths.by_ref().take(PIPELINED), &mut out, &request);
+            let answers = server.answer(self.key, &out);
+            self.counted_hear(&answers, ops);
+        }
+    }
+
+    /// Counted, like [`counted_hear`](Self::counted_hear).
+    #[inline(never)]
+    fn counted_ask<'p, T>(
+        &self,
+        paths: impl Iterator<Item = &'p String>,
+        out: &mut Vec<u8>,
+        request: &impl Fn(&Client, &str) -> Op<T>,
+    ) -> Vec<Op<T>> {
+        let ops = paths.map(|path| request(&self.client, path)).collect();
+        self.port.output(out, usize::MAX);
+        ops
+    }
+
+    #[inline(never)]
+    fn counted_hear<T: Unpin>(&self, answers: &[u8], ops: Vec<Op<T>>) {
+        self.port.received(1, answers);
+        let mut context = Context::from_waker(Waker::noop());
+        for mut op in ops {
+            assert!(matches!(Pin::new(&mut op).poll(&mut context), Poll::Ready(Ok(_))));
+        }
+    }
+}
+
+/// A world in which no time passes.
+#[derive(Debug)]
+struct Still;
+
+impl Environment for Still {
+    fn now(&self) -> i64 {
+        NOW.mono
+    }
+    fn wake(&self) {}
+    fn sleep(&self, _: Duration) -> Task {
+        Box::pin(std::future::pending())
+    }
+    fn spawn(&self, _: Task) {}
+    fn random(&self) -> u64 {
+        4
     }
 }
 
