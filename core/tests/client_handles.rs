@@ -84,6 +84,37 @@ fn a_client_ends_with_the_runtime_that_was_lent() -> Outcome {
     Ok(())
 }
 
+/// Waits on a thread of its own, so that a panic there or a wait without end is seen.
+fn ends(nap: impl Future<Output = ()> + Send + 'static) {
+    let (over, done) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        wait(nap);
+        over.send(()).unwrap();
+    });
+    done.recv_timeout(PATIENCE).unwrap();
+    waiting.join().unwrap();
+}
+
+#[test]
+fn a_timer_that_outlives_its_runtime_is_over() -> Outcome {
+    let _alone = alone();
+    let server = Server::start();
+    let hour = Duration::from_secs(3600);
+    for lend in [false, true] {
+        let lent = Lent::new();
+        let builder = server.client();
+        let builder = if lend { builder.runtime(lent.handle.clone()) } else { builder };
+        let client = wait(builder.connect())?;
+        let (untouched, awaited) = (client.sleep(hour), client.sleep(hour));
+        let waiting = std::thread::spawn(move || wait(awaited));
+        drop(client);
+        lent.end();
+        ends(async move { waiting.join().unwrap() });
+        ends(untouched);
+    }
+    Ok(())
+}
+
 #[test]
 fn an_answer_longer_than_the_pipe_within_the_process_comes_at_once() -> Outcome {
     let _alone = alone();

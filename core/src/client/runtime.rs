@@ -6,12 +6,15 @@ use super::shortcut::Shortcut;
 use crate::fork::Origin;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
-use std::task::Waker;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, TryLockError, Weak};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::Sleep;
 
 /// The thread, while somebody needs it.
 #[derive(Debug)]
@@ -81,12 +84,70 @@ impl Drop for IoThread {
     }
 }
 
+/// Whether a runtime still runs. Its timers may not be touched afterwards: they panic, in the thread of whoever waits for them.
+#[derive(Debug, Default)]
+struct Life {
+    ended: RwLock<bool>,
+    sentinel: OnceLock<AbortHandle>,
+}
+
+impl Life {
+    /// A task of the runtime that never ends finds out: a runtime drops its tasks before it stops its clock.
+    fn of(runtime: &Handle) -> Arc<Self> {
+        let life = Arc::new(Self::default());
+        let sentinel = Sentinel(Arc::downgrade(&life));
+        let task = runtime.spawn(async move {
+            let _sentinel = sentinel;
+            std::future::pending::<()>().await;
+        });
+        let _first = life.sentinel.set(task.abort_handle());
+        life
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if let Some(sentinel) = self.sentinel.get() {
+            sentinel.abort();
+        }
+    }
+}
+
+/// Lives as long as the runtime.
+struct Sentinel(Weak<Life>);
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        if let Some(life) = self.0.upgrade() {
+            *life.ended.write().unwrap_or_else(PoisonError::into_inner) = true;
+        }
+    }
+}
+
+/// A timer that is over when its runtime is.
+struct Nap {
+    timer: Pin<Box<Sleep>>,
+    life: Arc<Life>,
+}
+
+impl Future for Nap {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let life = Arc::clone(&self.life);
+        // Held, so that the runtime does not stop its clock meanwhile.
+        let ended = life.ended.read().unwrap_or_else(PoisonError::into_inner);
+        if *ended { Poll::Ready(()) } else { self.timer.as_mut().poll(cx) }
+    }
+}
+
 /// The real world, on a tokio runtime.
 #[derive(Debug)]
 pub(super) struct RealWorld {
     pub(super) origin: Origin,
     handle: Handle,
     driver: Mutex<Option<Waker>>,
+    life: Arc<Life>,
     start: Instant,
     pub(super) shortcut: Shortcut,
 }
@@ -94,7 +155,8 @@ pub(super) struct RealWorld {
 impl RealWorld {
     pub(super) fn new(handle: Handle) -> Arc<Self> {
         let (driver, shortcut) = Default::default();
-        Arc::new(Self { origin: Origin::here(), handle, driver, start: Instant::now(), shortcut })
+        let (origin, life, start) = (Origin::here(), Life::of(&handle), Instant::now());
+        Arc::new(Self { origin, handle, driver, life, start, shortcut })
     }
 
     /// Whom [`Environment::wake`] wakes.
@@ -137,7 +199,8 @@ impl Environment for RealWorld {
             return Box::pin(std::future::ready(()));
         }
         let _entered = self.handle.enter();
-        Box::pin(tokio::time::sleep(duration))
+        let life = Arc::clone(&self.life);
+        Box::pin(Nap { timer: Box::pin(tokio::time::sleep(duration)), life })
     }
 
     fn spawn(&self, task: Task) {
