@@ -1,6 +1,7 @@
 //! The port for learners: packets with what they carry, the proof who the servers are, and the tree behind a SNAP packet.
 
 use quorate_engine::tree::{TreeConfig, TreeReceiver};
+use quorate_engine::zab::{ToLeader, ToLearner};
 use quorate_wire::Zxid;
 use quorate_wire::image::{self, AclEntry, SessionEntry};
 use quorate_wire::jute::Jute;
@@ -37,12 +38,24 @@ pub fn learner(data: &[u8]) {
         assert_round_trip!(rest, Packet);
         assert_cut(rest.get(..consumed).unwrap_or_default());
         payload(packet.data.unwrap_or_default());
+        messages(&packet);
         rest = rest.get(consumed..).unwrap_or_default();
     }
     if let Ok(Extent::AtLeast(needed)) = Packet::extent(rest, LIMIT) {
         assert!(needed > rest.len() && needed <= LONGEST_PACKET, "{needed} bytes are waited for");
     }
     payload(data);
+}
+
+/// A packet that is a message of one side or the other is written as one that says the same.
+fn messages(packet: &Packet<'_>) {
+    let mut room = Vec::new();
+    if let Ok(message) = ToLearner::from_packet(packet) {
+        assert_eq!(ToLearner::from_packet(&message.packet(&mut room)).as_ref(), Ok(&message));
+    }
+    if let Ok(message) = ToLeader::from_packet(packet) {
+        assert_eq!(ToLeader::from_packet(&message.packet(&mut room)).as_ref(), Ok(&message));
+    }
 }
 
 /// A packet that lacks something is incomplete and no error, and is never thought to be longer than it is.

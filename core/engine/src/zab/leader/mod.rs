@@ -8,6 +8,8 @@ mod discovery;
 mod liveness;
 mod peer;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use super::{
     Durable, Epoch, History, LeaderEffect, LearnerKey, Leaving, Mistake, Sid, ToLeader, ZabConfig,

@@ -4,7 +4,7 @@ use super::peer::Stage;
 use super::{Leader, Phase};
 use crate::zab::message::ToLearner;
 use crate::zab::plan::{Plan, Positions};
-use crate::zab::{LeaderEffect, LearnerKey, Mistake};
+use crate::zab::{LeaderEffect, LearnerKey, Mistake, start_of};
 use quorate_wire::Zxid;
 
 impl Leader {
@@ -26,7 +26,8 @@ impl Leader {
         let positions = Positions {
             peer: peer.holds.1,
             history: &self.history,
-            committed: self.committed,
+            // Whoever is where this epoch begins has what is committed before it.
+            committed: self.committed.max(start_of(self.epoch)),
             truncates,
         };
         let plan = Plan::of(&positions);
@@ -37,7 +38,7 @@ impl Leader {
             self.send(key, new_leader.clone());
         }
         match plan {
-            Plan::Diff(_) => self.send(key, ToLearner::Diff(self.committed)),
+            Plan::Diff(point) => self.send(key, ToLearner::Diff(self.committed.max(point))),
             Plan::Trunc(point) => self.send(key, ToLearner::Trunc(point)),
             Plan::Snap => {
                 self.send(key, ToLearner::Snap(self.tree_zxid(truncates)));
