@@ -12,6 +12,7 @@ mod counting;
 mod dated;
 mod exclusive;
 mod gathering;
+mod guarding;
 mod keeping;
 mod locking;
 mod meeting;

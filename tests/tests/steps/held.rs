@@ -2,7 +2,7 @@
 
 use crate::drills;
 use crate::scene::{Scene, nobody};
-use quorate::client::{Client, Result};
+use quorate::client::{Client, Error, Result, Stat};
 use quorate::recipes::kit::Held;
 use quorate::recipes::layout::lock::Mode;
 use quorate::recipes::layout::read_write::Mode as SharedMode;
@@ -127,12 +127,22 @@ async fn enters_again(scene: Scene) -> Option<()> {
     let whole = async {
         let first = owner.acquire().await?;
         scene.occupy(&first);
+        scene.client.exists("/").await.or_else(lost)?;
+        // No time has passed since: what it enters is held, or was lost just now and is another.
         let second = owner.acquire().await?;
+        if !second.is_held() {
+            scene.part.fail("a lock was entered again that is lost");
+        }
         scene.vacate();
         first.release().await?;
         second.release().await
     };
     scene.act(whole).await
+}
+
+/// A question that is asked only so that something can happen meanwhile.
+fn lost(error: Error) -> Result<Option<Stat>> {
+    if error.is_connection_loss() || error.is_session_end() { Ok(None) } else { Err(error) }
 }
 
 /// Its lock is asked for by another task, as another client would.
