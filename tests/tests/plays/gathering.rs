@@ -35,8 +35,8 @@ impl Play for Gathering {
                     match part.cut_short(polls, barrier.arrive_within(b"", patience)).await {
                         Some(Ok(Some(held))) => {
                             watch_over(&part, &held);
-                            // A notification says no zxid: an answer does.
-                            if part.client.exists("/").await.is_ok() {
+                            // A notification says no zxid: an answer does, and that of a sync none from before, whoever gives it.
+                            if part.client.sync("/").await.is_ok() {
                                 let span = (held.token(), part.client.last_zxid());
                                 went_on.lock().unwrap().push(span);
                             }

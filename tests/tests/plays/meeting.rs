@@ -46,7 +46,7 @@ impl Play for Waiting {
                     let waited = part.cut_short(polls, wait).await;
                     // A new session begins at zero: an answer says where it is.
                     if let Some(Ok(true)) = waited
-                        && part.client.exists("/").await.is_ok()
+                        && part.client.sync("/").await.is_ok()
                     {
                         passed.lock().unwrap().push((before, part.client.last_zxid()));
                     }
@@ -98,8 +98,8 @@ impl Play for Meeting {
                     Some(Ok(Some(inside))) => {
                         watch_over(&part, inside.held());
                         let from = inside.held().token();
-                        // A notification says no zxid: an answer does.
-                        if part.client.exists("/").await.is_ok() {
+                        // A notification says no zxid: an answer does, and that of a sync none from before, whoever gives it.
+                        if part.client.sync("/").await.is_ok() {
                             entered.lock().unwrap().push((from, part.client.last_zxid()));
                         }
                         part.client.sleep(Duration::from_millis(part.below(500))).await;

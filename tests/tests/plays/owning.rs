@@ -184,8 +184,8 @@ impl Play for Observing {
                 let newer = within(&**environment, limit, observer.newer_than(newest)).await;
                 if let Some(leader) = newer.flatten() {
                     newest = leader.token;
-                    // A notification says no zxid: an answer does.
-                    if part.client.exists("/").await.is_ok() {
+                    // A notification says no zxid: an answer does, and that of a sync none from before, whoever gives it.
+                    if part.client.sync("/").await.is_ok() {
                         let at = part.client.last_zxid();
                         seen.lock().unwrap().insert(leader.token, (leader.data, at));
                     }
