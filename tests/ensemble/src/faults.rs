@@ -29,6 +29,8 @@ pub struct Plan {
     weights: [u64; 5],
     /// How often, in a thousand, a machine fails at a bad moment.
     pub aim: u64,
+    /// Whether the world says who leads; if not, servers elect.
+    pub told: bool,
     /// How often, in a thousand, the server is told to lead that has the newest history.
     fair: u64,
 }
@@ -45,6 +47,7 @@ impl Plan {
             load: random.skewed(20_000, 1_000_000),
             aim: random.of(0, &[10, 50, 200]),
             weights: std::array::from_fn(|_| random.of(0, &[1, 2, 5])),
+            told: random.chance(500),
             fair: random.of(850, &[1000, 500]),
         }
     }
@@ -162,6 +165,9 @@ impl World {
 
     /// Servers that look for a leader are told of one: mostly of the right one, for the roles must not rely on that.
     pub(crate) fn elect(&mut self) -> Checked {
+        if !self.plan.told {
+            return Ok(());
+        }
         let next = self.random.between(5_000, 100_000);
         self.after(next, Event::Elect);
         let now = self.now;
@@ -203,7 +209,7 @@ impl World {
         voters.iter().copied().max_by_key(history)
     }
 
-    fn told_leader(&mut self, sid: Sid, leader: Sid) -> Checked {
+    pub(crate) fn told_leader(&mut self, sid: Sid, leader: Sid) -> Checked {
         let (turn, clock, config) = (self.number(), self.clock(sid), self.config(sid));
         let quorums = self.quorums.clone();
         let Some(process) = self.awake(sid) else { return Ok(()) };

@@ -12,6 +12,7 @@ mod net;
 pub mod run;
 pub mod server;
 pub mod state;
+mod vote;
 mod work;
 pub mod world;
 

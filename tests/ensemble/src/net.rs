@@ -68,10 +68,10 @@ impl World {
         if tries < 5 {
             process.role = Role::Connecting(leader, tries + 1);
             self.after(100_000, Event::Connect(sid, turn));
-        } else {
-            process.role = Role::Looking;
+            return Ok(());
         }
-        Ok(())
+        process.role = Role::Looking;
+        self.look_for_leader(sid)
     }
 
     /// A leader sends.

@@ -2,6 +2,7 @@
 
 use crate::disk::{Disk, Write};
 use crate::state::State;
+use quorate_engine::election::Election;
 use quorate_engine::zab::leader::Leader;
 use quorate_engine::zab::learner::{Follower, Observer};
 use quorate_engine::zab::message::Request;
@@ -35,6 +36,8 @@ pub struct Server {
 pub struct Process {
     /// What it does. Each change of role has a number of its own.
     pub role: Role,
+    /// Its part in elections, from its first to its end.
+    pub election: Option<Election>,
     /// Number of the role.
     pub turn: u64,
     /// What it has applied.
@@ -78,6 +81,7 @@ impl Process {
     pub const fn new(turn: u64, state: State, durable: Durable) -> Self {
         Self {
             role: Role::Looking,
+            election: None,
             turn,
             state,
             durable,
@@ -236,6 +240,9 @@ impl Process {
             Role::Observing(observer, _) => observer.tick(now),
             _ => {}
         }
+        if let Some(election) = &mut self.election {
+            election.tick(now);
+        }
     }
 
     /// When it wants to be woken, ms of its clock.
@@ -245,7 +252,7 @@ impl Process {
             Role::Leading(leader) => Some(leader.deadline()),
             Role::Following(follower, _) => Some(follower.deadline()),
             Role::Observing(observer, _) => Some(observer.deadline()),
-            _ => None,
+            _ => self.election.as_ref().and_then(Election::next_deadline),
         }
     }
 }

@@ -66,6 +66,7 @@ impl World {
                 let state = process.map(|process| process.state.clone()).unwrap_or_default();
                 note!(self.trace, "{sid} is established in epoch {epoch:x} at {}", state.last());
                 self.checker.established(sid, epoch, &state)?;
+                self.role_began(sid, epoch);
                 self.aim(sid);
             }
             LeaderEffect::Committed(zxid) => self.apply(sid, zxid)?,
@@ -113,6 +114,7 @@ impl World {
                 process.serving = true;
                 let state = process.state.clone();
                 self.checker.serves(sid, &state)?;
+                self.role_began(sid, epoch);
                 self.aim(sid);
             }
             LearnerEffect::Synced => self.synced(sid)?,
@@ -143,14 +145,24 @@ impl World {
         }
         let all: Vec<Sid> = self.servers.keys().copied().collect();
         let others = self.random.index(all.len());
-        let victims: Vec<Sid> =
+        let mut victims: Vec<Sid> =
             (0..others).filter_map(|_| self.random.pick(&all).copied()).collect();
+        // Its leader is the one whose end matters most.
+        if self.random.chance(500) {
+            victims.extend(self.leader_of(sid));
+        }
         for victim in victims.into_iter().chain([sid]) {
-            let (delay, down) = (self.random.skewed(0, 20_000), self.random.skewed(1_000, 500_000));
+            let (delay, down) =
+                (self.random.skewed(0, 20_000), self.random.skewed(1_000, 5_000_000));
             let delay = if victim == sid { 0 } else { delay };
             self.after(delay, Event::Fail(victim));
             self.after(delay + down, Event::Start(victim));
         }
+    }
+
+    fn leader_of(&self, sid: Sid) -> Option<Sid> {
+        let link = self.servers.get(&sid)?.process.as_ref()?.link()?;
+        self.links.get(&link).map(|link| link.leader)
     }
 
     fn is_turn(&self, sid: Sid, turn: u64) -> bool {
@@ -221,8 +233,11 @@ impl World {
         }
         let (_, write) = server.writing.remove(at);
         server.disk.complete(&write);
-        if !matches!(write, Write::Sync(_)) {
-            self.aim(sid);
+        match write {
+            Write::Sync(_) => {}
+            // What it has acknowledged is gone.
+            Write::Truncate(_) => (0..5).for_each(|_| self.aim(sid)),
+            _ => self.aim(sid),
         }
         let Some(server) = self.servers.get_mut(&sid) else { return Ok(()) };
         let cut = matches!(write, Write::Truncate(_)).then(|| server.disk.open(memory));
@@ -244,8 +259,7 @@ impl World {
         }
         self.sync_log(sid);
         self.carry_out(sid)?;
-        self.look_again(sid);
-        Ok(())
+        self.look_again(sid)
     }
 
     /// A server applies its history up to here.
@@ -294,17 +308,17 @@ impl World {
     }
 
     /// Looks at the disk once nothing is on its way to it, and for a leader then.
-    pub(crate) fn look_again(&mut self, sid: Sid) {
+    pub(crate) fn look_again(&mut self, sid: Sid) -> Checked {
         let memory = self.memory();
         let outlives = self.mistakes.make(Mistake::MemoryOutlivesRole);
         let half = self.mistakes.make(Mistake::HalfSnapshot);
         let dirty = self.mistakes.make(Mistake::TruncKeepsSnapshots);
         let Some(server) = self.servers.get_mut(&sid).filter(|s| s.writing.is_empty()) else {
-            return;
+            return Ok(());
         };
-        let Some(process) = server.process.as_mut() else { return };
+        let Some(process) = server.process.as_mut() else { return Ok(()) };
         if !matches!(process.role, Role::Draining) {
-            return;
+            return Ok(());
         }
         let (state, durable) = server.disk.open(memory);
         let part = process.incoming.take().filter(|_| half);
@@ -320,6 +334,7 @@ impl World {
         if dirty {
             server.disk.snapshot(process.state.last(), &process.state);
         }
+        self.look_for_leader(sid)
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Event {
     Written(Sid, u64),
     /// A server is woken.
     Timer(Sid, u64),
+    /// A notification from one server to another may have arrived.
+    Notice(Sid, Sid),
     /// Servers that look for a leader are told of one.
     Elect,
     /// Clients do something.
@@ -68,6 +70,8 @@ pub struct World {
     pub(crate) quorums: Quorums,
     pub(crate) servers: BTreeMap<Sid, Server>,
     pub(crate) links: BTreeMap<u64, Link>,
+    /// Notifications on their way, of which the newest counts.
+    pub(crate) frames: BTreeMap<(Sid, Sid), Vec<u8>>,
     /// Who cannot reach whom.
     pub(crate) blocked: BTreeSet<(Sid, Sid)>,
     /// Connections and turns and writes are numbered.
@@ -94,6 +98,7 @@ impl World {
             quorums: Quorums::new(membership(&voters)),
             servers: BTreeMap::new(),
             links: BTreeMap::new(),
+            frames: BTreeMap::new(),
             blocked: BTreeSet::new(),
             numbers: 0,
             checker: Checker::default(),
@@ -161,8 +166,9 @@ impl World {
 
     fn happen(&mut self, event: Event) -> Checked {
         match event {
-            Event::Start(sid) => self.start(sid),
-            Event::Look(sid) => self.look_again(sid),
+            Event::Start(sid) => return self.start(sid),
+            Event::Look(sid) => return self.look_again(sid),
+            Event::Notice(from, to) => return self.notice(from, to),
             Event::Fail(sid) => self.crash(sid, true),
             Event::Ask(sid) => return self.ask_sync(sid),
             Event::Deliver(link, side) => return self.deliver(link, side),
@@ -224,7 +230,7 @@ impl World {
         server.process.as_mut()
     }
 
-    fn start(&mut self, sid: Sid) {
+    fn start(&mut self, sid: Sid) -> Checked {
         let turn = self.number();
         let memory = self.memory();
         if let Some(server) = self.servers.get_mut(&sid).filter(|server| server.process.is_none()) {
@@ -236,7 +242,9 @@ impl World {
                 durable.current_epoch
             );
             server.process = Some(Process::new(turn, state, durable));
+            return self.look_for_leader(sid);
         }
+        Ok(())
     }
 
     /// How much of its history a server keeps in memory when it looks at its disk.
@@ -274,6 +282,7 @@ impl World {
         }
         process.timer = u64::MAX;
         process.tick(clock);
+        self.vote(sid)?;
         self.carry_out(sid)
     }
 

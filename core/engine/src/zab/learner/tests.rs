@@ -1,22 +1,24 @@
 use super::Follower;
 use crate::zab::{
-    Durable, Entry, LearnerEffect, Mistakes, ToLeader, ToLearner, ZabConfig, start_of,
+    Durable, Entry, History, LearnerEffect, Leaving, Mistakes, ToLeader, ToLearner, ZabConfig,
+    start_of,
 };
 use quorate_wire::Zxid;
 
 const EPOCH: i64 = 5;
 
+const CONFIG: ZabConfig = ZabConfig {
+    me: 1,
+    tick: 2_000,
+    init_limit: 20_000,
+    sync_limit: 10_000,
+    ping_interval: 1_000,
+    mistakes: Mistakes::NONE,
+};
+
 /// A follower that has been told where its history goes on, and has not written anything since.
 fn filling() -> Follower {
-    let config = ZabConfig {
-        me: 1,
-        tick: 2_000,
-        init_limit: 20_000,
-        sync_limit: 10_000,
-        ping_interval: 1_000,
-        mistakes: Mistakes::NONE,
-    };
-    let mut follower = Follower::new(config, Durable::default(), 0);
+    let mut follower = Follower::new(CONFIG, Durable::default(), 0);
     follower.received(ToLearner::LeaderInfo(EPOCH), 0);
     follower.accepted_written(EPOCH);
     follower.received(ToLearner::Diff(Zxid::ZERO), 0);
@@ -65,4 +67,33 @@ fn a_reconfiguration_takes_effect_with_its_commit() {
     follower.received(ToLearner::CommitAndActivate(first, 3), 1);
     let effects: Vec<_> = follower.effects().collect();
     assert!(matches!(effects[..], [LearnerEffect::Leave(_)]), "twice: {effects:?}");
+}
+
+/// Whoever cannot cut its log keeps it, and asks the same leader for its tree. Another leader may not have what it has promised to none.
+#[test]
+fn a_log_that_cannot_be_cut_is_replaced_by_a_tree() {
+    let last = Zxid(3 << 32 | 7);
+    let held = Durable { history: History::after(last), ..Durable::default() };
+    let mut follower = Follower::new(CONFIG, held.clone(), 0);
+    follower.received(ToLearner::LeaderInfo(EPOCH), 0);
+    follower.accepted_written(EPOCH);
+    let cut = Zxid(3 << 32 | 4);
+    follower.received(ToLearner::Trunc(cut), 0);
+    assert!(follower.effects().any(|effect| effect == LearnerEffect::Truncate(cut)));
+    assert!(follower.is_busy());
+    follower.truncated(None);
+    let left: Vec<_> = follower.effects().collect();
+    assert_eq!(left, [LearnerEffect::Leave(Leaving::CannotCut(cut))]);
+
+    let held = Durable { accepted_epoch: EPOCH, wants_tree: Some(EPOCH), ..held };
+    let nothing = ToLeader::AckEpoch { current: None, last: Zxid(-1) };
+    let mut again = Follower::new(CONFIG, held.clone(), 0);
+    again.received(ToLearner::LeaderInfo(EPOCH), 0);
+    assert_eq!(said(&mut again).pop(), Some(nothing));
+
+    let mut later = Follower::new(CONFIG, held, 0);
+    later.received(ToLearner::LeaderInfo(EPOCH + 1), 0);
+    later.accepted_written(EPOCH + 1);
+    let all = ToLeader::AckEpoch { current: Some(3), last };
+    assert_eq!(said(&mut later).pop(), Some(all));
 }
