@@ -2,6 +2,7 @@
 
 use crate::check::Checked;
 use crate::server::{Process, Role};
+use crate::shrink::Kind;
 use crate::state::entry;
 use crate::world::{Event, World};
 use quorate_engine::segment::Segment;
@@ -70,6 +71,9 @@ impl World {
             dice = dice.saturating_sub(weight);
             hit
         });
+        if kind.and_then(|n| Kind::ALL.get(n)).is_some_and(|&kind| self.spared.has(kind)) {
+            return Ok(());
+        }
         match kind {
             Some(0) => self.crash_some(&all),
             Some(1) => {

@@ -11,9 +11,11 @@ pub mod link;
 mod net;
 pub mod run;
 pub mod server;
+pub mod shrink;
 pub mod state;
 mod vote;
 mod work;
 pub mod world;
 
 pub use run::{Failure, Run, Summary, run};
+pub use shrink::{Spared, shrink};

@@ -3,17 +3,19 @@
 //! `cargo run --release -p quorate-tests-ensemble -- --seed 1 --seeds 1000`
 
 use quorate_engine::zab::{Mistake, Mistakes};
-use quorate_tests_ensemble::{Run, run};
+use quorate_tests_ensemble::{Run, Spared, run, shrink};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const USAGE: &str = "usage: quorate-tests-ensemble [--seed N] [--seeds N | --forever] [--seconds N] [--mistake NAME] [--trace]
+const USAGE: &str = "usage: quorate-tests-ensemble [--seed N] [--seeds N | --forever] [--seconds N] [--mistake NAME]
+                              [--without KIND,..] [--trace]
        quorate-tests-ensemble --mistakes [--seed N] [--seeds N] [--seconds N]
   --seed N      the first seed (1)
   --seeds N     how many seeds, one after another (1)
   --forever     all seeds from the first on
   --seconds N   virtual time with faults in each (60)
   --mistake NAME   put this mistake back
+  --without K   spare the world these faults: crash,pause,partition,break,slow,aim
   --mistakes    put every mistake back, one at a time, and tell which seed finds it
   --trace       tell everything that happens on standard error";
 
@@ -22,6 +24,7 @@ struct Options {
     seeds: u64,
     seconds: u64,
     mistakes: Mistakes,
+    spared: Spared,
     all_mistakes: bool,
     trace: bool,
 }
@@ -39,7 +42,9 @@ fn main() -> ExitCode {
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mistakes, all_mistakes, trace) = (Mistakes::NONE, false, false);
-    let mut options = Options { seed: 1, seeds: 1, seconds: 60, mistakes, all_mistakes, trace };
+    let spared = Spared::NONE;
+    let mut options =
+        Options { seed: 1, seeds: 1, seconds: 60, mistakes, spared, all_mistakes, trace };
     while let Some(arg) = args.next() {
         let mut number = || {
             let text = args.next().unwrap_or_default();
@@ -52,6 +57,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--forever" => options.seeds = u64::MAX,
             "--mistakes" => options.all_mistakes = true,
             "--trace" => options.trace = true,
+            "--without" => options.spared = args.next().unwrap_or_default().parse()?,
             "--mistake" => {
                 let name = args.next().unwrap_or_default();
                 let named = Mistake::ALL.into_iter().find(|m| format!("{m:?}") == name);
@@ -72,9 +78,15 @@ fn find_mistakes(options: &Options) -> ExitCode {
     for mistake in Mistake::ALL {
         let began = Instant::now();
         let mistakes = Mistakes::only(mistake);
-        let mut runs = (0..options.seeds)
-            .map(|n| options.seed.wrapping_add(n))
-            .map(|seed| (seed, run(Run { seed, seconds: options.seconds, mistakes }, false)));
+        let mut runs = (0..options.seeds).map(|n| options.seed.wrapping_add(n)).map(|seed| {
+            (
+                seed,
+                run(
+                    Run { seed, seconds: options.seconds, mistakes, spared: options.spared },
+                    false,
+                ),
+            )
+        });
         let found = runs.find_map(|(seed, result)| result.err().map(|failure| (seed, failure)));
         let wall = began.elapsed().as_secs_f64();
         match found {
@@ -95,18 +107,21 @@ fn find_mistakes(options: &Options) -> ExitCode {
 }
 
 fn run_seeds(options: &Options) -> ExitCode {
-    let &Options { seconds, mistakes, trace, .. } = options;
+    let &Options { seconds, mistakes, spared, trace, .. } = options;
     let began = Instant::now();
     let (mut runs, mut time) = (0u64, 0u64);
     while runs < options.seeds {
         let seed = options.seed.wrapping_add(runs);
-        match run(Run { seed, seconds, mistakes }, trace) {
+        match run(Run { seed, seconds, mistakes, spared }, trace) {
             Ok(summary) => {
                 println!("seed {seed}: {summary:x?}");
                 time += summary.time;
             }
             Err(failure) => {
                 println!("{failure}");
+                if !trace {
+                    println!("\nthe smallest that was found:\n{}", shrink(failure));
+                }
                 return ExitCode::FAILURE;
             }
         }

@@ -1,5 +1,6 @@
 //! A run: the world of a seed, for so much virtual time with faults, and then to its calm end.
 
+use crate::shrink::Spared;
 use crate::world::World;
 use quorate_engine::zab::Mistakes;
 use quorate_tests_kit::trace::Trace;
@@ -15,6 +16,8 @@ pub struct Run {
     pub seconds: u64,
     /// What is done wrong on purpose.
     pub mistakes: Mistakes,
+    /// Faults that do not happen.
+    pub spared: Spared,
 }
 
 /// What a run came to.
@@ -61,11 +64,18 @@ impl fmt::Display for Failure {
         let Self { run, at, what, .. } = self;
         writeln!(f, "seed {}, event {}, {} us: {what}", run.seed, at.0, at.1)?;
         let release = if cfg!(debug_assertions) { "" } else { " --release" };
-        let Run { seed, seconds, .. } = run;
+        let Run { seed, seconds, mistakes, spared } = run;
         write!(
             f,
-            "again with: cargo run{release} -p quorate-tests-ensemble -- --seed {seed} --seconds {seconds} --trace"
-        )
+            "again with: cargo run{release} -p quorate-tests-ensemble -- --seed {seed} --seconds {seconds}"
+        )?;
+        if *spared != Spared::NONE {
+            write!(f, " --without {spared}")?;
+        }
+        if let Some(mistake) = mistakes.which() {
+            write!(f, " --mistake {mistake:?}")?;
+        }
+        f.write_str(" --trace")
     }
 }
 
@@ -75,7 +85,7 @@ impl fmt::Display for Failure {
 /// When a property does not hold, or something panics.
 pub fn run(run: Run, echo: bool) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
-    let mut world = World::new(run.seed, run.mistakes, &trace);
+    let mut world = World::new(&run, &trace);
     let result = catch_unwind(AssertUnwindSafe(|| world.run(run.seconds * 1_000_000)));
     let what = match result {
         Ok(Ok(())) => return Ok(Summary { hash: trace.hash(), ..world.summary() }),

@@ -4,6 +4,7 @@ use crate::check::Checked;
 use crate::disk::{Snapshot, Write};
 use crate::link::Down;
 use crate::server::Role;
+use crate::shrink::Kind;
 use crate::state::State;
 use crate::world::{Event, Side, World};
 use quorate_engine::zab::{
@@ -140,7 +141,7 @@ impl World {
 
     /// Now and then a machine fails at the worst moment, and others soon after.
     fn aim(&mut self, sid: Sid) {
-        if self.calm || !self.random.chance(self.plan.aim) {
+        if self.calm || !self.random.chance(self.plan.aim) || self.spared.has(Kind::Aim) {
             return;
         }
         let all: Vec<Sid> = self.servers.keys().copied().collect();

@@ -4,8 +4,9 @@ use crate::check::{Checked, Checker, ensure};
 use crate::disk::{Disk, Write};
 use crate::faults::Plan;
 use crate::link::Link;
-use crate::run::Summary;
+use crate::run::{Run, Summary};
 use crate::server::{Process, Role, Server};
+use crate::shrink::Spared;
 use quorate_engine::quorum::Quorums;
 use quorate_engine::zab::{Mistake, Mistakes, Sid, ZabConfig};
 use quorate_tests_kit::note;
@@ -67,6 +68,7 @@ pub struct World {
     pub(crate) random: Random,
     pub(crate) plan: Plan,
     pub(crate) mistakes: Mistakes,
+    pub(crate) spared: Spared,
     pub(crate) quorums: Quorums,
     pub(crate) servers: BTreeMap<Sid, Server>,
     pub(crate) links: BTreeMap<u64, Link>,
@@ -85,7 +87,8 @@ pub struct World {
 impl World {
     /// The world of a seed, in which nothing has happened yet.
     #[must_use]
-    pub fn new(seed: u64, mistakes: Mistakes, trace: &Trace) -> Self {
+    pub fn new(run: &Run, trace: &Trace) -> Self {
+        let &Run { seed, mistakes, spared, .. } = run;
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
         let voters: Vec<Sid> = (1..=plan.voters).collect();
@@ -108,6 +111,7 @@ impl World {
             random,
             plan,
             mistakes,
+            spared,
         };
         for sid in all {
             let disk = Disk::new(mistakes.make(Mistake::TruncKeepsSnapshots));

@@ -5,14 +5,14 @@
 #![expect(clippy::panic, reason = "a property that does not hold fails the test")]
 
 use quorate_engine::zab::Mistakes;
-use quorate_tests_ensemble::{Run, Summary, run};
+use quorate_tests_ensemble::{Run, Spared, Summary, run};
 use std::thread;
 
 /// Seeds in a test run.
 const SEEDS: u64 = 120;
 
 fn summary(seed: u64) -> Summary {
-    let world = Run { seed, seconds: 30, mistakes: Mistakes::NONE };
+    let world = Run { seed, seconds: 30, mistakes: Mistakes::NONE, spared: Spared::NONE };
     run(world, false).unwrap_or_else(|failure| panic!("{failure}"))
 }
 

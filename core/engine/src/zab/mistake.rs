@@ -82,6 +82,13 @@ impl Mistakes {
         Self { one: Some(mistake) }
     }
 
+    /// The one that is made.
+    #[cfg(feature = "mistakes")]
+    #[must_use]
+    pub const fn which(self) -> Option<Mistake> {
+        self.one
+    }
+
     /// Whether this mistake is to be made.
     #[must_use]
     #[inline]
