@@ -5,6 +5,7 @@
 //! directory moves between Apache and us in both directions; what is ours alone (`sum.*`, the lock) Apache ignores.
 //! Everything touches files through [`disk::Disk`]. The server's drivers and the simulator call this.
 
+mod cut;
 pub mod disk;
 mod epochs;
 mod error;
@@ -36,6 +37,7 @@ pub use snapshot_writer::{SnapshotJob, SnapshotReport, SnapshotWriter};
 use disk::{Disk, Space};
 use layout::{Layout, Locks};
 use quorate_engine::tree::{FrozenHead, Tree, TreeConfig};
+use quorate_engine::zab::History;
 use quorate_wire::Zxid;
 use quorate_wire::disk::log::DEFAULT_MAX_PAYLOAD;
 use quorate_wire::disk::names::{Compression, FileName};
@@ -355,6 +357,94 @@ impl Storage {
     /// When a file cannot be read or removed.
     pub fn purge(&self) -> Result<Purged, StorageError> {
         purge::purge(&self.layout, self.config.retain)
+    }
+
+    /// Takes back every transaction after `at`, durably: logs are cut and snapshots of anything later removed. Gives the tree as it is
+    /// then. `None` if the directory does not hold exactly what comes before, so that it could not be brought back to it; it is as
+    /// it was then. An `at` with the counter 0 is where its epoch begins: everything of that epoch goes, and what is later.
+    ///
+    /// Not while a [`LogWriter`] or a snapshot is at work; a new log writer goes on after `at`.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (mut storage, _tree, _report) = Storage::open(config)?;
+    /// use quorate_wire::Zxid;
+    ///
+    /// // `storage` is an open directory, with nothing in it yet.
+    /// let tree = storage.cut(Zxid::ZERO)?.expect("that is where it is");
+    /// assert_eq!(tree.last_zxid(), Zxid::ZERO);
+    /// assert!(storage.cut(Zxid(7))?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or removed. More than was to be kept may be there then, and never less.
+    pub fn cut(&mut self, at: Zxid) -> Result<Option<Tree>, StorageError> {
+        let tree = cut::cut(&self.layout, &self.rules, at)?;
+        if let Some(tree) = &tree {
+            self.last = tree.last_zxid();
+        }
+        Ok(tree)
+    }
+
+    /// Makes a tree that came from elsewhere the whole history, durably and in one step: its snapshot counts from the moment in which it is
+    /// there. Logs and earlier snapshots go. The tree's zxid must not be before the last transaction here, or records that
+    /// it does not have would come after it.
+    ///
+    /// Not while a [`LogWriter`] or a snapshot is at work; a new log writer goes on after the tree.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (mut storage, _tree, _report) = Storage::open(config.clone())?;
+    /// use quorate_engine::tree::{Tree, TreeLoader};
+    /// use quorate_wire::{StatPersisted, Zxid};
+    ///
+    /// // `storage` is an open directory. The tree of a leader has only a root here, and is of zxid 9.
+    /// let mut loader = TreeLoader::new(config.tree);
+    /// loader.node("", None, -1, &StatPersisted::default())?;
+    /// let mut theirs = loader.finish(Zxid(9))?;
+    /// storage.replace(&mut theirs)?;
+    /// drop(storage);
+    /// assert_eq!(Storage::open(config)?.1.last_zxid(), Zxid(9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the tree is of an earlier zxid, or a file cannot be written or removed. The old history or the new one counts then.
+    pub fn replace(&mut self, tree: &mut Tree) -> Result<(), StorageError> {
+        if tree.last_zxid() < self.last {
+            let reason = format!("{} comes before {}", tree.last_zxid(), self.last);
+            let error = io::Error::new(io::ErrorKind::InvalidInput, reason);
+            return Err(StorageError::io("replace", &self.layout.snapshots)(error));
+        }
+        cut::replace(&self.layout, &self.rules, tree)?;
+        self.last = tree.last_zxid();
+        Ok(())
+    }
+
+    /// The end of the history as it was when the directory was opened, cut or replaced: about `limit` bytes of transactions. Reads log files.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use quorate::storage::{Storage, StorageConfig};
+    /// # use quorate_engine::tree::TreeConfig;
+    /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
+    /// # let (storage, _tree, _report) = Storage::open(config)?;
+    /// // `storage` is an open directory, with nothing in it yet.
+    /// assert!(storage.recent(1 << 20)?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn recent(&self, limit: usize) -> Result<History, StorageError> {
+        cut::recent(&self.layout, &self.rules, self.last, limit)
     }
 
     /// The epoch files.

@@ -266,7 +266,7 @@ fn complete_sums(layout: &Layout, completions: &[Completion], report: &mut Repor
 }
 
 /// Makes the names of what was read durable.
-fn sync_dirs(layout: &Layout) -> Result<(), StorageError> {
+pub(super) fn sync_dirs(layout: &Layout) -> Result<(), StorageError> {
     let sync = |dir| layout.disk.sync_dir(dir).map_err(StorageError::io("sync", dir));
     sync(&layout.logs)?;
     if layout.snapshots == layout.logs { Ok(()) } else { sync(&layout.snapshots) }

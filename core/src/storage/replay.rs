@@ -328,7 +328,7 @@ impl From<Torn> for StorageError {
 }
 
 /// The files that may hold records after `last`: from the newest one that begins at or before it.
-fn needed(logs: &[LogFile], last: Zxid) -> &[LogFile] {
+pub(super) fn needed(logs: &[LogFile], last: Zxid) -> &[LogFile] {
     let from = logs.iter().rposition(|log| log.zxid <= last.next()).unwrap_or(0);
     logs.get(from..).unwrap_or_default()
 }
