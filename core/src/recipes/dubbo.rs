@@ -10,7 +10,7 @@ pub use super::layout::dubbo::url::{Url, UrlError};
 
 use super::cache::{Cache, Changes};
 use super::discovery::{Discovery, Registration as Instance};
-use super::kit::{Backoff, Form, Keeper, Rival, Spec, ensure_as, patiently};
+use super::kit::{Backoff, Form, Keeper, Live, Presence, Rival, Spec, ensure_as, patiently};
 use super::layout::dubbo::{application, paths, registry};
 use crate::client::address::Address;
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
@@ -396,6 +396,39 @@ impl Registration {
     #[must_use]
     pub fn path(&self) -> Option<String> {
         self.keeper.path()
+    }
+
+    /// Whether its node is there, and with which token (`czxid`): another one than before means that it was away in between.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        self.keeper.presence()
+    }
+
+    /// The presence as a stream, the present one first: it says when the entry is lost, and when it is back.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::dubbo::{Registry, Url};
+    /// use quorate::recipes::persistent::Presence;
+    ///
+    /// let registry = Registry::new(&client, "/dubbo");
+    /// let url = Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap();
+    /// let registration = registry.register(&url).await?;
+    /// let node = registration.path().unwrap();
+    /// let token = client.exists(&node).await?.unwrap().czxid;
+    /// assert_eq!(registration.presence(), Presence::There(token));
+    /// let mut changes = registration.changes();
+    /// // Somebody deletes it by mistake; it comes back with a greater token.
+    /// client.delete(&node, None).await?;
+    /// let newer = |presence: &Presence| matches!(presence, Presence::There(it) if *it > token);
+    /// assert!(changes.until(newer).await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn changes(&self) -> Live<Presence> {
+        self.keeper.changes()
     }
 
     /// Removes the entry, a persistent one too, and waits until it is gone.

@@ -9,7 +9,7 @@ mod provider;
 pub use super::layout::discovery::{JAVA_MAP, Payload, ServiceInstance, ServiceType, UriSpec};
 pub use provider::{Provider, Strategy};
 
-use super::kit::{Form, Keeper, Rival, Spec, fresh_id, join, patiently};
+use super::kit::{Form, Keeper, Live, Presence, Rival, Spec, fresh_id, join, patiently};
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
 use serde_json::Value;
 
@@ -267,6 +267,38 @@ impl Registration {
     #[must_use]
     pub fn path(&self) -> Option<String> {
         self.keeper.path()
+    }
+
+    /// Whether its node is there, and with which token (`czxid`): another one than before means that it was away in between.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        self.keeper.presence()
+    }
+
+    /// The presence as a stream, the present one first: it says when the entry is lost, and when it is back.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::recipes::discovery::Discovery;
+    /// use quorate::recipes::persistent::Presence;
+    ///
+    /// let discovery = Discovery::new(&client, "/discovery");
+    /// let registration = discovery.register(discovery.instance("search")).await?;
+    /// let node = registration.path().unwrap();
+    /// let token = client.exists(&node).await?.unwrap().czxid;
+    /// assert_eq!(registration.presence(), Presence::There(token));
+    /// let mut changes = registration.changes();
+    /// // Somebody deletes it by mistake; it comes back with a greater token.
+    /// client.delete(&node, None).await?;
+    /// let newer = |presence: &Presence| matches!(presence, Presence::There(it) if *it > token);
+    /// assert!(changes.until(newer).await.is_some());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn changes(&self) -> Live<Presence> {
+        self.keeper.changes()
     }
 
     /// Changes what is registered; name, id and type stay.
