@@ -30,7 +30,8 @@ fn leave(inside: Inside, client: &Client) -> Running<()> {
 async fn members(client: &Client, count: usize) {
     until(client, async || {
         let names = names(client, "/b").await;
-        Ok(names.iter().filter(|name| *name != "ready").count() == count)
+        let foreign = ["ready", "foreign"];
+        Ok(names.iter().filter(|name| !foreign.contains(&name.as_str())).count() == count)
     })
     .await;
 }
@@ -167,6 +168,94 @@ fn a_member_that_gives_up_is_not_counted() {
         a.close().await.unwrap();
         let error = DoubleBarrier::new(&a, "/b", 1).enter().await.unwrap_err();
         assert!(error.is_session_end());
+    });
+}
+
+/// A persistent child with another name: something that somebody else has put there.
+async fn put_foreign(client: &Client) {
+    client.create("/b", b"", CreateMode::Persistent).await.ok();
+    client.create("/b/foreign", b"", CreateMode::Persistent).await.unwrap();
+}
+
+#[test]
+fn a_foreign_child_does_not_enter() {
+    let server = server();
+    let [a, b] = clients(&server);
+    wait(async {
+        put_foreign(&a).await;
+        let barriers = [&a, &b].map(|client| DoubleBarrier::new(client, "/b", 2));
+        assert!(barriers[0].enter_within(SHORT).await.unwrap().is_none());
+        let first = enter(&barriers[0], &a);
+        members(&b, 1).await;
+        assert!(first.is_running());
+        let second = enter(&barriers[1], &b);
+        let first = leave(first.join(), &a);
+        soon(&b, second.join().leave()).await.unwrap();
+        first.join();
+        assert_eq!(names(&a, "/b").await, ["foreign"]);
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_foreign_child_in_order_to_leave() {
+    let server = server();
+    let [a, b] = clients(&server);
+    wait(async {
+        for while_leaving in [false, true] {
+            let barriers = [&a, &b].map(|client| DoubleBarrier::new(client, "/b", 2));
+            let (first, second) = (enter(&barriers[0], &a), enter(&barriers[1], &b));
+            let (first, second) = (first.join(), second.join());
+            if !while_leaving {
+                put_foreign(&a).await;
+            }
+            let first = leave(first, &a);
+            if while_leaving {
+                a.sleep(SHORT).await;
+                put_foreign(&a).await;
+            }
+            soon(&b, second.leave()).await.unwrap();
+            first.join();
+            assert_eq!(names(&a, "/b").await, ["foreign"]);
+            a.delete("/b/foreign", None).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_ready_beside_a_foreign_child_is_no_round() {
+    let server = server();
+    let [a] = clients(&server);
+    wait(async {
+        put_foreign(&a).await;
+        a.create("/b/ready", b"", CreateMode::Persistent).await.unwrap();
+        let inside = soon(&a, DoubleBarrier::new(&a, "/b", 1).enter()).await.unwrap();
+        soon(&a, inside.leave()).await.unwrap();
+        assert_eq!(names(&a, "/b").await, ["foreign"]);
+    });
+}
+
+/// Not everybody names members as Curator and kazoo do; but those of everybody are ephemeral.
+#[test]
+fn an_ephemeral_child_is_a_member_whatever_its_name() {
+    let server = server();
+    let [a, b] = clients(&server);
+    wait(async {
+        put_foreign(&a).await;
+        b.create("/b/host-1", b"", CreateMode::Ephemeral).await.unwrap();
+        let inside = soon(&a, DoubleBarrier::new(&a, "/b", 2).enter()).await.unwrap();
+        let leaving = leave(inside, &a);
+        a.sleep(SHORT).await;
+        assert!(leaving.is_running());
+        b.delete("/b/host-1", None).await.unwrap();
+        leaving.join();
+
+        let barrier = CountingBarrier::new(&a, "/b");
+        barrier.prepare(2).await.unwrap();
+        assert!(barrier.arrive_within(b"", SHORT).await.unwrap().is_none());
+        b.create("/b/host-1", b"", CreateMode::Ephemeral).await.unwrap();
+        let arrived = soon(&a, barrier.arrive(b"")).await.unwrap();
+        assert_eq!(barrier.arrived().await.unwrap(), 2);
+        arrived.release().await.unwrap();
     });
 }
 

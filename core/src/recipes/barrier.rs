@@ -2,11 +2,12 @@
 //!
 //! Simple: the barrier is closed while its node exists, as for `org.apache.curator.framework.recipes.barriers.DistributedBarrier` and
 //! kazoo's `Barrier`. Double: members are ephemeral children, `<uuid>` (Curator) or `<hex>` (kazoo), and the child `ready` says that
-//! the barrier is open; shared with Curator's `DistributedDoubleBarrier` and kazoo's `DoubleBarrier`.
+//! the barrier is open; shared with Curator's `DistributedDoubleBarrier` and kazoo's `DoubleBarrier`. Ephemeral children with other names
+//! are members too; persistent ones are foreign, and nobody counts them or waits for them.
 
 use super::kit::{
     Backoff, Claim, First, Held, Kind, changed, delete_if_there, ensure, first, join, name_of,
-    patiently,
+    only_members, patiently,
 };
 use super::layout::barrier::{self, Leave, READY, Style};
 use crate::client::{Client, CreateMode, Error, ErrorCode, EventType, Result, within};
@@ -327,7 +328,7 @@ impl Inside {
         let (client, claim) = (self.held.client().clone(), self.held.claim());
         let (path, mine) = (claim.directory().to_owned(), name_of(&claim.path()).to_owned());
         // Only those who are inside with it: who comes later belongs to the next round, and must not be waited for.
-        let round = children_or_none(&client, &path).await?;
+        let round = members(&client, &path).await?;
         if !self.held.is_held() {
             return Err(Error::new(ErrorCode::SessionExpired, "leave", path));
         }
@@ -390,8 +391,7 @@ pub(super) async fn gather(
             Gate::Lost => return Ok(false),
             Gate::Shut(watch) => watch,
         };
-        let children = children_or_none(client, path).await?;
-        let members = barrier::members(&children);
+        let members = members(client, path).await?;
         if members.len() >= size {
             let mut open = client.multi();
             for member in members.iter().take(size) {
@@ -438,7 +438,7 @@ async fn wait_for_end_of_round(client: &Client, path: &str) -> Result<()> {
             Err(error) if error.is_connection_loss() => continue,
             Err(error) => return Err(error),
         };
-        match children_or_none(client, path).await?.iter().find(|name| *name != READY) {
+        match members(client, path).await?.first() {
             None => delete_if_there(client, &ready).await?,
             // Its last member may die without removing `ready`: so a member is watched as well.
             Some(member) => {
@@ -449,6 +449,12 @@ async fn wait_for_end_of_round(client: &Client, path: &str) -> Result<()> {
             }
         }
     }
+}
+
+/// The members that are there. Foreign children, persistent ones of another name, are nobody.
+pub(super) async fn members(client: &Client, path: &str) -> Result<Vec<String>> {
+    let children = children_or_none(client, path).await?;
+    only_members(client, path, children, barrier::is_member).await
 }
 
 pub(super) async fn children_or_none(client: &Client, path: &str) -> Result<Vec<String>> {

@@ -1,10 +1,11 @@
 //! The counting barrier: a node says how many have to arrive; then all go on.
 //!
-//! Layout, the textbook's: the data of `<path>` is the number, in decimal digits; each member is an ephemeral child, `<uuid>`. We add the
+//! Layout, the textbook's: the data of `<path>` is the number, in decimal digits; each member is an ephemeral child, `<uuid>`
+//! by us and anything by others; persistent children with other names are foreign, and do not count. We add the
 //! child `ready`, made in one transaction with a check of all members that were counted: it keeps the barrier open when
 //! the first of them go on and vanish before the last one has looked, which the textbook's form gets wrong.
 
-use super::barrier::{children_or_none, create_if_missing, gather};
+use super::barrier::{create_if_missing, gather, members};
 use super::kit::{Backoff, Claim, Held, Kind, delete_if_there, join, patiently};
 use super::layout::barrier::{self, READY, Style};
 use crate::client::{Client, Error, ErrorCode, Result, within};
@@ -156,7 +157,6 @@ impl CountingBarrier {
     /// # Errors
     /// When the server refuses.
     pub async fn arrived(&self) -> Result<usize> {
-        let children = children_or_none(&self.client, &self.path).await?;
-        Ok(barrier::members(&children).len())
+        Ok(members(&self.client, &self.path).await?.len())
     }
 }

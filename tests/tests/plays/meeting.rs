@@ -2,8 +2,9 @@
 
 use super::turns::{Ledger, Share as Turn};
 use super::{enough, is_of_the_world, leaves_nothing, perform, watch_over};
-use quorate::client::{ErrorCode, Task, within};
+use quorate::client::{CreateMode, ErrorCode, Task, within};
 use quorate::recipes::barrier::{Barrier, DoubleBarrier};
+use quorate::recipes::kit::join;
 use quorate::recipes::partitioner::Partitioner;
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
@@ -75,11 +76,13 @@ impl Play for Waiting {
     }
 }
 
-/// Three processes meet, or two of them with one who comes later.
+/// Three processes meet, or two of them with one who comes later; in some worlds beside a child that is none of theirs.
 #[derive(Default)]
 struct Meeting {
     /// In each of these there were enough members once.
     entered: Spans,
+    /// How many had a foreign child beside them.
+    beside: AtomicU64,
 }
 
 impl Play for Meeting {
@@ -91,6 +94,11 @@ impl Play for Meeting {
         let entered = Arc::clone(&self.entered);
         Box::pin(async move {
             let barrier = DoubleBarrier::new(&part.client, DOUBLE, 2);
+            if part.number == 0 && part.below(3) == 0 {
+                // With luck: neither is needed.
+                drop(part.client.create(DOUBLE, b"", CreateMode::Persistent).await);
+                drop(part.client.create(&join(DOUBLE, FOREIGN), b"", CreateMode::Persistent).await);
+            }
             while !part.is_over() {
                 let polls = if part.below(4) == 0 { part.below(30) } else { u64::MAX };
                 let patience = Duration::from_millis(part.below(5_000));
@@ -129,12 +137,15 @@ impl Play for Meeting {
     fn check(&self, history: &History) -> Checked {
         let members = |zxid| {
             let names = history.model.children(DOUBLE, zxid);
-            names.iter().filter(|name| *name != "ready").count()
+            names.iter().filter(|name| !["ready", FOREIGN].contains(&name.as_str())).count()
         };
+        let foreign = join(DOUBLE, FOREIGN);
         for &(from, to) in self.entered.lock().unwrap().iter() {
             if history.states(from, to).all(|zxid| members(zxid) < 2) {
                 return Err(Violation(format!("entered alone, from {from:#x} to {to:#x}")));
             }
+            let beside = history.model.at(&foreign, to).is_some();
+            self.beside.fetch_add(u64::from(beside), Relaxed);
         }
         Ok(())
     }
@@ -250,6 +261,8 @@ fn nobody_enters_a_double_barrier_alone() {
     let plays = perform::<Meeting>(24).unwrap_or_else(|failure| panic!("{failure}"));
     let entered: usize = plays.iter().map(|play| play.entered.lock().unwrap().len()).sum();
     enough("entered", entered.try_into().unwrap(), 100);
+    let beside = plays.iter().map(|play| play.beside.load(Relaxed)).sum();
+    enough("entered beside a foreign child", beside, 20);
 }
 
 #[test]
@@ -266,4 +279,5 @@ fn an_item_has_one_owner() {
 
 const BARRIER: &str = "/barrier";
 const DOUBLE: &str = "/double";
+const FOREIGN: &str = "foreign";
 const ITEMS: [&str; 4] = ["a", "b", "c", "d"];

@@ -11,6 +11,7 @@ mod held;
 mod keeper;
 mod live;
 mod local_copy;
+mod members;
 mod patience;
 mod race;
 mod receipt;
@@ -24,6 +25,7 @@ pub use held::{Held, Loss, lost};
 pub use keeper::{Form, Keeper, Presence, Rival, Spec};
 pub use live::{Live, Teller, live};
 pub(crate) use local_copy::{Copyist, LocalCopy};
+pub(crate) use members::only_members;
 pub use patience::{
     changed, delete_if_there, ensure, ensure_as, exhausted, fresh_id, join, name_of, parent_of,
     patiently,

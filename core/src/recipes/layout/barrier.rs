@@ -3,11 +3,12 @@
 //! A barrier is closed while its node exists (Curator `DistributedBarrier`, kazoo `Barrier`). The
 //! members of a double barrier are ephemeral children, `<uuid>` by Curator's
 //! `DistributedDoubleBarrier` and `<hex>` by kazoo's `DoubleBarrier`; whoever sees enough of them
-//! creates the child `ready`. Both count `ready` itself when entering; we never do.
+//! creates the child `ready`. Both count every child when entering, `ready` too, and Curator all but
+//! `ready` when leaving. We count members only: [`is_member`].
 
 use super::protected::Id;
 
-/// Whose form a member's name takes. Any other child counts as a member too.
+/// Whose form a member's name takes. Members of both kinds count for each other.
 ///
 /// ```
 /// use quorate::recipes::layout::barrier::{Style, member};
@@ -60,7 +61,26 @@ pub fn member(style: Style, id: Id) -> String {
     }
 }
 
-/// The members, sorted.
+/// Whether the child with this name is a member, as far as the name says it: Curator's and kazoo's
+/// names are members', `ready` is none. `None` of any other name: a member if it is ephemeral, and
+/// foreign if not.
+///
+/// ```
+/// use quorate::recipes::layout::barrier::{READY, Style, is_member, member};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// assert_eq!(is_member(&member(Style::Kazoo, Id(7))), Some(true));
+/// assert_eq!(is_member(READY), Some(false));
+/// assert_eq!(is_member("config"), None);
+/// ```
+pub fn is_member(name: &str) -> Option<bool> {
+    if name == READY {
+        return Some(false);
+    }
+    Id::parse(name).map(|_| true)
+}
+
+/// The members, sorted: all children but `ready`, when foreign ones have been left out ([`is_member`]).
 ///
 /// ```
 /// use quorate::recipes::layout::barrier::{READY, members};
@@ -74,7 +94,7 @@ pub fn members<S: AsRef<str>>(children: &[S]) -> Vec<&str> {
     members
 }
 
-/// Whether `needed` members have entered.
+/// Whether `needed` members have entered, when foreign children have been left out.
 ///
 /// ```
 /// use quorate::recipes::layout::barrier::is_full;
@@ -117,6 +137,16 @@ mod tests {
         assert!(!is_full(&children, 3));
         assert_eq!(member(Style::Curator, Id(7)), "00000000-0000-0000-0000-000000000007");
         assert_eq!(member(Style::Kazoo, Id(7)), "00000000000000000000000000000007");
+    }
+
+    #[test]
+    fn names_tell_members_from_ready() {
+        for style in [Style::Curator, Style::Kazoo] {
+            assert_eq!(is_member(&member(style, Id(7))), Some(true));
+        }
+        for (name, said) in [(READY, Some(false)), ("config", None), ("", None), ("é", None)] {
+            assert_eq!(is_member(name), said, "{name}");
+        }
     }
 
     #[test]
