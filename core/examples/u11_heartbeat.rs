@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         machines.until(|list| list.len() == 3).await.ok_or("the monitor ended")?;
         report(machines.changes().await);
-        // A machine that hangs is told from one that was shut down by nothing: both leave the list.
+        // This one is shut down, and leaves the list at once. One that hangs leaves it too, when its session has timed out.
         let start = Instant::now();
         let (client, _beat) = up.remove(1);
         client.close().await?;

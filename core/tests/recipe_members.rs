@@ -145,7 +145,7 @@ fn joins_leaves_and_changes_reach_everybody() {
                 soon(&c, members.until(|list| list.iter().any(|it| it.data == b"z"))).await;
                 assert!(matches!(&*members.changes().await.unwrap(), [Change::Changed(_)]));
             }
-            // A member that dies leaves the list; one that lives on is back under its new session.
+            // A member that leaves is listed no more; one whose session is lost is back under its new one.
             two.remove().await.unwrap();
             soon(&c, members.until(|list| list.len() == 1)).await.unwrap();
             assert!(matches!(&*members.changes().await.unwrap(), [Change::Left(_)]));

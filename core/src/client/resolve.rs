@@ -4,7 +4,8 @@
 //! the machine is set up with. It cannot ask for SRV records, so [`Resolver`] sends that one kind
 //! of question itself, over UDP, and over TCP if the answer does not fit.
 //!
-//! Nothing is kept: whoever connects asks again at each attempt. Called by the driver.
+//! Nothing is kept here. The driver asks for the addresses of hosts again at each attempt to connect; for SRV records the client
+//! asks every 60 s, and every second until it has had the first answer.
 
 mod error;
 mod message;
