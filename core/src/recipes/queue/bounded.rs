@@ -6,7 +6,7 @@
 
 use super::{Order, WorkQueue};
 use crate::client::{CreateMode, ErrorCode, Result, Stat};
-use crate::recipes::kit::{Backoff, ensure, fresh_id, patiently};
+use crate::recipes::kit::{Backoff, ensure, exhausted, fresh_id, patiently};
 
 /// A queue with at most `limit` children in its directory.
 ///
@@ -150,6 +150,9 @@ impl BoundedQueue {
                     }
                 }
                 Err(error) if error.is_connection_loss() => {}
+                Err(error) if error.code() == ErrorCode::NodeExists => {
+                    return Err(exhausted(directory));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -9,7 +9,7 @@ use crate::client::{
     Client, CreateMode, Error, ErrorCode, Lifetime, PartResult, Result, Transaction,
 };
 use crate::recipes::kit::{
-    self, Backoff, Loss, ensure, fresh_id, in_background, is_starting, patiently, surely,
+    self, Backoff, Loss, ensure, exhausted, fresh_id, in_background, is_starting, patiently, surely,
 };
 
 /// An item, held. Dropping it gives the item back in the background.
@@ -61,7 +61,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         let Some(item) = self.read(&name, &data, stat) else { return Ok(None) };
-        let mut mark = Mark {
+        let mark = Mark {
             client: self.client.clone(),
             lifetime,
             path: self.mark(&name),
@@ -69,8 +69,16 @@ impl Store {
             token: 0,
             live: false,
         };
+        let Some(held) = self.mark_item(item, mark).await? else { return Ok(None) };
+        if self.is_ambiguous(&name) { held.read_again().await } else { Ok(Some(held)) }
+    }
+
+    /// Makes the mark; `None` when the item has changed or gone, or another's mark is there.
+    async fn mark_item(&self, item: Item, mut mark: Mark) -> Result<Option<Holding>> {
+        let path = self.entry(&item.name);
         loop {
-            let multi = self.client.multi().under(&mark.lifetime).check(&*path, Some(stat.version));
+            let version = Some(item.stat.version);
+            let multi = self.client.multi().under(&mark.lifetime).check(&*path, version);
             mark.live = true;
             let made = multi.create(&*mark.path, &*mark.id, CreateMode::Ephemeral).commit().await;
             match made {
@@ -103,6 +111,18 @@ impl Store {
 }
 
 impl Holding {
+    /// With the item that the mark stands beside: before there was a mark, another may have come under the name.
+    async fn read_again(self) -> Result<Option<Self>> {
+        let path = self.store.entry(&self.item.name);
+        let (data, stat) = match patiently(|| self.store.client.get(&path)).await {
+            Ok(found) => found,
+            Err(error) if error.code() == ErrorCode::NoNode => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let item = self.store.read(&self.item.name, &data, stat);
+        Ok(item.map(|item| Self { item, ..self }))
+    }
+
     /// The contents; of several the first.
     #[must_use]
     pub fn data(&self) -> &[u8] {
@@ -315,14 +335,20 @@ impl Holding {
     /// ```
     ///
     /// # Errors
-    /// As for [`complete_with`](Self::complete_with).
+    /// As for [`complete_with`](Self::complete_with); `QuotaExceeded` when the queue has no numbers left, then the item keeps its place.
     pub async fn requeue(self) -> Result<()> {
         let path = self.store.entry(&self.item.name);
         let (data, _) = patiently(|| self.store.client.get(&path)).await?;
         let stem = crate::recipes::layout::sequence::split(&path);
         let stem = stem.map_or(path.clone(), |(stem, _)| stem.to_owned());
         let mode = CreateMode::PersistentSequential;
-        self.complete_with(|transaction| transaction.create(&*stem, &*data, mode)).await
+        let entries = self.store.entries.clone();
+        match self.complete_with(|transaction| transaction.create(&*stem, &*data, mode)).await {
+            Err(error) if error.code() == ErrorCode::NodeExists && !error.outcome_unknown() => {
+                Err(exhausted(&entries))
+            }
+            outcome => outcome,
+        }
     }
 }
 

@@ -146,7 +146,8 @@ impl WorkQueue {
     ///
     /// # Errors
     /// When an answer is lost, the item may be there or not ([`outcome_unknown`](crate::client::Error::outcome_unknown)), and it is not
-    /// put again; [`put_once`](Self::put_once) knows.
+    /// put again; [`put_once`](Self::put_once) knows. `QuotaExceeded` when the queue's node has no sequence numbers left, and an item
+    /// has the last one.
     pub async fn put(&self, data: &[u8]) -> Result<()> {
         self.put_in(Order::End, &[data]).await
     }

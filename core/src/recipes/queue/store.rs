@@ -2,7 +2,7 @@
 
 use super::clock::ServerClock;
 use crate::client::{Client, CreateMode, ErrorCode, Result, Stat, Watch};
-use crate::recipes::kit::{Backoff, Receipt, ensure, join, name_of, patiently};
+use crate::recipes::kit::{Backoff, Receipt, ensure, exhausted, join, name_of, patiently};
 use crate::recipes::layout::frame;
 use crate::recipes::layout::queue::Kind;
 use std::collections::{HashSet, VecDeque};
@@ -114,6 +114,9 @@ impl Store {
                     ensure(&self.client, &self.entries).await?;
                 }
                 Err(error) if error.is_connection_loss() && !error.outcome_unknown() => {}
+                Err(error) if error.code() == ErrorCode::NodeExists => {
+                    return Err(exhausted(&self.entries));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -131,6 +134,9 @@ impl Store {
             match receipt.carry_out(put).await {
                 Err(error) if error.code() == ErrorCode::NoNode => {
                     ensure(&self.client, &self.entries).await?;
+                }
+                Err(error) if (error.code(), error.part()) == (ErrorCode::NodeExists, Some(0)) => {
+                    return Err(exhausted(&self.entries));
                 }
                 outcome => return outcome.map(drop),
             }
@@ -186,7 +192,7 @@ impl Store {
     /// What there is to try; with `armed` also what to wait for.
     pub(super) async fn list(&self, armed: bool, marks: bool) -> Result<Listing> {
         let (mut names, mut watches) = self.children(&self.entries, armed).await?;
-        if marks {
+        if marks || names.iter().any(|name| self.is_ambiguous(name)) {
             let (taken, watch) = self.children(&self.marks, armed).await?;
             let taken: HashSet<String> = taken.into_iter().collect();
             names.retain(|name| !taken.contains(name));
@@ -244,6 +250,9 @@ impl Store {
 
     /// Reads and removes an item; `None` when another was faster.
     pub(super) async fn take(&self, name: String) -> Result<Option<Item>> {
+        if self.is_ambiguous(&name) {
+            return self.take_marked(name).await;
+        }
         let path = self.entry(&name);
         let (data, stat) = match patiently(|| self.client.get(&path)).await {
             Ok(found) => found,
@@ -265,10 +274,30 @@ impl Store {
                     if error.outcome_unknown() && !(is_left && lifetime.is_alive()) {
                         return Err(error.with_detail("this consumer or another took the item"));
                     }
-                    there?;
+                    // Another item may have the name by now, in a directory that was made anew.
+                    if there? != Some(stat.czxid) {
+                        return Ok(None);
+                    }
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whether the name says nothing about which item it is: the server gives the last number to one item after another. Between
+    /// the reading and the removal of such an item it may have become another's, so both are done under a mark.
+    pub(super) fn is_ambiguous(&self, name: &str) -> bool {
+        self.kind.parse(name).is_some_and(|item| !item.number.orders())
+    }
+
+    /// As [`take`](Self::take), for an item of which there may be another with the same name.
+    async fn take_marked(&self, name: String) -> Result<Option<Item>> {
+        let Some(held) = self.hold(name).await? else { return Ok(None) };
+        let item = held.item().clone();
+        match held.complete().await {
+            Ok(()) => Ok(Some(item)),
+            Err(error) if error.code() == ErrorCode::NoNode && !error.outcome_unknown() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
