@@ -166,6 +166,33 @@ fn joins_leaves_and_changes_reach_everybody() {
     }
 }
 
+/// Curator and kazoo list it; it never leaves, and so was never there.
+#[test]
+fn a_foreign_child_is_no_member_and_an_ephemeral_one_is() {
+    let server = server();
+    for style in [Style::Curator, Style::Party, Style::Shallow] {
+        let [a, b] = clients(&server);
+        let path = format!("/g/{style:?}");
+        wait(async {
+            let group = Group::new(&a, &path).style(style);
+            let one = group.join("one", "");
+            one.there().await.unwrap();
+            let node = |name: &str| format!("{path}/{name}");
+            b.create(&node("x__party__1"), b"", CreateMode::Persistent).await.unwrap();
+            let mut members = group.members().await.unwrap();
+            assert_eq!(soon(&b, members.changes()).await.unwrap().len(), 1, "{style:?}");
+            b.create(&node("x__party__2"), b"", CreateMode::Persistent).await.unwrap();
+            b.set(&node("x__party__1"), b"here", None).await.unwrap();
+            b.create(&node("x__party__3"), b"", CreateMode::Ephemeral).await.unwrap();
+            // Changes come in order: those before would have been seen first.
+            let joined = soon(&b, members.changes()).await.unwrap();
+            let [Change::Joined(other)] = &*joined else { panic!("{style:?} {joined:?}") };
+            assert_eq!(other.name, "x__party__3");
+            drop(one);
+        });
+    }
+}
+
 #[test]
 fn ids_are_unique_and_sortable_ones_never_repeat() {
     let server = server();

@@ -10,7 +10,7 @@
 mod tasks;
 
 use quorate::client::blocking::wait;
-use quorate::client::{Client, ErrorCode, Result};
+use quorate::client::{Client, CreateMode, ErrorCode, Result};
 use quorate::recipes::partitioner::{Change, Member, Partitioner, Share};
 use std::time::Duration;
 use tasks::{Running, client, clients, count, mortal, poll_times, server, soon, spawn, until};
@@ -136,6 +136,29 @@ fn more_members_than_items_and_who_gives_up() {
             until(&watching, || async { count(&watching, &path).await == 0 }).await;
         }
         Result::Ok(())
+    })
+    .unwrap();
+}
+
+/// Only persistent ones with names of their own are foreign: a share of theirs would be nobody's.
+#[test]
+fn a_foreign_child_gets_no_share_and_an_ephemeral_one_does() {
+    let server = server();
+    let [a, b] = clients(&server);
+    wait(async {
+        let mut one = set(&a, "one").join().await?;
+        for name in ["/set/party/foreign", "/set/party/x-one"] {
+            b.create(name, b"", CreateMode::Persistent).await?;
+        }
+        let share = soon(&b, one.acquire()).await?;
+        assert_eq!(items(&share), ITEMS);
+        // Whoever it is, it is there as long as its session, and "aged" comes before "one".
+        b.create("/set/party/aged", b"", CreateMode::Ephemeral).await?;
+        share.release().await?;
+        let share = soon(&b, one.acquire()).await?;
+        assert_eq!(items(&share), ["b", "d"]);
+        share.release().await?;
+        one.leave().await
     })
     .unwrap();
 }

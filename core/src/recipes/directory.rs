@@ -108,7 +108,17 @@ impl Directory {
     /// # Errors
     /// When the server refuses the first look.
     pub async fn follow(client: &Client, path: &str, wanted: fn(&str) -> bool) -> Result<Self> {
-        let follower = Follower { client: client.clone(), path: path.to_owned(), wanted };
+        Self::follow_nodes(client, path, wanted, |_| true).await
+    }
+
+    /// The same, of children that are wanted by their stat too.
+    pub(super) async fn follow_nodes(
+        client: &Client,
+        path: &str,
+        wanted: fn(&str) -> bool,
+        counts: fn(&Stat) -> bool,
+    ) -> Result<Self> {
+        let follower = Follower { client: client.clone(), path: path.to_owned(), wanted, counts };
         let first = follower.read_all().await?;
         let (teller, entries) = live(list(&first));
         let companion = Companion::start(client.environment(), |_| follower.run(first, teller));
@@ -199,6 +209,7 @@ struct Follower {
     client: Client,
     path: String,
     wanted: fn(&str) -> bool,
+    counts: fn(&Stat) -> bool,
 }
 
 type Entries = BTreeMap<String, Entry>;
@@ -265,6 +276,7 @@ impl Follower {
     async fn read(&self, name: &str) -> Result<Option<Entry>> {
         let node = join(&self.path, name);
         match patiently(|| self.client.get(&node)).await {
+            Ok((_, stat)) if !(self.counts)(&stat) => Ok(None),
             Ok((data, stat)) => Ok(Some(Entry { name: name.to_owned(), data, stat })),
             Err(error) if error.code() == ErrorCode::NoNode => Ok(None),
             Err(error) => Err(error),

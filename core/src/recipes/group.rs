@@ -10,7 +10,7 @@
 //! whoever does not answer for a session timeout leaves the list.
 
 use super::directory::{Directory, Entry};
-use super::kit::{fresh_id, join};
+use super::kit::{fresh_id, is_ephemeral, join};
 use super::layout::member;
 use super::persistent::{Kept, PersistentNode};
 use crate::client::{Client, Result};
@@ -130,7 +130,7 @@ impl Group {
     /// # Errors
     /// When the server refuses.
     pub async fn members(&self) -> Result<Directory> {
-        Directory::follow(&self.client, &self.path, self.wanted()).await
+        Directory::follow_nodes(&self.client, &self.path, self.wanted(), is_ephemeral).await
     }
 
     /// The id of a member.

@@ -2,14 +2,14 @@
 //!
 //! Members are counted when the group has been quiet for a while; each then takes the locks of its share, and gives them back when the
 //! group changes. Layout: kazoo's, `<path>/party/<hex>-<identifier>` and `<path>/locks/<item>/<hex>__lock__N10`.
-//! Source: `kazoo.recipe.partitioner.SetPartitioner`.
+//! A persistent child of `party` with another name is foreign, and gets no share. Source: `kazoo.recipe.partitioner.SetPartitioner`.
 
 use super::kit::{
     Backoff, Claim, First, Held, Kind, changed, delete_if_there, ensure, first, fresh_id, join,
-    patiently,
+    only_members, patiently,
 };
 use super::layout::lock::Mode;
-use super::layout::member::{shallow, shallow_identifier};
+use super::layout::member::{is_shallow, shallow, shallow_identifier};
 use super::layout::partition::{self, LOCKS, PARTY};
 use super::lock::Lock;
 use crate::client::{Client, Error, ErrorCode, Result, Transaction, Watch};
@@ -338,6 +338,8 @@ impl Member {
     /// `None` when the group has changed meanwhile.
     async fn try_acquire(&mut self) -> Result<Option<Share>> {
         let (children, mut watch) = self.settled().await?;
+        let children =
+            only_members(&self.set.client, &self.set.party(), children, is_shallow).await?;
         let Some(claim) = &self.claim else {
             // An earlier call was cut short on its way back in.
             self.claim = Some(self.set.enter().await?);

@@ -25,7 +25,7 @@ pub use held::{Held, Loss, lost};
 pub use keeper::{Form, Keeper, Presence, Rival, Spec};
 pub use live::{Live, Teller, live};
 pub(crate) use local_copy::{Copyist, LocalCopy};
-pub(crate) use members::only_members;
+pub(crate) use members::{is_ephemeral, only_members};
 pub use patience::{
     changed, delete_if_there, ensure, ensure_as, exhausted, fresh_id, join, name_of, parent_of,
     patiently,

@@ -2,9 +2,10 @@
 //!
 //! Curator's `GroupMember` names the node by the member's id and keeps a payload in it. kazoo's
 //! `Party` writes `<hex>__party__` with the identifier as data; only such names count. kazoo's
-//! `ShallowParty` writes `<hex>-<identifier>`; every child counts.
+//! `ShallowParty` writes `<hex>-<identifier>`. Curator counts every child of a group, and kazoo every
+//! one of a shallow party; we count no persistent ones.
 
-use super::protected::Id;
+use super::protected::{Id, Style, split};
 
 /// The name of a member of kazoo's `Party`.
 ///
@@ -52,6 +53,21 @@ pub fn shallow_identifier(name: &str) -> &str {
     name.split_once('-').map_or(name, |(_, identifier)| identifier)
 }
 
+/// Whether the child with this name is a member of a `ShallowParty`, as far as the name says it. `None`
+/// of a name that kazoo does not give: a member if it is ephemeral, and foreign if not.
+///
+/// ```
+/// use quorate::recipes::layout::member::{is_shallow, shallow};
+/// use quorate::recipes::layout::protected::Id;
+///
+/// assert_eq!(is_shallow(&shallow(Id(7), "worker-1")), Some(true));
+/// assert_eq!(is_shallow("worker-1"), None);
+/// ```
+pub fn is_shallow(name: &str) -> Option<bool> {
+    let (style, _, rest) = split(name)?;
+    (style == Style::Kazoo && rest.starts_with('-')).then_some(true)
+}
+
 /// What kazoo's party names end in.
 const PARTY: &str = "__party__";
 /// Child by which Curator's `PersistentTtlNode` keeps its parent from expiring.
@@ -81,5 +97,13 @@ mod tests {
         assert_eq!(shallow_identifier(&shallow(Id(7), "h-1")), "h-1");
         assert_eq!(shallow_identifier("noise"), "noise");
         assert_eq!(shallow_identifier("-"), "");
+    }
+
+    #[test]
+    fn names_tell_members_of_a_shallow_party() {
+        assert_eq!(is_shallow(&shallow(Id(7), "")), Some(true));
+        for name in [HEX, "noise", "a-b", "", &party(Id(7)), &Id(7).prefix(Style::Go)] {
+            assert_eq!(is_shallow(name), None, "{name}");
+        }
     }
 }
