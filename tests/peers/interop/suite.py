@@ -101,8 +101,8 @@ LEFT_OUT = {
     },
 }
 
-# They need what only servers of their own have: `recipe_ends` directories without numbers, and a
-# reaper that looks all the time; `recipe_crowds` clients in the same process, which come in turn.
+# They need what only servers of their own have: `recipe_ends` directories without numbers, and
+# a reaper that looks all the time; `recipe_crowds` clients in the process, which come in turn.
 # Over sockets a crowd comes in batches of a connection, whose watches of one node count once.
 OWN_SERVERS = {"recipe_crowds", "recipe_ends"}
 
