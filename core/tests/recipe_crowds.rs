@@ -101,13 +101,19 @@ fn check(kind: &str, own: f64, events: u64, want: fn(&Client) -> Wanted) {
     let server = server();
     let address = server.address().unwrap();
     let watches = || figure(address, "zk_watch_count");
+    let ephemerals = || figure(address, "zk_ephemerals_count");
     let holder = client(&server);
-    let crowd: [Client; 10] = clients(&server);
+    let crowd: [Client; 20] = clients(&server);
     let mut turn = wait(want(&holder)).unwrap();
     let (send, granted) = mpsc::channel();
-    for client in crowd.iter().cycle().take(WAITERS) {
-        let (wanted, send) = (want(client), send.clone());
-        drop(spawn(client, async move { drop(send.send(wanted.await)) }));
+    // One half after the other, so that no two that follow each other are of one connection: their watches of a node would count once.
+    for (n, half) in crowd.chunks(HALF).cycle().take(WAITERS / HALF).enumerate() {
+        for client in half {
+            let (wanted, send) = (want(client), send.clone());
+            drop(spawn(client, async move { drop(send.send(wanted.await)) }));
+        }
+        let queued = u32::try_from(1 + (n + 1) * HALF).unwrap();
+        eventually(|| ephemerals() == f64::from(queued));
     }
     eventually(|| watches() == 1000.0 + own);
     let told = || -> u64 { crowd.iter().map(|client| client.counters().session.events).sum() };
@@ -168,4 +174,6 @@ fn one_selector_is_woken_per_term() {
 }
 
 const WAITERS: usize = 1_000;
+/// How many clients take their places at once.
+const HALF: usize = 10;
 const RELEASES: u32 = 10;

@@ -101,9 +101,8 @@ LEFT_OUT = {
     },
 }
 
-# They need what only servers of their own have: `recipe_ends` directories without numbers, and
-# a reaper that looks all the time; `recipe_crowds` clients in the process, which come in turn.
-# Over sockets a crowd comes in batches of a connection, whose watches of one node count once.
+# `recipe_ends` needs what only servers of its own have: directories without numbers, and a reaper
+# that looks all the time. `recipe_crowds` has been tried with servers of its own only.
 OWN_SERVERS = {"recipe_crowds", "recipe_ends"}
 
 # They mostly wait, so two servers with one half each take half the time.
