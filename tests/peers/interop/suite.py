@@ -101,8 +101,8 @@ LEFT_OUT = {
     },
 }
 
-# `recipe_ends` needs what only servers of its own have: directories without numbers, and a reaper
-# that looks all the time. `recipe_crowds` has been tried with servers of its own only.
+# `recipe_ends` needs what only servers of its own have: directories without numbers, and a
+# reaper that looks all the time. `recipe_crowds` has been tried with servers of its own only.
 OWN_SERVERS = {"recipe_crowds", "recipe_ends"}
 
 # They mostly wait, so two servers with one half each take half the time.
