@@ -121,10 +121,8 @@ impl Ensemble {
 
     fn lead(&mut self, effect: LeaderEffect) {
         match effect {
-            LeaderEffect::Send(LearnerKey(key), message) => {
-                if !(self.unsent)(&message) {
-                    self.sent.push_back((Sid::try_from(key).unwrap(), message));
-                }
+            LeaderEffect::Send(LearnerKey(key), message) if !(self.unsent)(&message) => {
+                self.sent.push_back((Sid::try_from(key).unwrap(), message));
             }
             LeaderEffect::WriteAccepted(epoch) => {
                 self.disk.complete(&Write::Accepted(epoch));
