@@ -95,7 +95,9 @@ fn what_is_written_under_several_locks_happens_under_each() {
         plays.iter().map(|play| of(play).load(Relaxed)).sum()
     };
     let (written, refused) = (sum(|play| &play.written), sum(|play| &play.refused));
-    assert!(written > 100 && refused > 100, "{written} written, {refused} refused");
+    // At real servers it is performed once.
+    let enough = 4 * u64::try_from(plays.len()).unwrap();
+    assert!(written > enough && refused > enough, "{written} written, {refused} refused");
 }
 
 const REGISTER: &str = "/register";
