@@ -4,7 +4,7 @@
 //! Map: [`tree`] holds the nodes and applies transactions; [`prep`] judges requests against the tree plus
 //! what is still in flight; [`replica`] is the one writer, [`shard`] serves connections; [`access`] knows identities
 //! and ACLs; [`election`] finds a leader; [`quorum`] knows which sets of servers may decide; [`zab`] keeps
-//! the servers of an ensemble on one history; [`client`] is the other end of the wire; [`session`] expires; [`limits`] refuse; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
+//! the servers of an ensemble on one history, and [`member`] is one of them; [`client`] is the other end of the wire; [`session`] expires; [`limits`] refuse; [`watch`] remembers who wants to be told; [`tree::Tree::walk`] writes the tree
 //! while it changes.
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ pub mod access;
 pub mod client;
 pub mod election;
 pub mod limits;
+pub mod member;
 pub mod prep;
 pub mod quorum;
 pub mod replica;

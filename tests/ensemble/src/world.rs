@@ -217,6 +217,7 @@ impl World {
             init_limit: tick * 5,
             sync_limit: tick * 3,
             ping_interval: tick / 2,
+            history_bytes: 1 << 20,
             mistakes: self.mistakes,
         }
     }

@@ -40,7 +40,15 @@ struct Ensemble {
 fn config(me: Sid) -> ZabConfig {
     let (tick, mistakes) = (TICK, Mistakes::NONE);
     let (init_limit, sync_limit) = (10 * tick, 5 * tick);
-    ZabConfig { me, tick, init_limit, sync_limit, ping_interval: tick / 2, mistakes }
+    ZabConfig {
+        me,
+        tick,
+        init_limit,
+        sync_limit,
+        ping_interval: tick / 2,
+        history_bytes: 1 << 20,
+        mistakes,
+    }
 }
 
 impl Ensemble {

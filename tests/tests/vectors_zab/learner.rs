@@ -232,6 +232,7 @@ pub(crate) fn config_of(me: Sid) -> ZabConfig {
         init_limit: 20_000,
         sync_limit: 10_000_000,
         ping_interval: 1_000,
+        history_bytes: 1 << 20,
         mistakes: quorate_engine::zab::Mistakes::NONE,
     }
 }

@@ -66,6 +66,12 @@ impl Identities {
         Self::of(self.iter().cloned().chain([id]).collect())
     }
 
+    /// What another server of the ensemble says of its client, which is believed.
+    #[must_use]
+    pub fn believed(ids: &[Id<'static>]) -> Self {
+        Self::of(ids.into())
+    }
+
     /// Whether every check passes.
     #[must_use]
     pub fn is_super(&self) -> bool {

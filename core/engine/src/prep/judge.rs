@@ -25,8 +25,8 @@ pub(super) struct Judge<'a> {
     pub(super) tree: &'a Tree,
     pub(super) identities: &'a Identities,
     pub(super) session: i64,
-    /// Whether that session is known and not closing.
-    pub(super) open: bool,
+    /// Why nothing may be asked in its name, if so.
+    pub(super) refused: Option<ErrorCode>,
     pub(super) zxid: Zxid,
     /// Wall clock, ms.
     pub(super) time: i64,
@@ -89,7 +89,10 @@ impl Judge<'_> {
     }
 
     pub(super) const fn require_session(&self) -> Result<(), ErrorCode> {
-        if self.open { Ok(()) } else { Err(ErrorCode::SessionExpired) }
+        match self.refused {
+            None => Ok(()),
+            Some(why) => Err(why),
+        }
     }
 
     /// Whether the caller has a permission on the node of this path.

@@ -81,7 +81,7 @@ pub enum Ask<'a> {
         timeout: i32,
     },
     /// The request's session ends, by its client or by expiry. From here on it is closing:
-    /// [`SessionView::is_open`] must say no to later requests.
+    /// [`SessionView::refuses`] must say so of later requests.
     CloseSession,
     /// The reaper wants a container or TTL node gone; it is judged again, so a child created since wins.
     DeleteContainer {
@@ -92,8 +92,9 @@ pub enum Ask<'a> {
 
 /// Which sessions there are.
 pub trait SessionView {
-    /// Whether the session is known and not closing.
-    fn is_open(&self, session: i64) -> bool;
+    /// Why nothing may be asked in the name of the session: it is unknown or closing, or its client has gone to another server
+    /// than the one that asks. `None` if it may.
+    fn refuses(&self, session: i64) -> Option<ErrorCode>;
 }
 
 /// The verdict on one request.
@@ -174,7 +175,7 @@ impl Prep {
             tree,
             identities: request.identities,
             session: request.session,
-            open: sessions.is_open(request.session),
+            refused: sessions.refuses(request.session),
             zxid,
             time: wall_ms,
             create2_parts: &mut self.create2_parts,

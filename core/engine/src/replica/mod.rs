@@ -1,13 +1,19 @@
 //! The one writer: judges requests, hands their transactions to the log, applies what the log has made durable
 //! and answers.
 //!
+//! In an ensemble the leader's does the same, also for the clients of others, and applies what a quorum has made durable
+//! (`leading`). That of a learner judges nothing: it passes requests on and applies what is committed (`learning`).
+//!
 //! It is pure. The driver carries its sealed segments to the log and brings back how far the log is
 //! ([`Replica::synced`]), or that it had no room ([`Replica::refused`]). **An answer that stands for a transaction is
 //! given only in `synced`**, so nothing is acknowledged that is not durable. Replay of the log and
 //! live operation apply the same bytes with the same function.
 
 mod admission;
+mod leading;
+mod learning;
 mod pending;
+mod place;
 mod reaper;
 mod reply;
 mod snapshots;
@@ -18,15 +24,16 @@ pub use snapshots::SnapshotConfig;
 use crate::limits::blue::Blue;
 use crate::limits::throttle::Throttle;
 use crate::limits::{LimitFigures, Limits, Load};
-use crate::prep::{Ask, Prep, PrepConfig, Request, SessionView};
+use crate::prep::{Ask, Prep, PrepConfig, Request};
 use crate::segment::Segment;
 use crate::session::{ConnRef, SessionNumber, Tracker};
 use crate::shard::{ConnKey, Shard, Submission};
 use crate::tree::{Outcome, Tree, TreeEvent, TreeObserver};
 use pending::{Inflight, Pending, Purpose};
+use place::{Asking, Place};
 use quorate_wire::four_letter::FourLetterWord;
 use quorate_wire::txn::{Txn, TxnRecord};
-use quorate_wire::{DecodeError, ErrorCode, Jute, Zxid, password};
+use quorate_wire::{DecodeError, ErrorCode, Jute, OpCode, Zxid, password};
 use reaper::Reaper;
 use snapshots::SnapshotClock;
 use std::collections::VecDeque;
@@ -85,6 +92,7 @@ pub struct Word {
 #[derive(Debug)]
 pub struct Replica {
     config: ReplicaConfig,
+    place: Place,
     prep: Prep,
     sessions: Tracker,
     next_session: SessionNumber,
@@ -117,12 +125,24 @@ impl Replica {
     /// `replayed` are the transactions since the last snapshot.
     #[must_use]
     pub fn new(config: ReplicaConfig, tree: &Tree, replayed: u64, now: Now) -> Self {
+        Self::at(Place::Alone, tree.last_zxid(), config, tree, replayed, now)
+    }
+
+    fn at(
+        place: Place,
+        last: Zxid,
+        config: ReplicaConfig,
+        tree: &Tree,
+        replayed: u64,
+        now: Now,
+    ) -> Self {
         let mut sessions = Tracker::new(config.tick);
         for (id, timeout) in tree.sessions() {
             sessions.add(id, timeout, None, now.mono);
         }
         Self {
-            prep: Prep::new(config.prep, tree.last_zxid(), tree.digest()),
+            place,
+            prep: Prep::new(config.prep, last, tree.digest()),
             sessions,
             next_session: SessionNumber::first(now.wall, tree.newest_session()),
             open: Segment::default(),
@@ -157,26 +177,33 @@ impl Replica {
 
     #[inline]
     fn accept(&mut self, conn: ConnRef, submission: Submission<'_>, tree: &Tree, now: Now) {
+        if self.place.passes_on(&submission) {
+            return self.pass_on(conn, submission, now);
+        }
         match submission {
             Submission::Write { session, xid, op, body, identities } => {
                 let request =
                     Request { session, cxid: xid, identities, ask: Ask::Client { op, body } };
-                let request = if op == quorate_wire::OpCode::CloseSession {
+                let request = if op == OpCode::CloseSession {
                     Request { ask: Ask::CloseSession, ..request }
                 } else {
                     request
                 };
                 let closes = matches!(request.ask, Ask::CloseSession);
-                self.judge(tree, now, &request, Some(conn), Purpose::Request { xid, op, session });
+                let purpose = Purpose::Request { xid, op, session };
+                self.judge(tree, now, &request, Asking::Here(Some(conn)), purpose);
                 if closes {
                     self.sessions.close(session);
                 }
             }
-            Submission::Sync { xid, body } if self.pending.is_empty() => {
+            Submission::Sync { xid, body }
+                if self.pending.is_empty() && self.place.syncs_at_once() =>
+            {
                 self.ready.push(Ready::Synced { conn, xid, body: body.into() });
             }
             Submission::Sync { xid, body } => {
-                let purpose = Purpose::Sync { xid, body: body.into() };
+                let number = self.place.ask_sync();
+                let purpose = Purpose::Sync { xid, body: body.into(), number };
                 self.pending.push_back(Pending {
                     zxid: None,
                     conn: Some(conn),
@@ -204,34 +231,45 @@ impl Replica {
         let identities = crate::access::Identities::none();
         let ask = Ask::CreateSession { timeout };
         let request = Request { session, cxid: 0, identities: &identities, ask };
-        self.judge(tree, now, &request, Some(conn), Purpose::NewSession { session });
+        let purpose = Purpose::NewSession { session };
+        self.judge(tree, now, &request, Asking::Here(Some(conn)), purpose);
     }
 
     fn resume(&mut self, conn: ConnRef, session: i64, word: &[u8], timeout: i32, now: Now) {
         if password::matches(session, word) && self.sessions.touch(session, timeout, now.mono) {
-            if let Some(before) = self.sessions.attach(session, conn)
-                && before != conn
-            {
-                self.ready.push(Ready::HangUp(before));
-            }
-            self.ready.push(Ready::Connected(conn, session));
+            self.place.comes_here(session);
+            self.attach(session, conn);
         } else {
             self.ready.push(Ready::Gone(conn));
         }
     }
 
+    fn attach(&mut self, session: i64, conn: ConnRef) {
+        if let Some(before) = self.sessions.attach(session, conn)
+            && before != conn
+        {
+            self.ready.push(Ready::HangUp(before));
+        }
+        self.ready.push(Ready::Connected(conn, session));
+    }
+
     /// Ends sessions whose time has come and nodes that nobody needs. Returns when to be called again.
     pub fn tick(&mut self, tree: &Tree, now: Now) -> Option<i64> {
+        if self.place.is_learning() {
+            self.throttle.tick(now.mono);
+            return self.next_deadline();
+        }
         let identities = crate::access::Identities::none();
         for session in self.sessions.expire(now.mono) {
             let request =
                 Request { session, cxid: 0, identities: &identities, ask: Ask::CloseSession };
-            self.judge(tree, now, &request, None, Purpose::Expiry { session });
+            let purpose = Purpose::Expiry { session };
+            self.judge(tree, now, &request, Asking::Here(None), purpose);
         }
         for path in self.reaper.due(tree, now) {
             let ask = Ask::DeleteContainer { path: &path };
             let request = Request { session: 0, cxid: 0, identities: &identities, ask };
-            self.judge(tree, now, &request, None, Purpose::Reap);
+            self.judge(tree, now, &request, Asking::Here(None), Purpose::Reap);
         }
         self.throttle.tick(now.mono);
         self.next_deadline().into_iter().chain(self.reaper.next()).min()
@@ -242,17 +280,18 @@ impl Replica {
         tree: &Tree,
         now: Now,
         request: &Request<'_>,
-        conn: Option<ConnRef>,
+        asking: Asking,
         purpose: Purpose,
     ) {
         let zxid = self.prep.last_zxid().next();
-        let sessions = OpenSessions(&self.sessions);
+        let sessions = self.place.view(&self.sessions, asking);
         let prep = &mut self.prep;
         self.open.push(zxid, |out| {
             let judged = prep.judge(tree, &sessions, now.wall, request, out);
             debug_assert_eq!(judged.zxid, zxid, "one request, one transaction");
         });
         let create2_parts = self.prep.take_create2_parts();
+        let conn = asking.conn();
         self.pending.push_back(Pending { zxid: Some(zxid), conn, purpose, create2_parts });
     }
 
@@ -279,7 +318,8 @@ impl Replica {
         now: Now,
     ) -> Result<(), ApplyError> {
         self.answer_ready(tree, shards, now);
-        while let Some(pending) = self.pending.pop_front_if(|p| p.zxid.is_none_or(|z| z <= zxid)) {
+        let confirmed = self.place.confirmed();
+        while let Some(pending) = self.pending.pop_front_if(|p| p.is_due(zxid, confirmed)) {
             let_read(pending.conn, tree, shards, now);
             match pending.zxid {
                 None => self.answer_marker(pending, tree, shards, now),
@@ -303,18 +343,37 @@ impl Replica {
             self.inflight.next().ok_or_else(|| defect(DecodeError::Null("its record")))?;
         let payload = segment.payload(n).unwrap_or_default();
         let record = TxnRecord::from_bytes(payload).map_err(defect)?;
-        let outcome = tree.apply(&record, &mut Notifier { shards, zxid });
+        self.apply_record(&record, payload.len(), Some(pending), tree, shards, now);
+        Ok(())
+    }
+
+    fn apply_record(
+        &mut self,
+        record: &TxnRecord<'_>,
+        bytes: usize,
+        pending: Option<Pending>,
+        tree: &mut Tree,
+        shards: &mut [&mut Shard],
+        now: Now,
+    ) {
+        let zxid = record.header.zxid;
+        let outcome = tree.apply(record, &mut Notifier { shards, zxid });
         if record.digest.is_some_and(|digest| digest.tree != tree.digest()) {
             debug_assert!(false, "the digest of {zxid} differs");
             self.digest_mismatches += 1;
         }
-        self.snapshots.count(payload.len());
-        self.answer(pending, &record, &outcome, shards, now);
-        Ok(())
+        self.snapshots.count(bytes);
+        let asked_by = pending.as_ref().and_then(|pending| pending.conn);
+        if let Some(pending) = pending {
+            self.answer(pending, record, &outcome, shards, now);
+        }
+        if matches!(record.txn, Txn::CloseSession(_)) {
+            self.session_ended(record.header.client_id, asked_by, shards);
+        }
     }
 
     fn answer(
-        &mut self,
+        &self,
         pending: Pending,
         record: &TxnRecord<'_>,
         outcome: &Outcome,
@@ -323,23 +382,21 @@ impl Replica {
     ) {
         let zxid = record.header.zxid;
         match (pending.purpose, pending.conn) {
-            (Purpose::Request { xid, op, session }, Some(conn)) => {
+            (Purpose::Request { xid, op, .. }, Some(conn)) => {
                 let err = reply::error_of(&record.txn);
-                if let Some(shard) = shards.get_mut(conn.shard) {
-                    shard.reply(conn.conn, xid, zxid, err, now.mono, |out| {
-                        reply::write_body(op, record, outcome, &pending.create2_parts, out);
-                    });
+                let Some(shard) = shards.get_mut(conn.shard) else { return };
+                if err == ErrorCode::SessionMoved.code() {
+                    return shard.hang_up(conn.conn);
                 }
-                if matches!(record.txn, Txn::CloseSession(_)) {
-                    self.session_ended(session, Some(conn), shards);
-                }
+                shard.reply(conn.conn, xid, zxid, err, now.mono, |out| {
+                    reply::write_body(op, record, outcome, &pending.create2_parts, out);
+                });
             }
             (Purpose::NewSession { session }, Some(conn)) => {
                 if let Some(shard) = shards.get_mut(conn.shard) {
                     shard.session_began(conn.conn, session, zxid, now.mono);
                 }
             }
-            (Purpose::Expiry { session }, _) => self.session_ended(session, None, shards),
             _ => {}
         }
     }
@@ -351,7 +408,14 @@ impl Replica {
         asked_by: Option<ConnRef>,
         shards: &mut [&mut Shard],
     ) {
-        if let Some(owner) = self.sessions.remove(session).filter(|&owner| Some(owner) != asked_by)
+        self.place.ended(session);
+        let owner = self.sessions.remove(session);
+        if let Some(owner) = owner
+            && self.place.is_learning()
+        {
+            self.forget_requests(owner);
+        }
+        if let Some(owner) = owner.filter(|&owner| Some(owner) != asked_by)
             && let Some(shard) = shards.get_mut(owner.shard)
         {
             shard.hang_up(owner.conn);
@@ -360,7 +424,7 @@ impl Replica {
 
     fn answer_marker(&self, pending: Pending, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
         match (pending.purpose, pending.conn) {
-            (Purpose::Sync { xid, body }, Some(conn)) => {
+            (Purpose::Sync { xid, body, .. }, Some(conn)) => {
                 answer_sync(conn, xid, &body, tree, shards, now);
             }
             (Purpose::Throttled { xid }, Some(conn)) => {
@@ -424,7 +488,7 @@ impl Replica {
                     self.answer_marker(pending, tree, shards, now)
                 }
                 (&Purpose::Request { xid, op, session }, Some(conn)) => {
-                    if op == quorate_wire::OpCode::CloseSession {
+                    if op == OpCode::CloseSession {
                         self.sessions.reopen(session, now.mono);
                     }
                     if let Some(shard) = shards.get_mut(conn.shard) {
@@ -502,7 +566,8 @@ impl Replica {
     /// When a session ends or a waiting request is looked at, unless something happens before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<i64> {
-        self.sessions.next_deadline().into_iter().chain(self.throttle.next_deadline()).min()
+        let sessions = self.sessions.next_deadline().filter(|_| !self.place.is_learning());
+        sessions.into_iter().chain(self.throttle.next_deadline()).min()
     }
 
     /// Whether something judged has not been sealed.
@@ -550,14 +615,6 @@ fn answer_throttled(conn: ConnRef, xid: i32, tree: &Tree, shards: &mut [&mut Sha
     if let Some(shard) = shards.get_mut(conn.shard) {
         let err = ErrorCode::ThrottledOp.code();
         shard.reply(conn.conn, xid, tree.last_zxid(), err, now.mono, |_| {});
-    }
-}
-
-struct OpenSessions<'a>(&'a Tracker);
-
-impl SessionView for OpenSessions<'_> {
-    fn is_open(&self, session: i64) -> bool {
-        self.0.is_open(session)
     }
 }
 

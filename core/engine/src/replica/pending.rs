@@ -18,13 +18,26 @@ pub(super) struct Pending {
     pub(super) create2_parts: Vec<usize>,
 }
 
+impl Pending {
+    /// Whether it is its turn when everything up to `zxid` is to be applied, and so many syncs have been confirmed.
+    pub(super) fn is_due(&self, zxid: Zxid, confirmed: u64) -> bool {
+        match (self.zxid, &self.purpose) {
+            (Some(at), _) => at <= zxid,
+            (None, &Purpose::Sync { number, .. }) => number <= confirmed,
+            (None, _) => true,
+        }
+    }
+}
+
 /// Why it was submitted.
 #[derive(Debug)]
 pub(super) enum Purpose {
     /// A client's request.
     Request { xid: i32, op: OpCode, session: i64 },
-    /// A client's sync.
-    Sync { xid: i32, body: Box<[u8]> },
+    /// A client's sync. In an ensemble it has a number, and waits until its leader has confirmed so many.
+    Sync { xid: i32, body: Box<[u8]>, number: u64 },
+    /// A request of a client of another server, which answers it.
+    Foreign,
     /// A request that had waited too long: answered in its turn, done never.
     Throttled { xid: i32 },
     /// A session begins.

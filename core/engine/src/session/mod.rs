@@ -104,6 +104,11 @@ impl Tracker {
         self.sessions.get_mut(&id).and_then(|session| session.owner.replace(owner))
     }
 
+    /// The session's client has gone to another server. Returns the connection that held it here.
+    pub fn detach(&mut self, id: i64) -> Option<ConnRef> {
+        self.sessions.get_mut(&id).and_then(|session| session.owner.take())
+    }
+
     /// The connection that holds the session.
     #[must_use]
     pub fn owner(&self, id: i64) -> Option<ConnRef> {

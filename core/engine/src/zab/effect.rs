@@ -49,6 +49,8 @@ pub enum Leaving {
     Outrun,
     /// The epoch has no more zxids, or there are no more epochs.
     Exhausted,
+    /// The log has no room for what is proposed.
+    NoRoom,
 }
 
 impl fmt::Display for Leaving {
@@ -68,6 +70,7 @@ impl fmt::Display for Leaving {
             Self::NoQuorum => write!(f, "there is no quorum"),
             Self::Outrun => write!(f, "a voter has promised a newer epoch"),
             Self::Exhausted => write!(f, "the epoch has no zxids left"),
+            Self::NoRoom => write!(f, "there is no room for transactions on the disk"),
         }
     }
 }

@@ -72,6 +72,8 @@ pub struct ZabConfig {
     pub sync_limit: i64,
     /// Between two pings of a leader; Apache's is half a tick.
     pub ping_interval: i64,
+    /// How many bytes of committed transactions are kept in memory for learners that come back.
+    pub history_bytes: usize,
     /// Historic mistakes put back on purpose; none outside of tests.
     pub mistakes: Mistakes,
 }

@@ -33,8 +33,8 @@ struct World {
 struct Sessions(BTreeSet<i64>);
 
 impl SessionView for Sessions {
-    fn is_open(&self, session: i64) -> bool {
-        self.0.contains(&session)
+    fn refuses(&self, session: i64) -> Option<ErrorCode> {
+        (!self.0.contains(&session)).then_some(ErrorCode::SessionExpired)
     }
 }
 

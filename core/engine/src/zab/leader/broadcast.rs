@@ -80,20 +80,32 @@ impl Leader {
     }
 
     fn tell_committed(&mut self, upto: Zxid) {
-        for entry in self.history.since(self.committed) {
-            if entry.zxid() > upto {
-                break;
+        let entries = self.history.since(self.committed);
+        let entries: Vec<Entry> =
+            entries.take_while(|entry| entry.zxid() <= upto).cloned().collect();
+        let mut told = self.committed;
+        for entry in entries {
+            if self.owes_sync_before(entry.zxid()) {
+                if self.committed > told {
+                    told = self.committed;
+                    self.out.push(LeaderEffect::Committed(told));
+                }
+                self.answer_syncs_before(entry.zxid());
             }
-            for (&key, peer) in self.peers.iter().filter(|(_, peer)| peer.stage >= Stage::Syncing) {
-                let message = if peer.follows() {
-                    ToLearner::Commit(entry.zxid())
-                } else {
-                    ToLearner::Inform(entry.clone())
-                };
-                self.out.push(LeaderEffect::Send(key, message));
-            }
+            self.tell_one(&entry);
+            self.committed = entry.zxid();
         }
-        self.committed = upto;
         self.out.push(LeaderEffect::Committed(upto));
+    }
+
+    fn tell_one(&mut self, entry: &Entry) {
+        for (&key, peer) in self.peers.iter().filter(|(_, peer)| peer.stage >= Stage::Syncing) {
+            let message = if peer.follows() {
+                ToLearner::Commit(entry.zxid())
+            } else {
+                ToLearner::Inform(entry.clone())
+            };
+            self.out.push(LeaderEffect::Send(key, message));
+        }
     }
 }

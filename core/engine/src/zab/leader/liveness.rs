@@ -54,23 +54,35 @@ impl Leader {
     /// Answers the syncs that a quorum has made true, oldest first.
     pub(super) fn answer_syncs(&mut self, now: i64) {
         let (confirmed, committed) = (self.rounds.confirmed, self.committed);
-        let asked_by_us = |waiting: &Waiting| waiting.learner.is_none();
-        while let Some(done) =
-            self.rounds.waiting.pop_front_if(|w| w.round <= confirmed && w.after <= committed)
-        {
+        self.answer_while(|w| w.round <= confirmed && w.after <= committed);
+        let needs_round = self.rounds.waiting.iter().any(|w| w.round > self.rounds.begun);
+        if needs_round && self.rounds.begun == self.rounds.confirmed {
+            self.ping(now);
+        }
+    }
+
+    /// Whether a sync waits that was asked for before this was proposed.
+    pub(super) fn owes_sync_before(&self, zxid: Zxid) -> bool {
+        self.rounds.waiting.front().is_some_and(|waiting| waiting.after < zxid)
+    }
+
+    /// A quorum has on its disks what was proposed after these syncs were asked for, which confirms this leader no less than its pings
+    /// do. So a sync is answered before what its client asked for after it, always.
+    pub(super) fn answer_syncs_before(&mut self, zxid: Zxid) {
+        self.answer_while(|waiting| waiting.after < zxid);
+    }
+
+    fn answer_while(&mut self, is_true: impl Fn(&Waiting) -> bool) {
+        while let Some(done) = self.rounds.waiting.pop_front_if(|waiting| is_true(waiting)) {
             match done.learner {
                 Some(key) if self.peers.contains_key(&key) => self.send(key, ToLearner::Sync),
                 Some(_) => {}
                 None => {
-                    let left = self.rounds.waiting.iter().filter(|w| asked_by_us(w)).count();
+                    let left = self.rounds.waiting.iter().filter(|w| w.learner.is_none()).count();
                     let left = u64::try_from(left).unwrap_or(u64::MAX);
                     self.out.push(LeaderEffect::Synced(self.rounds.asked.saturating_sub(left)));
                 }
             }
-        }
-        let needs_round = self.rounds.waiting.iter().any(|w| w.round > self.rounds.begun);
-        if needs_round && self.rounds.begun == self.rounds.confirmed {
-            self.ping(now);
         }
     }
 

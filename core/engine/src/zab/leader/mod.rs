@@ -155,6 +155,7 @@ impl Leader {
 
     /// The effects since the last call.
     pub fn effects(&mut self) -> std::vec::Drain<'_, LeaderEffect> {
+        self.history.shrink(self.config.history_bytes, self.committed);
         self.out.drain(..)
     }
 

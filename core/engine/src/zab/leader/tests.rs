@@ -44,6 +44,7 @@ fn told(last: Zxid, features: Features) -> ToLearner {
         init_limit: 20_000,
         sync_limit: 10_000,
         ping_interval: 1_000,
+        history_bytes: 1 << 20,
         mistakes: Mistakes::NONE,
     };
     let servers = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nversion=0";

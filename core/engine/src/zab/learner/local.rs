@@ -20,6 +20,8 @@ pub(super) struct Local {
     /// The last COMMIT.
     pub(super) committed: Zxid,
     applied: Zxid,
+    /// What was applied when the effects were last taken: it is not needed here any more.
+    carried_out: Zxid,
     acked: Zxid,
     /// Syncs that the leader has answered, and what was committed then: their clients must see it.
     syncs: VecDeque<Zxid>,
@@ -46,6 +48,7 @@ impl Local {
             logged: last,
             committed: last,
             applied: last,
+            carried_out: last,
             acked: last,
             syncs: VecDeque::new(),
             unlogged: Vec::new(),
@@ -77,6 +80,7 @@ impl Local {
         let last = history.last();
         self.history = history;
         (self.logged, self.committed, self.applied, self.acked) = (last, last, last, last);
+        self.carried_out = last;
     }
 
     /// The next transaction. It must follow the one before, or be the first of a later epoch, but not later than the leader's.
@@ -115,15 +119,20 @@ impl Local {
         }
     }
 
-    /// Applies what is committed and logged.
+    /// Applies what is committed and logged, and answers every sync between what came before it and what came after.
     pub(super) fn apply(&mut self) {
         let upto = self.committed.min(self.logged);
+        while let Some(seen) = self.syncs.pop_front_if(|seen| *seen <= upto) {
+            self.apply_to(seen);
+            self.out.push(LearnerEffect::Synced);
+        }
+        self.apply_to(upto);
+    }
+
+    fn apply_to(&mut self, upto: Zxid) {
         if upto > self.applied {
             self.applied = upto;
             self.out.push(LearnerEffect::Committed(upto));
-        }
-        while self.syncs.pop_front_if(|seen| *seen <= self.applied).is_some() {
-            self.out.push(LearnerEffect::Synced);
         }
     }
 
@@ -173,6 +182,8 @@ impl Local {
 
     /// Everything that is to be done, with what was received for the log in one piece.
     pub(super) fn effects(&mut self) -> std::vec::Drain<'_, LearnerEffect> {
+        let carried_out = std::mem::replace(&mut self.carried_out, self.applied);
+        self.history.shrink(self.config.history_bytes, carried_out);
         if !self.unlogged.is_empty() && !self.holding {
             let entries = std::mem::take(&mut self.unlogged);
             self.out.push(LearnerEffect::Append(entries));

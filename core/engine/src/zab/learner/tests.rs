@@ -13,6 +13,7 @@ const CONFIG: ZabConfig = ZabConfig {
     init_limit: 20_000,
     sync_limit: 10_000,
     ping_interval: 1_000,
+    history_bytes: 1 << 20,
     mistakes: Mistakes::NONE,
 };
 

@@ -1,0 +1,48 @@
+//! What a member wants done. Effects are carried out in order, all of them, before the next call.
+
+use crate::election::History;
+use crate::segment::Segment;
+use crate::zab::{Entry, Epoch, LearnerKey, Leaving, Sid, ToLeader, ToLearner};
+use quorate_wire::Zxid;
+use std::sync::Arc;
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Find out who leads, with what is on the disk; then call [`decided`](super::Member::decided).
+    Look(History),
+    /// Listen for learners, until [`Rest`](Self::Rest).
+    Listen,
+    /// Connect to this leader, until it is given up; then call [`connected`](super::Member::connected), or
+    /// [`unconnected`](super::Member::unconnected).
+    Connect(Sid),
+    /// Send it to a learner behind everything that was sent to it before.
+    ToLearner(LearnerKey, ToLearner),
+    /// Send a learner the tree as it is now.
+    SendTree(LearnerKey),
+    /// End a learner's connection; nothing more is said of it.
+    CloseLearner(LearnerKey, Leaving),
+    /// Send it to the leader.
+    ToLeader(ToLeader),
+    /// Append to the log what this leader has judged; when it is durable, call [`logged`](super::Member::logged).
+    Append(Arc<Segment>),
+    /// Append to the log what the leader has sent; when it is durable, call [`logged`](super::Member::logged).
+    AppendEntries(Vec<Entry>),
+    /// Write `acceptedEpoch`, then call [`accepted_written`](super::Member::accepted_written).
+    WriteAccepted(Epoch),
+    /// Write `currentEpoch`, then call [`current_written`](super::Member::current_written).
+    WriteCurrent(Epoch),
+    /// Cut the log after this transaction and load the tree again, then call [`truncated`](super::Member::truncated); see
+    /// [`LearnerEffect::Truncate`](crate::zab::LearnerEffect::Truncate).
+    Truncate(Zxid),
+    /// The leader's tree follows on the connection; when it is whole, call [`tree_received`](super::Member::tree_received).
+    ReceiveTree,
+    /// Make the received tree this server's, durably, under this zxid, and forget the log; then call
+    /// [`tree_installed`](super::Member::tree_installed).
+    InstallTree(Zxid),
+    /// Clients may be served. Others are to be told, with the next votes, that the epoch has begun.
+    Serve(Epoch),
+    /// The role has ended: close all connections of clients, learners and the leader; bring the log to rest, so that
+    /// everything given to it is on the disk or never will be; then call [`rested`](super::Member::rested).
+    Rest(Leaving),
+}
