@@ -1,4 +1,5 @@
-//! U6: an address as Dubbo writes it, a provider that registers, a consumer that is told, also when nobody is left.
+//! U6: an address as Dubbo writes it, a provider that registers, a consumer that is told, also when the provider is
+//! killed and nobody is left.
 //!
 //! `cargo run -p quorate --example u06_dubbo_registry`
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
@@ -6,12 +7,17 @@
 use quorate::client::blocking::wait;
 use quorate::recipes::dubbo::{Registry, Subscription, Url};
 use quorate::server::Server;
+use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = Server::builder().volatile().free_port().start()?;
+    let server = Server::builder()
+        .volatile()
+        .free_port()
+        .configure(|config| config.tick_time_ms = 50)
+        .start()?;
     let port = server.address().ok_or("no address")?.port();
-    // Nobody listens on the first one: the backup has to do.
-    wait(story(&format!("zookeeper://127.0.0.1:1?backup=127.0.0.1:{port}")))
+    // Nobody listens on the first one: the backup has to do. Sessions last a second.
+    wait(story(&format!("zookeeper://127.0.0.1:1?backup=127.0.0.1:{port}&session=1000")))
 }
 
 async fn story(address: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -30,8 +36,12 @@ async fn story(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     providers.map("org.example.Greeter", "greeting-application").await?;
     println!("applications             {:?}", providers.mapped("org.example.Greeter").await?);
 
-    providers.client().close().await?;
-    expect(told(&mut subscription, "its session is over").await?, "empty://")
+    // As if the provider were killed: nobody says goodbye.
+    providers.client().abandon();
+    let death = Instant::now();
+    expect(told(&mut subscription, "its session is over").await?, "empty://")?;
+    println!("nobody is left           {} ms after the death", death.elapsed().as_millis());
+    Ok(())
 }
 
 async fn told(

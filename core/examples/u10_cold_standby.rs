@@ -1,4 +1,6 @@
-//! U10, cold standby: two processes scan five tasks, and run those that nobody runs. When one dies, the other finds its tasks.
+//! U10, cold standby: two processes scan five tasks, and run those that nobody runs. When one dies, the other finds its tasks as
+//! soon as its session has timed out.
+//!
 //! `cargo run -p quorate --example u10_cold_standby`
 
 use quorate::client::blocking::wait;
@@ -6,13 +8,21 @@ use quorate::client::{Client, CreateMode};
 use quorate::recipes::standby::ColdStandby;
 use quorate::server::Server;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::builder().volatile().no_port().start()?;
+    // Sessions last a second, and the server looks for their ends twenty times a second.
+    let server = Server::builder()
+        .volatile()
+        .no_port()
+        .configure(|config| config.tick_time_ms = 50)
+        .start()?;
     wait(async {
-        let one = Client::builder().in_process(&server).connect().await?;
-        let two = Client::builder().in_process(&server).connect().await?;
+        let connect = || {
+            let timeout = Duration::from_secs(1);
+            Client::builder().in_process(&server).session_timeout(timeout).connect()
+        };
+        let (one, two) = (connect().await?, connect().await?);
         one.create("/tasks", b"", CreateMode::Persistent).await?;
         for task in ["mail", "bills", "backup", "index", "report"] {
             one.create(&format!("/tasks/{task}"), b"", CreateMode::Persistent).await?;
@@ -32,11 +42,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Err("a task runs twice".into());
         }
         println!("alpha dies");
-        one.close().await?;
+        // As if the process were killed: nobody says goodbye, and the session stays until it has timed out.
+        one.abandon();
+        let death = Instant::now();
         for _ in 0..of_alpha.len() {
             of_beta.push(beta.find(Duration::from_millis(20)).await?);
         }
-        println!("beta runs {}", names(&of_beta));
+        let after = death.elapsed().as_millis();
+        println!("beta runs {}, {after} ms after the death", names(&of_beta));
         if of_beta.len() == 5 { Ok(()) } else { Err("a task was left alone".into()) }
     })
 }

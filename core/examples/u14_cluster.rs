@@ -1,24 +1,34 @@
-//! U14, cluster management: a live list of members with their data; joins, leaves and changes reach everyone.
+//! U14, cluster management: a live list of members with their data; joins, leaves, changes and deaths reach everyone.
 //! `cargo run -p quorate --example u14_cluster`
 
 use quorate::client::Client;
 use quorate::client::blocking::wait;
+use quorate::recipes::directory::Directory;
 use quorate::recipes::group::Group;
+use quorate::recipes::persistent::Kept;
 use quorate::server::Server;
 use std::error::Error;
+use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::builder().volatile().no_port().start()?;
+    // Sessions last a second, and the server looks for their ends twenty times a second.
+    let server = Server::builder()
+        .volatile()
+        .no_port()
+        .configure(|config| config.tick_time_ms = 50)
+        .start()?;
     wait(async {
         let mut members = Vec::new();
-        for name in ["alpha", "beta", "gamma"] {
-            let client = Client::builder().in_process(&server).connect().await?;
+        for name in ["alpha", "beta", "gamma", "delta"] {
+            let timeout = Duration::from_secs(1);
+            let client =
+                Client::builder().in_process(&server).session_timeout(timeout).connect().await?;
             let group = Group::new(&client, "/cluster");
             let (membership, view) = (group.join(name, "idle"), group.members().await?);
             members.push((name, client, membership, view));
         }
         for (name, _, _, view) in &members {
-            let list = view.until(|list| list.len() == 3).await.ok_or("the client ended")?;
+            let list = view.until(|list| list.len() == 4).await.ok_or("the client ended")?;
             println!(
                 "{name} sees {}",
                 list.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
@@ -35,13 +45,27 @@ fn main() -> Result<(), Box<dyn Error>> {
             view.until(busy).await.ok_or("the client ended")?;
             println!("{name} has seen it");
         }
+        let (gone, client, ..) = members.remove(3);
+        println!("{gone} leaves");
+        let start = Instant::now();
+        client.close().await?;
+        told(&members, 3, start).await?;
+
         let (gone, client, ..) = members.remove(0);
         println!("{gone} dies");
-        client.close().await?;
-        for (name, _, _, view) in &members {
-            let list = view.until(|list| list.len() == 2).await.ok_or("the client ended")?;
-            println!("{name} sees {} members", list.len());
-        }
-        Ok(())
+        // As if the process were killed: nobody says goodbye, and the session stays until it has timed out.
+        client.abandon();
+        told(&members, 2, Instant::now()).await
     })
+}
+
+type Member = (&'static str, Client, Kept, Directory);
+
+/// Everybody sees that so many are left.
+async fn told(members: &[Member], left: usize, start: Instant) -> Result<(), Box<dyn Error>> {
+    for (name, _, _, view) in members {
+        view.until(|list| list.len() == left).await.ok_or("the client ended")?;
+        println!("{name} sees {left} members, {} ms after", start.elapsed().as_millis());
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Runs the examples, each of which fails by itself when it does not show what it promises.
+//! Runs the examples, each of which fails by itself when it does not show what it promises; and looks at what they print.
 //!
 //! `cargo test` builds them beside the tests; with `--test examples` alone they have to be built before. Measurements
 //! (`bench_…`) are no examples of this kind.
@@ -10,6 +10,13 @@ use std::time::{Duration, Instant};
 
 /// Far more than any of them takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The rows that promise something about a death: their examples tell how soon it was noticed, as "1047 ms after". Sessions last
+/// a second there.
+const OF_DEATH: [&str; 9] = ["u03", "u06", "u09", "u10", "u11", "u12", "u13", "u14", "u15"];
+
+/// Far more than a session of one second outlives its owner, also on a busy machine.
+const SOON: u64 = 15_000;
 
 #[test]
 fn every_example_keeps_its_promise() {
@@ -72,7 +79,7 @@ fn program(name: &str) -> PathBuf {
 
 fn run(name: &str) -> Result<(), String> {
     let program = program(name);
-    let begun = Command::new(&program).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let begun = Command::new(&program).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = begun.map_err(|error| {
         format!("{}: {error}; `cargo build -p quorate --examples` makes it", program.display())
     })?;
@@ -86,8 +93,21 @@ fn run(name: &str) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(5));
     }
     let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {
+        Some(0) if told.is_empty() => Err("prints nothing".to_owned()),
+        Some(0) if OF_DEATH.iter().any(|row| name.starts_with(row)) => soon(&told),
         Some(0) => Ok(()),
         _ => Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+/// A death was noticed, and soon.
+fn soon(told: &str) -> Result<(), String> {
+    let before = told.split(" ms after").map(|text| text.rsplit([' ', ',']).next());
+    let times: Vec<u64> = before.filter_map(|word| word?.parse().ok()).collect();
+    match times.iter().max() {
+        Some(&longest) if longest < SOON => Ok(()),
+        _ => Err(format!("does not tell how soon a death is noticed, or it is late: {told}")),
     }
 }
