@@ -6,12 +6,18 @@
 
 pub mod client;
 pub mod config;
+#[expect(dead_code, reason = "the driver that calls it is to come")]
+pub(crate) mod ensemble;
 mod fork;
 #[cfg(test)]
 mod interleave;
 pub mod recipes;
 pub mod server;
 pub mod storage;
+
+/// For what unit tests share with those of `core/tests`.
+#[cfg(test)]
+extern crate self as quorate;
 
 /// The examples of `docs/client.md`, run as tests.
 #[cfg(doctest)]

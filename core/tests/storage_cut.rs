@@ -5,13 +5,16 @@
 mod support;
 
 use quorate::storage::disk::{Disk, DiskFile, Entry, Locked, Space};
-use quorate::storage::{RealDisk, Storage, StorageConfig};
+use quorate::storage::{RealDisk, Storage, StorageConfig, StorageError};
 use quorate_engine::tree::Tree;
 use quorate_wire::Zxid;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use support::faulty::FaultyDisk;
+use support::hooked::{HookedDisk, Op};
 use support::{History, config, copy, names, open};
 use tempfile::{TempDir, tempdir};
 
@@ -46,7 +49,7 @@ fn with_snapshots(more: bool) -> (TempDir, History) {
     for zxid in snapshots {
         let other = tempdir().unwrap();
         copy(dir.path(), other.path());
-        let (mut storage, _, _) = open(other.path()).unwrap();
+        let (storage, _, _) = open(other.path()).unwrap();
         let mut tree = storage.cut(zxid).unwrap().unwrap();
         let path = storage.write_snapshot(&mut tree).unwrap();
         std::fs::copy(&path, support::version_2(dir.path()).join(path.file_name().unwrap()))
@@ -72,7 +75,7 @@ fn a_history_can_be_cut_after_each_of_its_transactions() {
     for &(at, digest) in &history.digests {
         let other = tempdir().unwrap();
         copy(dir.path(), other.path());
-        let (mut storage, _, _) = open(other.path()).unwrap();
+        let (storage, _, _) = open(other.path()).unwrap();
         let tree = storage.cut(at).unwrap().unwrap();
         assert_eq!((tree.last_zxid(), tree.digest()), (at, digest));
         // It goes on from there.
@@ -90,7 +93,7 @@ fn a_history_can_be_cut_after_each_of_its_transactions() {
 #[test]
 fn the_beginning_of_an_epoch_is_the_end_of_the_one_before() {
     let (dir, history) = written();
-    let (mut storage, _, _) = open(dir.path()).unwrap();
+    let (storage, _, _) = open(dir.path()).unwrap();
     let tree = storage.cut(Zxid(1 << 32)).unwrap().unwrap();
     assert_eq!((tree.last_zxid(), tree.digest()), history.digests[12]);
     drop(storage);
@@ -102,7 +105,7 @@ fn what_is_not_there_cannot_be_gone_back_to() {
     let (dir, history) = written();
     let last = history.digests.last().unwrap().0;
     let before = names(dir.path());
-    let (mut storage, _, _) = open(dir.path()).unwrap();
+    let (storage, _, _) = open(dir.path()).unwrap();
     // After the end; between two epochs; in an epoch that nobody knows.
     for at in [last.next(), Zxid(13), Zxid(1 << 32 | 99), Zxid(7 << 32 | 1)] {
         assert!(storage.cut(at).unwrap().is_none(), "{at}");
@@ -115,7 +118,7 @@ fn what_is_not_there_cannot_be_gone_back_to() {
 #[test]
 fn a_tree_from_elsewhere_replaces_everything() {
     let (dir, history) = written();
-    let (mut storage, _, _) = open(dir.path()).unwrap();
+    let (storage, _, _) = open(dir.path()).unwrap();
     let mut tree = elsewhere(Zxid(5 << 32));
     storage.replace(&mut tree).unwrap();
     assert_eq!(names(dir.path()), ["snapshot.500000000"]);
@@ -145,7 +148,7 @@ fn elsewhere(zxid: Zxid) -> Tree {
 #[test]
 fn the_end_of_a_history_is_read_from_the_logs() {
     let (dir, history) = written();
-    let (mut storage, _, _) = open(dir.path()).unwrap();
+    let (storage, _, _) = open(dir.path()).unwrap();
     let all: Vec<Zxid> = history.digests.iter().map(|(zxid, _)| *zxid).collect();
     let last = *all.last().unwrap();
     let known = storage.recent(usize::MAX).unwrap();
@@ -240,19 +243,15 @@ impl Disk for Mortal {
 }
 
 /// Opens a copy of a directory, lets `act` die after each number of changes, and gives what a start finds then to `check`.
-fn at_every_death(
-    dir: &Path,
-    act: impl Fn(&mut Storage) -> bool,
-    check: impl Fn(&Path, (Zxid, u64)),
-) {
+fn at_every_death(dir: &Path, act: impl Fn(&Storage) -> bool, check: impl Fn(&Path, (Zxid, u64))) {
     for changes in 0.. {
         let other = tempdir().unwrap();
         copy(dir, other.path());
         let disk = Mortal::dies_after(usize::MAX);
         let config = StorageConfig { disk: Arc::new(disk.clone()), ..config(other.path()) };
-        let (mut storage, _, _) = Storage::open(config).unwrap();
+        let (storage, _, _) = Storage::open(config).unwrap();
         disk.left.store(changes, Ordering::SeqCst);
-        let survived = act(&mut storage);
+        let survived = act(&storage);
         drop(storage);
         check(other.path(), state(other.path()));
         if survived {
@@ -271,7 +270,7 @@ fn a_death_while_a_history_is_cut_leaves_more_and_never_less() {
         let check = |dir: &Path, found: (Zxid, u64)| {
             assert!(found.0 >= at, "{found:x?} is less than was to be kept");
             assert_eq!(digest_at(&history, found.0), Some(found.1), "{found:x?}");
-            let (mut storage, _, _) = open(dir).unwrap();
+            let (storage, _, _) = open(dir).unwrap();
             let tree = storage.cut(at).unwrap().unwrap();
             assert_eq!(Some(tree.digest()), digest_at(&history, at));
         };
@@ -287,6 +286,140 @@ fn a_death_while_a_tree_is_installed_leaves_the_old_one_or_the_new() {
         let old = *history.digests.last().unwrap();
         assert!(found == old || found == (new.last_zxid(), new.digest()), "{found:x?}");
     };
-    let act = |storage: &mut Storage| storage.replace(&mut elsewhere(Zxid(5 << 32))).is_ok();
+    let act = |storage: &Storage| storage.replace(&mut elsewhere(Zxid(5 << 32))).is_ok();
     at_every_death(dir.path(), act, check);
+}
+
+/// Opens a copy of a directory on a disk that says from `start` on that it is full when one of `operations` comes.
+fn full_for(
+    dir: &Path,
+    operations: &'static [Op],
+    act: impl Fn(&Storage) -> Option<StorageError>,
+) -> Full {
+    let other = tempdir().unwrap();
+    copy(dir, other.path());
+    let full = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&full);
+    let disk = HookedDisk::new(RealDisk, move |op, _| {
+        let refused = now.load(Ordering::SeqCst) && operations.contains(&op);
+        if refused { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    });
+    let config = StorageConfig { disk: Arc::new(disk), ..config(other.path()) };
+    let (storage, _, _) = Storage::open(config).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let error = act(&storage);
+    drop(storage);
+    Full { names: names(other.path()), found: state(other.path()), error, dir: other }
+}
+
+/// What came of it.
+struct Full {
+    error: Option<StorageError>,
+    names: Vec<String>,
+    found: (Zxid, u64),
+    dir: TempDir,
+}
+
+fn is_full(error: Option<&StorageError>) -> bool {
+    matches!(error, Some(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull)
+}
+
+#[test]
+fn a_cut_for_which_there_is_no_room_leaves_everything() {
+    let (dir, history) = written();
+    let old = *history.digests.last().unwrap();
+    let before = names(dir.path());
+    // In the last log, and in one before it.
+    for n in [22, 14] {
+        let at = history.digests[n].0;
+        let cut = |storage: &Storage| storage.cut(at).err();
+        let full = full_for(dir.path(), &[Op::Open], cut);
+        assert!(is_full(full.error.as_ref()), "{n}: {:?}", full.error);
+        assert_eq!((&full.names, full.found), (&before, old), "{n}");
+        // A file system that needs room to shorten a file: later logs may be gone, nothing else.
+        let full = full_for(dir.path(), &[Op::Shorten], cut);
+        assert!(is_full(full.error.as_ref()), "{n}: {:?}", full.error);
+        assert!(full.found.0 >= at, "{n}");
+        assert_eq!(digest_at(&history, full.found.0), Some(full.found.1), "{n}");
+        assert!(n < 20 || full.found == old, "{n}");
+        let (storage, _, _) = open(full.dir.path()).unwrap();
+        assert_eq!(storage.cut(at).unwrap().unwrap().last_zxid(), at);
+    }
+}
+
+#[test]
+fn a_full_device_is_no_obstacle_to_a_cut() {
+    let (dir, history) = written();
+    let disk = FaultyDisk::default();
+    let config = StorageConfig { disk: Arc::new(disk.clone()), ..config(dir.path()) };
+    let (storage, _, _) = Storage::open(config).unwrap();
+    disk.set(|faults| faults.room = Some(0));
+    let (at, digest) = history.digests[14];
+    let tree = storage.cut(at).unwrap().unwrap();
+    assert_eq!((tree.last_zxid(), tree.digest()), (at, digest));
+}
+
+#[test]
+fn a_tree_for_which_there_is_no_room_leaves_the_old_one() {
+    let (dir, history) = written();
+    let old = *history.digests.last().unwrap();
+    let before = names(dir.path());
+    let replace = |storage: &Storage| {
+        let mut tree = elsewhere(Zxid(5 << 32));
+        let error = storage.replace(&mut tree).err();
+        assert!(!tree.is_walking(), "it remembers what nobody writes");
+        error
+    };
+    for operations in [&[Op::Create][..], &[Op::Write], &[Op::Rename]] {
+        let full = full_for(dir.path(), operations, replace);
+        assert!(is_full(full.error.as_ref()), "{operations:?}: {:?}", full.error);
+        assert_eq!((&full.names, full.found), (&before, old), "{operations:?}");
+    }
+}
+
+/// A purge has looked at what there is and is about to remove the first snapshot, when the history is cut to where only that one helps.
+#[test]
+fn a_purge_and_a_cut_do_not_take_each_others_snapshots() {
+    let (dir, history) = written();
+    let purging = Arc::new(Stages::default());
+    let stages = Arc::clone(&purging);
+    let disk = HookedDisk::new(RealDisk, move |op, path| {
+        if op == Op::Remove && path.ends_with("version-2/snapshot.0") {
+            stages.reach(1);
+            // Not for good: a cut may wait for the purge.
+            stages.wait(2, Duration::from_millis(200));
+        }
+        Ok(())
+    });
+    let config = StorageConfig { disk: Arc::new(disk), ..config(dir.path()) };
+    let (storage, _, _) = Storage::open(config).unwrap();
+    std::thread::scope(|scope| {
+        let purge = scope.spawn(|| storage.purge().unwrap());
+        assert!(purging.wait(1, Duration::from_secs(60)), "there is something to purge");
+        let tree = storage.cut(history.digests[2].0).unwrap();
+        purging.reach(2);
+        assert!(!purge.join().unwrap().files.is_empty());
+        assert!(tree.is_none(), "the snapshot before it is gone");
+    });
+    drop(storage);
+    assert_eq!(state(dir.path()), *history.digests.last().unwrap());
+}
+
+/// How far things are, for threads that wait for each other.
+#[derive(Default)]
+struct Stages(Mutex<usize>, Condvar);
+
+impl Stages {
+    fn reach(&self, stage: usize) {
+        *self.0.lock().unwrap() = stage;
+        self.1.notify_all();
+    }
+
+    /// Returns whether it was reached in time.
+    fn wait(&self, stage: usize, most: Duration) -> bool {
+        let reached = self.0.lock().unwrap();
+        let (reached, _) =
+            self.1.wait_timeout_while(reached, most, |reached| *reached < stage).unwrap();
+        *reached >= stage
+    }
 }

@@ -93,8 +93,7 @@ impl Segment {
         }
         let mut pieces: Vec<Self> = Vec::new();
         for record in &self.records {
-            let start = record.payload.start.saturating_sub(HEAD);
-            let framed = self.bytes.get(start..=record.payload.end).unwrap_or_default();
+            let framed = self.framed(record);
             match pieces.last_mut() {
                 Some(piece) if piece.bytes.len() + framed.len() <= limit => {
                     piece.take(record, framed)
@@ -107,6 +106,24 @@ impl Segment {
             }
         }
         pieces.into_iter().map(Arc::new).collect()
+    }
+
+    /// A record with its checksum, length and end mark.
+    fn framed(&self, record: &Record) -> &[u8] {
+        let start = record.payload.start.saturating_sub(HEAD);
+        self.bytes.get(start..=record.payload.end).unwrap_or_default()
+    }
+
+    /// One segment of records of others, given as the segment and the number of the record in it, in order. Copies them as they are.
+    pub(crate) fn gather<'a>(records: impl Iterator<Item = (&'a Self, usize)> + Clone) -> Self {
+        let found = records.filter_map(|(of, n)| of.records.get(n).map(|record| (of, record)));
+        let framed = found.clone().map(|(of, record)| of.framed(record).len());
+        let bytes = Vec::with_capacity(framed.sum());
+        let mut gathered = Self { bytes, records: Vec::with_capacity(found.clone().count()) };
+        for (of, record) in found {
+            gathered.take(record, of.framed(record));
+        }
+        gathered
     }
 
     /// Appends a record of another segment.

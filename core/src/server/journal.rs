@@ -8,7 +8,7 @@ use quorate_wire::Zxid;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A log, or none.
-pub(super) enum Journal {
+pub(crate) enum Journal {
     /// In memory only.
     Volatile,
     /// In a directory.
@@ -16,7 +16,7 @@ pub(super) enum Journal {
 }
 
 /// The log thread and the reports that it has left.
-pub(super) struct Durable {
+pub(crate) struct Durable {
     log: LogThread,
     reports: Arc<Mailbox>,
     /// Segments of earlier generations were refused, whatever the log thread still says of them.
@@ -25,7 +25,7 @@ pub(super) struct Durable {
 
 /// Reports of the log thread, until the writer's thread takes them.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox(Mutex<Mail>);
+pub(crate) struct Mailbox(Mutex<Mail>);
 
 #[derive(Debug, Default)]
 struct Mail {
@@ -37,7 +37,7 @@ struct Mail {
 
 /// What the writer has to do about reports.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     /// Everything up to here is durable.
     Synced(Zxid),
     /// Nothing that is in flight will become durable.
@@ -50,14 +50,14 @@ pub(super) enum News {
 
 /// Says that writes are refused for want of room, without filling the log with it: that may lie on the same disk.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     /// From when it may be said again, ms.
     silent_until: i64,
     untold: u64,
 }
 
 impl Refusals {
-    pub(super) fn note(&mut self, reason: &str, now: i64) {
+    pub(crate) fn note(&mut self, reason: &str, now: i64) {
         if now < self.silent_until {
             self.untold = self.untold.saturating_add(1);
             return;
@@ -76,7 +76,7 @@ impl Refusals {
 impl Mailbox {
     /// Leaves a report. Returns whether the writer's thread has to be woken for it.
     #[must_use]
-    pub(super) fn post(&self, report: LogReport) -> bool {
+    pub(crate) fn post(&self, report: LogReport) -> bool {
         let mut mail = self.lock();
         mail.reports.push(report);
         std::mem::take(&mut mail.asleep)
@@ -102,12 +102,12 @@ impl Mailbox {
 }
 
 impl Journal {
-    pub(super) const fn durable(log: LogThread, reports: Arc<Mailbox>) -> Self {
+    pub(crate) const fn durable(log: LogThread, reports: Arc<Mailbox>) -> Self {
         Self::Durable(Durable { log, reports, generation: 0 })
     }
 
     /// Sends a segment on its way. Without a log it has arrived at once.
-    pub(super) fn append(&self, segment: Arc<Segment>) -> Option<Zxid> {
+    pub(crate) fn append(&self, segment: Arc<Segment>) -> Option<Zxid> {
         match self {
             Self::Volatile => segment.last_zxid(),
             Self::Durable(durable) => {
@@ -118,7 +118,7 @@ impl Journal {
     }
 
     /// To be asked before the writer's thread sleeps: whether no report waits. From then on the next one wakes it.
-    pub(super) fn may_sleep(&self) -> bool {
+    pub(crate) fn may_sleep(&self) -> bool {
         match self {
             Self::Volatile => true,
             Self::Durable(durable) => durable.reports.may_sleep(),
@@ -126,42 +126,61 @@ impl Journal {
     }
 
     /// What the log has reported since the last call; runs of progress are one.
-    pub(super) fn news(&mut self) -> Vec<News> {
+    pub(crate) fn news(&mut self) -> Vec<News> {
         let Self::Durable(durable) = self else { return Vec::new() };
-        let mut news = Vec::new();
-        for report in durable.reports.take() {
-            match report {
-                LogReport::Synced(zxid) => match news.last_mut() {
-                    Some(News::Synced(last)) => *last = zxid,
-                    _ => news.push(News::Synced(zxid)),
-                },
-                LogReport::Refused { generation, reason, .. } => {
-                    if generation == durable.generation {
-                        durable.generation += 1;
-                        news.push(News::Refused(reason));
-                    }
-                }
-                LogReport::Room => news.push(News::Room),
-                LogReport::Failed(failure) => news.push(News::Failed(failure)),
-            }
+        take_news(&durable.reports, &mut durable.generation)
+    }
+
+    /// Bytes on the way to the log that it has not taken up.
+    pub(crate) fn queued(&self) -> usize {
+        match self {
+            Self::Volatile => 0,
+            Self::Durable(durable) => durable.log.queued(),
         }
-        news
     }
 
     /// Begins a new file with the next segment.
-    pub(super) fn roll(&self) {
+    pub(crate) fn roll(&self) {
         if let Self::Durable(durable) = self {
             durable.log.roll();
         }
     }
 
     /// Ends the log after what it has been given.
-    pub(super) fn close(self) -> Result<(), LogFailure> {
+    pub(crate) fn close(self) -> Result<(), LogFailure> {
         match self {
             Self::Volatile => Ok(()),
             Self::Durable(durable) => durable.log.close(),
         }
     }
+
+    /// Ends the log after what it has been given, and tells what it has reported until then. Nothing comes after that.
+    pub(crate) fn end(self) -> (Vec<News>, Result<(), LogFailure>) {
+        let Self::Durable(mut durable) = self else { return (Vec::new(), Ok(())) };
+        let result = durable.log.close();
+        (take_news(&durable.reports, &mut durable.generation), result)
+    }
+}
+
+fn take_news(reports: &Mailbox, current: &mut u64) -> Vec<News> {
+    let mut news = Vec::new();
+    for report in reports.take() {
+        match report {
+            LogReport::Synced(zxid) => match news.last_mut() {
+                Some(News::Synced(last)) => *last = zxid,
+                _ => news.push(News::Synced(zxid)),
+            },
+            LogReport::Refused { generation, reason, .. } => {
+                if generation == *current {
+                    *current += 1;
+                    news.push(News::Refused(reason));
+                }
+            }
+            LogReport::Room => news.push(News::Room),
+            LogReport::Failed(failure) => news.push(News::Failed(failure)),
+        }
+    }
+    news
 }
 
 /// Time between two lines of the log about refused writes, ms.

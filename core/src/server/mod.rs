@@ -13,14 +13,14 @@ mod builder;
 mod clock;
 mod fused;
 mod handle;
-mod journal;
+pub(crate) mod journal;
 mod links;
 mod listener;
 mod pipe;
-mod purger;
+pub(crate) mod purger;
 mod settings;
 mod sharded;
-mod snapshotter;
+pub(crate) mod snapshotter;
 mod words;
 
 pub use builder::Builder;

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 /// The thread that does it; dropping this ends it.
 #[derive(Debug)]
-pub(super) struct Purger {
+pub(crate) struct Purger {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Purger {
     /// Starts it, unless the configuration asks for none. The first run is at once, as in Apache.
-    pub(super) fn start(storage: Arc<Storage>, config: &AutoPurge) -> io::Result<Option<Self>> {
+    pub(crate) fn start(storage: Arc<Storage>, config: &AutoPurge) -> io::Result<Option<Self>> {
         if config.interval_ms == 0 {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use quorate_engine::tree::{FrozenHead, Tree, WalkState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes one snapshot at a time.
-pub(super) struct Snapshotter {
+pub(crate) struct Snapshotter {
     storage: Arc<Storage>,
     wake: Arc<dyn Fn() + Send + Sync>,
     reports: Arc<Mutex<Vec<SnapshotReport>>>,
@@ -26,22 +26,22 @@ struct Job {
 
 impl Snapshotter {
     /// `wake` is called when [`step`](Self::step) should be.
-    pub(super) fn new(storage: Arc<Storage>, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(storage: Arc<Storage>, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self { storage, wake: Arc::new(wake), reports: Arc::default(), job: None }
     }
 
     /// Whether a snapshot is under way.
-    pub(super) const fn is_busy(&self) -> bool {
+    pub(crate) const fn is_busy(&self) -> bool {
         self.job.is_some()
     }
 
     /// Whether [`step`](Self::step) has something to do now.
-    pub(super) fn wants_to_walk(&self) -> bool {
+    pub(crate) fn wants_to_walk(&self) -> bool {
         self.job.as_ref().is_some_and(|job| !job.done && !job.full)
     }
 
     /// Freezes the tree and starts to write it.
-    pub(super) fn begin(&mut self, tree: &mut Tree) {
+    pub(crate) fn begin(&mut self, tree: &mut Tree) {
         let head = tree.freeze();
         match self.start(&head) {
             Ok(job) => {
@@ -70,7 +70,7 @@ impl Snapshotter {
     }
 
     /// Walks a little further.
-    pub(super) fn step(&mut self, tree: &mut Tree) {
+    pub(crate) fn step(&mut self, tree: &mut Tree) {
         self.take_reports(tree);
         let Some(job) = &mut self.job else { return };
         if job.done || job.full {
@@ -91,6 +91,12 @@ impl Snapshotter {
             }
             Ok(()) => job.chunk = Vec::with_capacity(CHUNK + CHUNK / 4),
         }
+    }
+
+    /// Gives up what is under way, or waits for it where that is too late; the tree's walk is the caller's. Nothing is written from then on.
+    pub(crate) fn give_up(&mut self) {
+        self.job = None;
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn take_reports(&mut self, tree: &mut Tree) {

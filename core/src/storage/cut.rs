@@ -5,6 +5,7 @@
 //! never less: later logs go before earlier ones, and all logs before snapshots. Apache's servers look at the log alone, so
 //! that a snapshot brings back what was cut (ZOOKEEPER-1549).
 
+use super::disk::DiskFile;
 use super::error::StorageError;
 use super::layout::{Files, Layout, LogFile, SnapshotFile};
 use super::loading::Loading;
@@ -19,6 +20,7 @@ use quorate_wire::jute::{Jute, Reader};
 use quorate_wire::txn::{TxnHeader, TxnRecord};
 use quorate_wire::{DecodeError, Zxid};
 use std::io;
+use std::path::PathBuf;
 
 /// What a history is up to some point, and what has to go for it.
 struct UpTo {
@@ -35,12 +37,15 @@ pub(crate) fn cut(layout: &Layout, rules: &Rules, at: Zxid) -> Result<Option<Tre
     let Some(UpTo { tree, end, later }) = up_to(layout, rules, &files, at)? else {
         return Ok(None);
     };
+    let end = end.filter(|(log, _)| log.zxid <= at);
+    // What cannot be opened, for want of room for one more open file, say, is to be known before anything has changed.
+    let end = end.map(|(log, offset)| Shorter::open(layout, log, offset)).transpose()?;
     for log in files.logs.iter().rev().filter(|log| log.zxid > at) {
         layout.remove_log(log.zxid)?;
         sync(layout)?;
     }
-    if let Some((log, offset)) = end.filter(|(log, _)| log.zxid <= at) {
-        shorten(layout, log, offset)?;
+    if let Some(end) = end {
+        end.shorten(layout)?;
     }
     for snapshot in &later {
         layout.remove(&layout.snapshot_path(snapshot))?;
@@ -195,25 +200,60 @@ fn zxid_of(record: &RawRecord<'_>) -> Result<Zxid, DecodeError> {
     Reader::new(record.payload).get::<TxnHeader>().map(|header| header.zxid)
 }
 
-/// Cuts a log at the end of a record. What its sidecar says of later ones goes first, for it would call them lost.
-fn shorten(layout: &Layout, log: LogFile, offset: u64) -> Result<(), StorageError> {
-    let sums = layout.sums_path(log.zxid);
-    match layout.disk.read(&sums) {
-        Ok(bytes) => match Sidecar::new(&bytes, log.zxid) {
-            Ok(sidecar) => set_len(layout, &sums, sidecar.len_before(offset))?,
-            Err(_) => layout.remove(&sums)?,
-        },
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(StorageError::io("read", &sums)(e)),
-    }
-    set_len(layout, &layout.log_path(log.zxid), offset)?;
-    sync(layout)
+/// A log that is to be cut at the end of a record, with its sidecar.
+struct Shorter {
+    log: Open,
+    sums: Option<Open>,
+    /// One that is no use.
+    bad_sums: Option<PathBuf>,
 }
 
-fn set_len(layout: &Layout, path: &std::path::Path, len: u64) -> Result<(), StorageError> {
-    let mut file = layout.disk.open(path).map_err(StorageError::io("open", path))?;
-    file.set_len(len).map_err(StorageError::io("shorten", path))?;
-    file.sync_data().map_err(StorageError::io("sync", path))
+/// A file and its length to be.
+struct Open {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Shorter {
+    fn open(layout: &Layout, log: LogFile, offset: u64) -> Result<Self, StorageError> {
+        let sums = layout.sums_path(log.zxid);
+        let (mut kept, mut bad_sums) = (None, None);
+        match layout.disk.read(&sums) {
+            Ok(bytes) => match Sidecar::new(&bytes, log.zxid) {
+                Ok(sidecar) => kept = Some(Open::new(layout, sums, sidecar.len_before(offset))?),
+                Err(_) => bad_sums = Some(sums),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(StorageError::io("read", &sums)(e)),
+        }
+        let log = Open::new(layout, layout.log_path(log.zxid), offset)?;
+        Ok(Self { log, sums: kept, bad_sums })
+    }
+
+    /// What the sidecar says of later records goes first, for it would call them lost.
+    fn shorten(self, layout: &Layout) -> Result<(), StorageError> {
+        if let Some(sums) = self.sums {
+            sums.shorten()?;
+        }
+        if let Some(sums) = self.bad_sums {
+            layout.remove(&sums)?;
+        }
+        self.log.shorten()?;
+        sync(layout)
+    }
+}
+
+impl Open {
+    fn new(layout: &Layout, path: PathBuf, len: u64) -> Result<Self, StorageError> {
+        let file = layout.disk.open(&path).map_err(StorageError::io("open", &path))?;
+        Ok(Self { file, path, len })
+    }
+
+    fn shorten(mut self) -> Result<(), StorageError> {
+        self.file.set_len(self.len).map_err(StorageError::io("shorten", &self.path))?;
+        self.file.sync_data().map_err(StorageError::io("sync", &self.path))
+    }
 }
 
 fn sync(layout: &Layout) -> Result<(), StorageError> {

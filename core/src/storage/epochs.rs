@@ -28,13 +28,17 @@ pub struct Epochs {
 
 impl Epochs {
     /// Reads both files. A `currentEpoch.tmp` counts where the file itself is behind `last`, as in Apache: the
-    /// process ended just before the rename.
+    /// process ended just before the rename. One that is not whole says nothing: it ended before that.
     pub(crate) fn read(layout: &Layout, last: Zxid) -> Result<Self, StorageError> {
         let accepted = read(layout, &FileName::AcceptedEpoch.to_string())?;
         let name = FileName::CurrentEpoch.to_string();
         let mut current = read(layout, &name)?;
         if current.is_some_and(|current| current < last.epoch()) {
-            current = read(layout, &format!("{name}{TEMPORARY_SUFFIX}"))?.or(current);
+            let temporary = match read(layout, &format!("{name}{TEMPORARY_SUFFIX}")) {
+                Err(StorageError::BadEpoch { .. }) => None,
+                temporary => temporary?,
+            };
+            current = current.max(temporary);
         }
         Ok(Self { accepted, current })
     }

@@ -182,6 +182,26 @@ pub enum StorageError {
         /// Why.
         reason: String,
     },
+    /// The epoch files contradict each other, or the history.
+    #[error(
+        "the epoch files in {dir} cannot be right: {reason}; restore all files of the data directory as they were at one and \
+         the same moment"
+    )]
+    Epochs {
+        /// Where they are.
+        dir: PathBuf,
+        /// What contradicts what.
+        reason: String,
+    },
+    /// The log has failed for good.
+    #[error(transparent)]
+    Log(#[from] LogFailure),
+    /// The history was being changed when something failed: it has to be loaded again before anything else.
+    #[error("a change of the history in {dir} was not finished: load it again, or start again")]
+    Unfinished {
+        /// The directory.
+        dir: PathBuf,
+    },
 }
 
 /// Why a segment was not appended.

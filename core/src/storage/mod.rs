@@ -45,7 +45,8 @@ use quorate_wire::disk::snapshot::Trailer;
 use recovery::Rules;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a data directory is opened and written.
 ///
@@ -140,7 +141,11 @@ pub struct Storage {
     layout: Layout,
     config: StorageConfig,
     rules: Rules,
-    last: Zxid,
+    /// The last transaction, as far as anybody has said: of the opening, a cut, a replacement, or a log that was ended since.
+    last: AtomicI64,
+    /// Held by whoever reads the history as a whole or removes some of it. A purge that went by a list of before a cut could remove the last
+    /// snapshot that the cut has left.
+    whole: Mutex<()>,
     _locks: Locks,
 }
 
@@ -203,8 +208,12 @@ impl Storage {
         for warning in &report.warnings {
             tracing::warn!("{warning}");
         }
-        let last = tree.last_zxid();
-        Ok((Self { layout, config, rules, last, _locks: locks }, tree, report))
+        let last = AtomicI64::new(tree.last_zxid().0);
+        Ok((
+            Self { layout, config, rules, last, whole: Mutex::new(()), _locks: locks },
+            tree,
+            report,
+        ))
     }
 
     /// A writer that goes on where the log ended when it was opened.
@@ -236,7 +245,7 @@ impl Storage {
             force_sync: self.config.force_sync,
             size_limit: self.config.log_size_limit,
         };
-        LogWriter::new(Arc::clone(&self.layout.disk), config, self.last)
+        LogWriter::new(Arc::clone(&self.layout.disk), config, self.last())
     }
 
     /// Starts the thread that writes the log. `report` is called on it and must not block.
@@ -356,6 +365,7 @@ impl Storage {
     /// # Errors
     /// When a file cannot be read or removed.
     pub fn purge(&self) -> Result<Purged, StorageError> {
+        let _whole = self.whole();
         purge::purge(&self.layout, self.config.retain)
     }
 
@@ -363,14 +373,14 @@ impl Storage {
     /// then. `None` if the directory does not hold exactly what comes before, so that it could not be brought back to it; it is as
     /// it was then. An `at` with the counter 0 is where its epoch begins: everything of that epoch goes, and what is later.
     ///
-    /// Not while a [`LogWriter`] or a snapshot is at work; a new log writer goes on after `at`.
+    /// Not while a [`LogWriter`] or a snapshot is at work; a new log writer goes on after `at`. A purge is waited for.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
     /// # use quorate::storage::{Storage, StorageConfig};
     /// # use quorate_engine::tree::TreeConfig;
     /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
-    /// # let (mut storage, _tree, _report) = Storage::open(config)?;
+    /// # let (storage, _tree, _report) = Storage::open(config)?;
     /// use quorate_wire::Zxid;
     ///
     /// // `storage` is an open directory, with nothing in it yet.
@@ -382,10 +392,11 @@ impl Storage {
     ///
     /// # Errors
     /// When a file cannot be read, written or removed. More than was to be kept may be there then, and never less.
-    pub fn cut(&mut self, at: Zxid) -> Result<Option<Tree>, StorageError> {
+    pub fn cut(&self, at: Zxid) -> Result<Option<Tree>, StorageError> {
+        let _whole = self.whole();
         let tree = cut::cut(&self.layout, &self.rules, at)?;
         if let Some(tree) = &tree {
-            self.last = tree.last_zxid();
+            self.goes_on_after(tree.last_zxid());
         }
         Ok(tree)
     }
@@ -394,14 +405,14 @@ impl Storage {
     /// there. Logs and earlier snapshots go. The tree's zxid must not be before the last transaction here, or records that
     /// it does not have would come after it.
     ///
-    /// Not while a [`LogWriter`] or a snapshot is at work; a new log writer goes on after the tree.
+    /// Not while a [`LogWriter`] or a snapshot is at work; a new log writer goes on after the tree. A purge is waited for.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
     /// # use quorate::storage::{Storage, StorageConfig};
     /// # use quorate_engine::tree::TreeConfig;
     /// # let config = StorageConfig::new(directory.path(), TreeConfig { hash_seed: 4, digest: true });
-    /// # let (mut storage, _tree, _report) = Storage::open(config.clone())?;
+    /// # let (storage, _tree, _report) = Storage::open(config.clone())?;
     /// use quorate_engine::tree::{Tree, TreeLoader};
     /// use quorate_wire::{StatPersisted, Zxid};
     ///
@@ -417,15 +428,42 @@ impl Storage {
     ///
     /// # Errors
     /// When the tree is of an earlier zxid, or a file cannot be written or removed. The old history or the new one counts then.
-    pub fn replace(&mut self, tree: &mut Tree) -> Result<(), StorageError> {
-        if tree.last_zxid() < self.last {
-            let reason = format!("{} comes before {}", tree.last_zxid(), self.last);
+    pub fn replace(&self, tree: &mut Tree) -> Result<(), StorageError> {
+        let _whole = self.whole();
+        if tree.last_zxid() < self.last() {
+            let reason = format!("{} comes before {}", tree.last_zxid(), self.last());
             let error = io::Error::new(io::ErrorKind::InvalidInput, reason);
             return Err(StorageError::io("replace", &self.layout.snapshots)(error));
         }
         cut::replace(&self.layout, &self.rules, tree)?;
-        self.last = tree.last_zxid();
+        self.goes_on_after(tree.last_zxid());
         Ok(())
+    }
+
+    /// Builds the tree once more from what is there, as a start does. Not while a [`LogWriter`] or a snapshot is at work.
+    pub(crate) fn reload(&self) -> Result<Tree, StorageError> {
+        let _whole = self.whole();
+        let (tree, report) = recovery::open(&self.layout, &self.rules, &self.config.loading)?;
+        for warning in &report.warnings {
+            tracing::warn!("{warning}");
+        }
+        self.goes_on_after(tree.last_zxid());
+        Ok(tree)
+    }
+
+    /// The last transaction on the disk is this one: what a [`LogWriter`] has reached that has ended since.
+    pub(crate) fn goes_on_after(&self, last: Zxid) {
+        self.last.store(last.0, Ordering::Relaxed);
+    }
+
+    /// The last transaction on the disk, as far as it has been said.
+    pub(crate) fn last(&self) -> Zxid {
+        Zxid(self.last.load(Ordering::Relaxed))
+    }
+
+    fn whole(&self) -> MutexGuard<'_, ()> {
+        // Nothing is behind it that a panic could have left half done.
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The end of the history as it was when the directory was opened, cut or replaced: about `limit` bytes of transactions. Reads log files.
@@ -444,7 +482,8 @@ impl Storage {
     /// # Errors
     /// When a file cannot be read.
     pub fn recent(&self, limit: usize) -> Result<History, StorageError> {
-        cut::recent(&self.layout, &self.rules, self.last, limit)
+        let _whole = self.whole();
+        cut::recent(&self.layout, &self.rules, self.last(), limit)
     }
 
     /// The epoch files.
@@ -464,7 +503,7 @@ impl Storage {
     /// # Errors
     /// When a file cannot be read or is nonsense.
     pub fn epochs(&self) -> Result<Epochs, StorageError> {
-        Epochs::read(&self.layout, self.last)
+        Epochs::read(&self.layout, self.last())
     }
 
     /// Writes `acceptedEpoch` durably.

@@ -119,6 +119,19 @@ pub(crate) fn write_snapshot(
     tree: &mut Tree,
 ) -> Result<PathBuf, StorageError> {
     let head = tree.freeze();
+    let written = write_frozen(layout, rules, tree, &head);
+    if written.is_err() {
+        tree.abandon_walk();
+    }
+    written
+}
+
+fn write_frozen(
+    layout: &Layout,
+    rules: &Rules,
+    tree: &mut Tree,
+    head: &FrozenHead,
+) -> Result<PathBuf, StorageError> {
     let (disk, dir) = (layout.disk.clone(), &layout.snapshots);
     let mut writer = SnapshotWriter::create(disk, dir, head.zxid, rules.compression)?;
     let mut bytes = Vec::new();
@@ -127,7 +140,7 @@ pub(crate) fn write_snapshot(
         writer.write(&bytes)?;
         bytes.clear();
         if state == WalkState::Done {
-            return writer.finish(&trailer(&head, rules));
+            return writer.finish(&trailer(head, rules));
         }
     }
 }

@@ -145,13 +145,12 @@ impl SnapshotWriter {
         let mut rest = Vec::new();
         self.sealer.clone().finish(trailer, &mut rest);
         self.put(&rest)?;
-        let mut temporary = PathBuf::new();
         if let Some(out) = self.out.take() {
             out.finish().map_err(StorageError::io("write", &self.temporary))?;
-            temporary = std::mem::take(&mut self.temporary);
         }
-        let renamed = self.disk.rename(&temporary, &self.path);
-        renamed.map_err(StorageError::io("rename", &temporary))?;
+        let renamed = self.disk.rename(&self.temporary, &self.path);
+        renamed.map_err(StorageError::io("rename", &self.temporary))?;
+        self.temporary = PathBuf::new();
         self.disk.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
         Ok(self.path.clone())
     }

@@ -9,6 +9,7 @@
 #![allow(unused_imports, reason = "each test binary uses its part")]
 
 pub(crate) mod faulty;
+pub(crate) mod hooked;
 pub(crate) mod memory;
 
 use quorate::storage::{

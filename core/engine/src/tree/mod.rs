@@ -104,6 +104,13 @@ impl Tree {
         self.last_zxid
     }
 
+    /// Calls the present state that of a later zxid, up to which nothing more is to come: a leader's tree may be of an earlier one than the log that it
+    /// replaces.
+    pub fn stands_for(&mut self, zxid: Zxid) {
+        debug_assert!(zxid >= self.last_zxid, "zxids rise");
+        self.last_zxid = self.last_zxid.max(zxid);
+    }
+
     /// The digest of the tree, version 2; 0 when it is not kept.
     #[must_use]
     pub const fn digest(&self) -> u64 {

@@ -32,6 +32,16 @@ impl Entry {
         Self { segment: Arc::new(segment), n: 0, zxid }
     }
 
+    /// One segment that holds these entries, which must be in order: the log's part. Records are copied as they are, and a single one that has a
+    /// segment of its own not even that.
+    #[must_use]
+    pub fn merged(entries: &[Self]) -> Arc<Segment> {
+        match entries {
+            [one] if one.segment.records().len() == 1 => Arc::clone(&one.segment),
+            entries => Arc::new(Segment::gather(entries.iter().map(|e| (&*e.segment, e.n)))),
+        }
+    }
+
     /// Its place in the history.
     #[must_use]
     pub const fn zxid(&self) -> Zxid {
@@ -57,5 +67,37 @@ impl Eq for Entry {}
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Entry({}, {} bytes)", self.zxid, self.payload().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_entries_are_the_bytes_of_a_segment_written_in_one() {
+        let mut whole = Segment::default();
+        let (mut first, mut second) = (Segment::default(), Segment::default());
+        for zxid in 1..8_u8 {
+            let push = |to: &mut Segment| {
+                to.push(Zxid(zxid.into()), |out| out.resize(out.len() + usize::from(zxid), zxid));
+            };
+            push(if zxid < 4 { &mut first } else { &mut second });
+            if zxid > 1 {
+                push(&mut whole);
+            }
+        }
+        let entries: Vec<Entry> = [first, second]
+            .into_iter()
+            .flat_map(|segment| Entry::all_of(&Arc::new(segment)).collect::<Vec<_>>())
+            .skip(1)
+            .collect();
+        let merged = Entry::merged(&entries);
+        assert_eq!((merged.bytes(), merged.records()), (whole.bytes(), whole.records()));
+        assert!(Entry::merged(&[]).is_empty());
+        let alone = Entry::from_payload(Zxid(9), b"alone");
+        assert!(Arc::ptr_eq(&Entry::merged(std::slice::from_ref(&alone)), &alone.segment));
+        let one = Entry::merged(&entries[1..2]);
+        assert_eq!((one.records().len(), one.last_zxid()), (1, Some(entries[1].zxid())));
     }
 }

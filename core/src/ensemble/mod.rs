@@ -1,0 +1,4 @@
+//! The drivers of an ensemble's member: what gives the engines of `quorate_engine::zab` and `quorate_engine::election` their disk and their
+//! connections.
+
+pub(crate) mod archive;
