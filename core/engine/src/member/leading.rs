@@ -67,17 +67,26 @@ impl Member {
             self.ask_for_syncs(bench);
             self.propose(bench);
             self.lead_on(bench)?;
-            if self.replica.as_ref().is_none_or(|replica| !replica.has_unsealed()) {
+            if !self.has_to_propose() {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether something has been judged since the last proposal. A leader that has given up proposes nothing any more, though it may have
+    /// to send a tree before it rests.
+    fn has_to_propose(&self) -> bool {
+        let (Role::Leading(leading), Some(replica)) = (&self.role, &self.replica) else {
+            return false;
+        };
+        leading.leader.is_established() && replica.has_unsealed()
     }
 
     /// Carries out what the role wants done here, and passes the rest on.
     ///
     /// A learner that is sent the tree is sent what follows it as transactions: so the tree must not go on before it has been
     /// taken, which is done when the owner carries out [`Effect::SendTree`].
-    fn lead_on(&mut self, bench: &mut Bench<'_, '_>) -> Result<(), ApplyError> {
+    pub(super) fn lead_on(&mut self, bench: &mut Bench<'_, '_>) -> Result<(), ApplyError> {
         loop {
             let Role::Leading(leading) = &mut self.role else { return Ok(()) };
             leading.todo.extend(leading.leader.effects());
@@ -147,6 +156,9 @@ impl Member {
 
     /// Everything that was judged becomes proposals, and is on its way to the log here.
     fn propose(&mut self, bench: &Bench<'_, '_>) {
+        if !self.has_to_propose() {
+            return;
+        }
         let (Role::Leading(leading), Some(replica)) = (&mut self.role, &mut self.replica) else {
             return;
         };

@@ -107,7 +107,7 @@ impl Member {
         }
     }
 
-    fn learn_on(&mut self, bench: &mut Bench<'_, '_>) -> Result<(), ApplyError> {
+    pub(super) fn learn_on(&mut self, bench: &mut Bench<'_, '_>) -> Result<(), ApplyError> {
         loop {
             let effects: Vec<LearnerEffect> = match &mut self.role {
                 Role::Following(follower) => follower.effects().collect(),

@@ -198,6 +198,9 @@ impl Member {
             Role::Observing(observer) => observer.tick(now.mono),
             Role::Looking | Role::Resting | Role::Connecting(_) => {}
         }
+        // Whose role ends here ends no sessions.
+        self.lead_on(bench)?;
+        self.learn_on(bench)?;
         let sessions = self.replica.as_mut().and_then(|replica| replica.tick(bench.tree, now));
         self.settle(bench)?;
         Ok(self.deadline().into_iter().chain(sessions).min())
@@ -329,3 +332,6 @@ struct Nobody;
 impl TreeObserver for Nobody {
     fn fire(&mut self, _: TreeEvent<'_>) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! Members that serve clients together.
+
+mod client;
+mod disk;
+mod ensemble;
+mod serving;
+mod world;

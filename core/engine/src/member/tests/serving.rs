@@ -1,0 +1,216 @@
+//! What clients see who speak to one server or another.
+
+use super::client::{Client, TIMEOUT, create, creates, data_of, get, set, sync};
+use super::world::World;
+use quorate_wire::op::create::CreateMode::{Ephemeral, Persistent};
+use quorate_wire::op::multi_result::{MultiResponse, MultiResult};
+use quorate_wire::{ErrorCode, Jute, OpCode};
+
+#[test]
+fn a_session_at_any_server_creates_reads_and_syncs() {
+    for server in 1..=4 {
+        let mut world = World::led_by(3);
+        let mut client = Client::new(&mut world, server);
+        assert_eq!(client.session >> 56, server, "an id of its server's");
+        assert_eq!(client.create(&mut world, "/a", Persistent).body, "\0\0\0\x02/a".as_bytes());
+        assert_eq!(client.get(&mut world, "/a"), Some(b"new".to_vec()));
+        let twice = client.create(&mut world, "/a", Persistent);
+        assert_eq!(twice.err, ErrorCode::NodeExists.code());
+        assert_eq!(client.ask(&mut world, OpCode::Sync, &sync()).body, sync());
+        let mut other = Client::new(&mut world, server % 4 + 1);
+        assert_eq!(other.get(&mut world, "/a"), Some(b"new".to_vec()));
+        world.assert_one();
+    }
+}
+
+#[test]
+fn what_is_pipelined_is_answered_in_order_each_read_behind_its_writes() {
+    for server in 1..=4 {
+        let mut world = World::led_by(3);
+        let mut client = Client::new(&mut world, server);
+        client.create(&mut world, "/a", Persistent);
+        let mut sent = Vec::new();
+        for round in 0..5 {
+            sent.push(client.send(&mut world, OpCode::SetData, &set("/a", &[round, 0])));
+            sent.push(client.send(&mut world, OpCode::GetData, &get("/a", false)));
+            sent.push(client.send(&mut world, OpCode::Sync, &sync()));
+            sent.push(client.send(&mut world, OpCode::SetData, &set("/a", &[round, 1])));
+            sent.push(client.send(&mut world, OpCode::Sync, &sync()));
+            sent.push(client.send(&mut world, OpCode::GetData, &get("/a", false)));
+        }
+        world.run();
+        let replies = client.replies(&mut world);
+        assert_eq!(replies.iter().map(|reply| reply.xid).collect::<Vec<_>>(), sent);
+        let reads = replies.iter().skip(1).step_by(6).zip(replies.iter().skip(5).step_by(6));
+        for (round, (first, second)) in (0..).zip(reads) {
+            assert_eq!(data_of(first), [round, 0], "server {server}");
+            assert_eq!(data_of(second), [round, 1], "server {server}");
+        }
+        world.assert_one();
+    }
+}
+
+#[test]
+fn a_sync_shows_what_was_acknowledged_to_others() {
+    let mut world = World::led_by(3);
+    let mut writer = Client::new(&mut world, 1);
+    let mut reader = Client::new(&mut world, 2);
+    writer.create(&mut world, "/a", Persistent);
+    // Server 2 hears nothing for a while: its reads are old, and its syncs wait.
+    world.blocked.insert((2, 3));
+    writer.ask(&mut world, OpCode::SetData, &set("/a", b"1"));
+    assert_eq!(reader.get(&mut world, "/a"), Some(b"new".to_vec()));
+    reader.send(&mut world, OpCode::Sync, &sync());
+    reader.send(&mut world, OpCode::GetData, &get("/a", false));
+    world.run();
+    assert_eq!(reader.replies(&mut world), []);
+    world.blocked.clear();
+    world.run();
+    assert_eq!(data_of(&reader.replies(&mut world)[1]), b"1");
+}
+
+#[test]
+fn an_event_comes_once_and_before_the_data() {
+    let mut world = World::led_by(3);
+    let mut writer = Client::new(&mut world, 1);
+    let mut reader = Client::new(&mut world, 4);
+    writer.create(&mut world, "/a", Persistent);
+    reader.ask(&mut world, OpCode::GetData, &get("/a", true));
+    writer.ask(&mut world, OpCode::SetData, &set("/a", b"1"));
+    writer.ask(&mut world, OpCode::SetData, &set("/a", b"2"));
+    reader.send(&mut world, OpCode::GetData, &get("/a", false));
+    world.run();
+    let xids: Vec<i32> = reader.replies(&mut world).iter().map(|reply| reply.xid).collect();
+    assert_eq!(xids, [-1, 2]);
+}
+
+#[test]
+fn a_multi_is_answered_part_by_part_as_it_was_asked() {
+    for server in 1..=4 {
+        let mut world = World::led_by(3);
+        let mut client = Client::new(&mut world, server);
+        let parts = [(OpCode::Create2, "/a"), (OpCode::Create, "/b"), (OpCode::Create2, "/c")];
+        let reply = client.ask(&mut world, OpCode::Multi, &creates(&parts));
+        let results = MultiResponse::from_bytes(&reply.body).unwrap().results;
+        let is_2 = |result: &MultiResult<'_>| matches!(result, MultiResult::Create2(_));
+        assert_eq!(results.iter().map(is_2).collect::<Vec<_>>(), [true, false, true]);
+        let parts = [(OpCode::Create, "/d"), (OpCode::Create2, "/a")];
+        let reply = client.ask(&mut world, OpCode::Multi, &creates(&parts));
+        let results = MultiResponse::from_bytes(&reply.body).unwrap().results;
+        let exists = MultiResult::Error(ErrorCode::NodeExists.code());
+        assert_eq!(results, [MultiResult::Error(0), exists]);
+        assert_eq!(client.get(&mut world, "/d"), None, "all or nothing");
+        world.assert_one();
+    }
+}
+
+#[test]
+fn a_session_lives_while_its_server_hears_of_it_and_its_nodes_go_once_with_it() {
+    for server in 1..=4 {
+        let mut world = World::led_by(3);
+        let mut other = Client::new(&mut world, 2);
+        let mut client = Client::new(&mut world, server);
+        client.create(&mut world, "/e", Ephemeral);
+        other.ask(&mut world, OpCode::GetData, &get("/e", true));
+        for _ in 0..10 {
+            world.pass(i64::from(TIMEOUT) / 2);
+            for client in [&mut client, &mut other] {
+                client.ask(&mut world, OpCode::Ping, &[]);
+            }
+        }
+        client.vanish(&mut world);
+        for second in 0..20 {
+            world.pass(1000);
+            other.send(&mut world, OpCode::Ping, &[]);
+            world.run();
+            let events = other.replies(&mut world).iter().filter(|reply| reply.xid == -1).count();
+            let there = other.get(&mut world, "/e").is_some();
+            assert!(there || second >= 3, "gone {second} s after the last ping at {server}");
+            assert_eq!(events > 0, !there, "at {server}");
+            if !there {
+                break;
+            }
+        }
+        assert_eq!(other.get(&mut world, "/e"), None);
+        assert_eq!(other.replies(&mut world), []);
+        world.assert_one();
+    }
+}
+
+#[test]
+fn a_session_that_is_closed_ends_everywhere() {
+    let mut world = World::led_by(3);
+    let mut client = Client::new(&mut world, 1);
+    client.create(&mut world, "/e", Ephemeral);
+    assert_eq!(client.ask(&mut world, OpCode::CloseSession, &[]).err, 0);
+    assert!(client.is_closed(&world));
+    let mut other = Client::new(&mut world, 2);
+    assert_eq!(other.get(&mut world, "/e"), None);
+    for server in 1..=4 {
+        assert!(client.goes_to(&mut world, server).is_none());
+    }
+    world.assert_one();
+}
+
+/// From each server to each other: what the old connection asks is refused by closing it.
+#[test]
+fn a_session_moves_and_its_old_connection_is_of_no_use() {
+    for (from, to) in (1..=4).flat_map(|from| (1..=4).map(move |to| (from, to))) {
+        let mut world = World::led_by(3);
+        let mut old = Client::new(&mut world, from);
+        old.create(&mut world, "/e", Ephemeral);
+        let mut new = old.goes_to(&mut world, to).unwrap();
+        assert_eq!(new.session, old.session);
+        if !old.is_closed(&world) {
+            assert!(from != 3 && from != to, "it is here and known to have moved");
+            old.send(&mut world, OpCode::Create, &create("/late", Persistent));
+            world.run();
+            assert_eq!(old.replies(&mut world), []);
+            assert!(old.is_closed(&world), "from {from} to {to}");
+        }
+        assert_eq!(new.get(&mut world, "/late"), None);
+        assert_eq!(new.create(&mut world, "/b", Ephemeral).err, 0, "from {from} to {to}");
+        for _ in 0..10 {
+            world.pass(2000);
+            new.ask(&mut world, OpCode::Ping, &[]);
+        }
+        assert!(new.get(&mut world, "/e").is_some(), "from {from} to {to}");
+        // And back again.
+        let mut back = new.goes_to(&mut world, from).unwrap();
+        assert_eq!(back.create(&mut world, "/c", Ephemeral).err, 0, "from {to} to {from}");
+        world.assert_one();
+    }
+}
+
+#[test]
+fn a_client_that_has_seen_more_is_sent_away() {
+    let mut world = World::led_by(3);
+    let mut client = Client::new(&mut world, 1);
+    world.blocked.insert((2, 3));
+    client.create(&mut world, "/a", Persistent);
+    assert!(client.goes_to(&mut world, 2).is_none(), "time would go back");
+    world.blocked.clear();
+    world.run();
+    assert!(client.goes_to(&mut world, 2).is_some());
+}
+
+/// A request that is under way when its session ends is not answered, and nobody else's is taken for it.
+#[test]
+fn what_an_ended_session_asked_for_is_forgotten() {
+    let mut world = World::led_by(3);
+    let mut one = Client::new(&mut world, 1);
+    let mut two = one.goes_to(&mut world, 1).unwrap();
+    let mut other = Client::new(&mut world, 2);
+    world.blocked.insert((1, 3));
+    two.send(&mut world, OpCode::Create, &create("/two", Persistent));
+    let mut three = Client::open(&mut world, 1, two.session, 0);
+    world.run();
+    world.pass(4 * 1000);
+    other.send(&mut world, OpCode::Ping, &[]);
+    world.blocked.clear();
+    world.run();
+    three.greeted(&mut world);
+    world.pass(10 * 1000);
+    assert_eq!(world.server(1).member.replica().map(|replica| replica.outstanding()), Some(0));
+    one.replies(&mut world);
+}
