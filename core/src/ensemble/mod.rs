@@ -2,3 +2,4 @@
 //! connections.
 
 pub(crate) mod archive;
+pub(crate) mod peers;

@@ -1,0 +1,292 @@
+//! The leader's end: whoever connects to its quorum port.
+//!
+//! With SASL switched off, Apache's leaders ask nobody for a proof, and so it is here: the first thing that is said is
+//! FOLLOWERINFO or OBSERVERINFO. A learner that insists on proving itself finds its connection closed.
+
+use super::learner::{Heard, Learner};
+use super::link::Link;
+use super::ports::{MOST_PORTS, Ports};
+use super::{Limits, Loss};
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use quorate_engine::tree::{FrozenHead, StreamId, Tree};
+use quorate_engine::zab::{LearnerKey, ToLeader, ToLearner};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+
+/// What has happened at the quorum port.
+#[derive(Debug)]
+pub(crate) enum LearnerReport {
+    /// Somebody has connected.
+    Connected(LearnerKey, SocketAddr),
+    /// A learner says something.
+    Message(LearnerKey, ToLeader),
+    /// A learner's connection is lost. Nothing more is said of it.
+    Gone(LearnerKey, Loss),
+}
+
+/// The connections of a leader's learners.
+///
+/// A key has the place of its connection in its lower bits, and above them a number that is never used twice.
+#[derive(Debug)]
+pub(crate) struct LearnerLinks {
+    ports: Ports,
+    registry: Registry,
+    base: usize,
+    limits: Limits,
+    learners: Slab<Learner>,
+    connections: u64,
+    reports: VecDeque<LearnerReport>,
+    /// Who may have something to say in this round, and in the next.
+    turn: VecDeque<LearnerKey>,
+    later: Vec<LearnerKey>,
+    /// To whom something can be written.
+    dirty: Vec<LearnerKey>,
+    /// Trees whose learners are gone.
+    given_up: Vec<StreamId>,
+    /// For the data of packets.
+    room: Vec<u8>,
+}
+
+impl LearnerLinks {
+    /// Poll tokens that they take.
+    pub(crate) const TOKENS: usize = MOST_PORTS + MOST_LEARNERS;
+
+    /// Listens at those addresses where it is possible, which must be one at least. Tokens count up from `base`.
+    pub(crate) fn open(
+        addresses: &[SocketAddr],
+        base: usize,
+        limits: Limits,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            ports: Ports::open(addresses, base, registry)?,
+            registry: registry.try_clone()?,
+            base,
+            limits,
+            learners: Slab::new(),
+            connections: 0,
+            reports: VecDeque::new(),
+            turn: VecDeque::new(),
+            later: Vec::new(),
+            dirty: Vec::new(),
+            given_up: Vec::new(),
+            room: Vec::new(),
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.addresses()
+    }
+
+    /// Takes an event of the poll; false if it is not for these links.
+    pub(crate) fn ready(&mut self, event: &Event) -> bool {
+        let Token(token) = event.token();
+        let Some(n) = token.checked_sub(self.base).filter(|&n| n < Self::TOKENS) else {
+            return false;
+        };
+        let Some(place) = n.checked_sub(MOST_PORTS) else {
+            self.accept();
+            return true;
+        };
+        // A late event of a predecessor at the same place only has a socket looked at in vain.
+        let Some(learner) = self.learners.get_mut(place) else { return true };
+        learner.link.note(event);
+        let (key, readable) = (learner.key, learner.link.readable);
+        if readable && !std::mem::replace(&mut learner.listed, true) {
+            learner.link.begin_round();
+            self.turn.push_back(key);
+        }
+        self.mark(key);
+        true
+    }
+
+    /// Looks after connections that could not be accepted for want of descriptors, which cause no second event.
+    pub(crate) fn tick(&mut self) {
+        self.accept();
+    }
+
+    /// The next thing that has happened. `crowded`: there are too many requests already, so that those which come are put aside,
+    /// and links with many of them are not read. What else the learners say, they say.
+    pub(crate) fn next(&mut self, crowded: bool) -> Option<LearnerReport> {
+        loop {
+            if let Some(report) = self.reports.pop_front() {
+                return Some(report);
+            }
+            let key = *self.turn.front()?;
+            let limits = self.limits;
+            let heard = self.get(key).map(|learner| learner.hear(crowded, limits));
+            match heard {
+                Some(Ok(Heard::Message(message))) => {
+                    return Some(LearnerReport::Message(key, message));
+                }
+                Some(Ok(Heard::Later)) => self.later.push(key),
+                Some(Ok(Heard::Nothing)) => {
+                    if let Some(learner) = self.get(key) {
+                        learner.listed = false;
+                    }
+                }
+                Some(Err(loss)) => self.lose(key, loss),
+                None => {}
+            }
+            self.turn.pop_front();
+        }
+    }
+
+    /// Sends something behind what was sent to this learner before. Whoever has too much waiting is lost by it.
+    pub(crate) fn send(&mut self, key: LearnerKey, message: &ToLearner) {
+        let limit = self.limits.queue;
+        let mut room = std::mem::take(&mut self.room);
+        let queued = self.get(key).map(|learner| {
+            learner.send(message, &mut room);
+            learner.queued()
+        });
+        self.room = room;
+        match queued {
+            Some(queued) if queued > limit => self.lose(key, Loss::Behind { queued, limit }),
+            Some(_) => self.mark(key),
+            None => {}
+        }
+    }
+
+    /// Sends the tree as it is now, behind SNAP; what is sent later comes behind it. Several may be on their way at once.
+    pub(crate) fn send_tree(&mut self, key: LearnerKey, tree: &mut Tree) -> Option<FrozenHead> {
+        let frozen = self.get(key)?.send_tree(tree);
+        self.mark(key);
+        Some(frozen)
+    }
+
+    /// Ends a connection, about which nothing more is reported.
+    pub(crate) fn close(&mut self, key: LearnerKey) {
+        self.forget(key);
+        self.reports.retain(|report| match report {
+            LearnerReport::Connected(of, _)
+            | LearnerReport::Message(of, _)
+            | LearnerReport::Gone(of, _) => *of != key,
+        });
+    }
+
+    /// Writes what can be written. A new round begins.
+    pub(crate) fn flush(&mut self, tree: &mut Tree) {
+        for key in std::mem::take(&mut self.dirty) {
+            let Some(learner) = self.get(key) else { continue };
+            learner.dirty = false;
+            match learner.write(tree) {
+                Ok(()) => self.mark(key),
+                Err(loss) => self.lose(key, loss),
+            }
+        }
+        self.drop_the_slow(tree);
+        self.given_up.drain(..).for_each(|id| tree.abandon_stream(id));
+        self.turn.extend(self.later.drain(..));
+        for &key in &self.turn {
+            if let Some(learner) = find(&mut self.learners, key) {
+                learner.link.begin_round();
+            }
+        }
+    }
+
+    /// Whether there is something to do for which no event will come.
+    pub(crate) fn has_work(&self, crowded: bool) -> bool {
+        !self.reports.is_empty()
+            || !self.dirty.is_empty()
+            || self.turn.iter().chain(&self.later).any(|&key| {
+                let learner = self.learners.get(place(key)).filter(|learner| learner.key == key);
+                learner.is_some_and(|learner| learner.may_be_heard(crowded, self.limits))
+            })
+    }
+
+    /// Ends everything.
+    pub(crate) fn shutdown(mut self, tree: &mut Tree) {
+        let streams = self.learners.iter().filter_map(|(_, learner)| learner.stream());
+        streams.chain(self.given_up.drain(..)).for_each(|id| tree.abandon_stream(id));
+    }
+
+    fn accept(&mut self) {
+        while let Some((socket, remote)) = self.ports.accept() {
+            if self.learners.len() >= MOST_LEARNERS {
+                tracing::warn!("too many learners: the connection from {remote} is closed");
+            } else if let Err(error) = self.admit(socket, remote) {
+                tracing::warn!("connection from {remote} dropped: {error}");
+            }
+        }
+    }
+
+    fn admit(&mut self, mut socket: TcpStream, remote: SocketAddr) -> io::Result<()> {
+        let entry = self.learners.vacant_entry();
+        let token = Token(self.base.saturating_add(MOST_PORTS).saturating_add(entry.key()));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut socket, token, interest)?;
+        self.connections = self.connections.saturating_add(1);
+        let place = u64::try_from(entry.key()).unwrap_or(u64::MAX);
+        let key = LearnerKey(self.connections << PLACE_BITS | place);
+        let mut learner = Learner::new(key, Link::new(socket, remote));
+        learner.listed = true;
+        entry.insert(learner);
+        self.turn.push_back(key);
+        self.reports.push_back(LearnerReport::Connected(key, remote));
+        Ok(())
+    }
+
+    fn get(&mut self, key: LearnerKey) -> Option<&mut Learner> {
+        find(&mut self.learners, key)
+    }
+
+    /// Lists it for writing, if that makes sense.
+    fn mark(&mut self, key: LearnerKey) {
+        if let Some(learner) = self.get(key)
+            && learner.can_write()
+            && !std::mem::replace(&mut learner.dirty, true)
+        {
+            self.dirty.push(key);
+        }
+    }
+
+    /// A tree that is not read costs a copy of every node that changes meanwhile: that counts, too.
+    fn drop_the_slow(&mut self, tree: &Tree) {
+        let limit = self.limits.queue;
+        let slow = self.learners.iter().filter_map(|(_, learner)| {
+            let backlog = tree.stream_backlog(learner.stream()?);
+            let queued = learner.queued().saturating_add(backlog);
+            (queued > limit).then_some((learner.key, queued))
+        });
+        for (key, queued) in slow.collect::<Vec<_>>() {
+            self.lose(key, Loss::Behind { queued, limit });
+        }
+    }
+
+    fn lose(&mut self, key: LearnerKey, loss: Loss) {
+        let Some(learner) = self.forget(key) else { return };
+        let remote = learner.link.remote;
+        if learner.has_spoken() || !matches!(loss, Loss::Ended) {
+            tracing::warn!("learner at {remote}: {loss}");
+        } else {
+            // One that has found another address of this server sooner.
+            tracing::debug!("connection from {remote}: {loss}");
+        }
+        self.reports.push_back(LearnerReport::Gone(key, loss));
+    }
+
+    fn forget(&mut self, key: LearnerKey) -> Option<Learner> {
+        self.get(key)?;
+        let learner = self.learners.try_remove(place(key))?;
+        self.given_up.extend(learner.stream());
+        Some(learner)
+    }
+}
+
+fn find(learners: &mut Slab<Learner>, key: LearnerKey) -> Option<&mut Learner> {
+    learners.get_mut(place(key)).filter(|learner| learner.key == key)
+}
+
+fn place(key: LearnerKey) -> usize {
+    usize::try_from(key.0 & ((1 << PLACE_BITS) - 1)).unwrap_or(usize::MAX)
+}
+
+/// Connections at once.
+const MOST_LEARNERS: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 12;
