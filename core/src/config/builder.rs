@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use super::draft::Draft;
+use super::dynamic::twice;
 use super::error::{ConfigError, Origin, Warning, WarningKind, shorten};
-use super::key::{Disposition, Key, Slot, Value, bare};
+use super::key::{Disposition, Key, MemberKey, Value, bare};
 use super::keys;
-use super::members::Member;
 use super::properties;
 use super::server_config::ServerConfig;
 use super::suggest;
@@ -31,8 +32,8 @@ use super::types::ListenAddress;
 #[derive(Debug, Default)]
 pub struct ConfigBuilder {
     pub(super) config: ServerConfig,
-    warnings: Vec<Warning>,
-    pub(super) members: BTreeMap<String, Member>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) draft: Draft,
     /// Where each key was set last, by its bare name in the table or, for a family, as written.
     pub(super) assigned: BTreeMap<String, Origin>,
     /// Name of the file that was read.
@@ -83,7 +84,8 @@ impl ServerConfig {
     /// # Errors
     /// As [`ServerConfig::from_properties`]; the configuration is unchanged then.
     pub fn set(&mut self, key: &str, value: &str) -> Result<Vec<Warning>, ConfigError> {
-        let mut builder = ConfigBuilder { config: self.clone(), ..ConfigBuilder::default() };
+        let draft = self.ensemble.as_ref().map(Draft::of).unwrap_or_default();
+        let mut builder = ConfigBuilder { config: self.clone(), draft, ..ConfigBuilder::default() };
         builder.set("--set", key, value)?;
         let (config, warnings) = builder.build()?;
         *self = config;
@@ -126,6 +128,9 @@ impl ConfigBuilder {
         for (index, entry) in entries.iter().enumerate() {
             // As in Java a later line replaces an earlier one, whose value is not even looked at.
             if let Some((_, line)) = last.insert(identity(&entry.key), (index, entry.line)) {
+                if let Some(key) = line_of_membership(&entry.key) {
+                    return Err(twice(&Origin::line(origin, entry.line), key, Some(line)));
+                }
                 let message = format!("is set again; line {line} is overridden");
                 let at = Origin::line(origin, entry.line);
                 self.warn(at, entry.key.trim(), WarningKind::Duplicate, message);
@@ -161,7 +166,26 @@ impl ConfigBuilder {
         self.assign(Origin::named(source), key, value)
     }
 
-    /// Checks what no single key can decide, and hands out the result with all warnings.
+    /// Says which member this server is, so that no file `myid` has to. Without `server.N` lines it means nothing.
+    ///
+    /// ```
+    /// use quorate::config::ConfigBuilder;
+    ///
+    /// let mut builder = ConfigBuilder::new();
+    /// let text = "dataDir=/data\nclientPort=2181\ninitLimit=10\nsyncLimit=5\n\
+    ///             server.1=zoo1:2888:3888\nserver.2=zoo2:2888:3888\nserver.3=zoo3:2888:3888\n";
+    /// builder.file(text, "zoo.cfg")?;
+    /// builder.my_id(2);
+    /// assert_eq!(builder.build()?.0.ensemble.unwrap().me, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn my_id(&mut self, id: i64) -> &mut Self {
+        self.draft.me = Some(id);
+        self
+    }
+
+    /// Checks what no single key can decide, and hands out the result with all warnings. Where there is an ensemble, this reads
+    /// `myid` in the data directory, unless [`my_id`](Self::my_id) was called, and the file of members, if a key names one.
     ///
     /// ```
     /// use quorate::config::{ConfigBuilder, WarningKind};
@@ -174,7 +198,7 @@ impl ConfigBuilder {
     /// ```
     ///
     /// # Errors
-    /// A missing key or a contradiction between keys.
+    /// A missing key, a contradiction between keys, and whatever keeps a member of an ensemble from its place in it.
     pub fn build(mut self) -> Result<(ServerConfig, Vec<Warning>), ConfigError> {
         self.check()?;
         Ok((self.config, self.warnings))
@@ -190,12 +214,23 @@ impl ConfigBuilder {
         let shown = if key.is_secret() { "(hidden)".to_owned() } else { shorten(value) };
         let read = key.kind.read(value, key.source);
         let read = read.map_err(|expected| wrong(&at, name, &shown, expected))?;
+        let misfit = |expected| wrong(&at, name, &shown, expected);
+        self.draft.refusals.remove(&identity(name));
         match key.disposition {
             _ if key.is_inert(value) => {}
             Disposition::Honoured(ref slot) => {
-                self.fill(slot, &at, name, read)
-                    .map_err(|expected| wrong(&at, name, &shown, expected))?;
+                slot.fill(&mut self.config, read).map_err(misfit)?;
                 self.warn_raised(&at, name, read);
+            }
+            Disposition::Ensemble(ref slot) => {
+                slot.fill(&mut self.draft.ensemble, read).map_err(misfit)?;
+                self.warn_waits(&at, name);
+            }
+            Disposition::Members(what) => {
+                self.draft.take(what, &at, bare(name), value).map_err(misfit)?;
+                if waits(what, bare(name)) {
+                    self.warn_waits(&at, name);
+                }
             }
             Disposition::Warned(reason) => {
                 self.warn(at.clone(), name, WarningKind::NoEffect, reason.to_owned());
@@ -204,44 +239,15 @@ impl ConfigBuilder {
                 let (key, reason) = (shorten(name), reason.to_owned());
                 return Err(ConfigError::Refused { at, key, value: shown, reason });
             }
-            Disposition::EnsembleOnly => {
-                self.warn(at.clone(), name, WarningKind::EnsembleOnly, WAITS.to_owned());
+            Disposition::EnsembleOnly(_) => self.warn_waits(&at, name),
+            Disposition::EnsembleRefused(reason) => {
+                self.warn_waits(&at, name);
+                let (key, reason) = (shorten(name), reason.to_owned());
+                let refused = ConfigError::Refused { at: at.clone(), key, value: shown, reason };
+                self.draft.refusals.insert(identity(name), refused);
             }
         }
         self.assigned.insert(identity(name), at);
-        Ok(())
-    }
-
-    /// Writes a value to its field, or says what was expected.
-    fn fill(
-        &mut self,
-        slot: &Slot,
-        at: &Origin,
-        name: &str,
-        value: Value<'_>,
-    ) -> Result<(), String> {
-        let config = &mut self.config;
-        let misfit = || "another kind of value".to_owned();
-        match (slot, value) {
-            (Slot::Bool(field), Value::Bool(value)) => *field(config) = value,
-            (Slot::U32(field), Value::Int(value, _)) => {
-                *field(config) = u32::try_from(value).map_err(|_| misfit())?;
-            }
-            (Slot::OptU32(field), Value::Int(value, _)) => {
-                *field(config) = u32::try_from(value).ok();
-            }
-            (Slot::U64(field), Value::Int(value, _)) => {
-                *field(config) = u64::try_from(value).map_err(|_| misfit())?;
-            }
-            (Slot::F64(field), Value::Fraction(value)) => *field(config) = value,
-            (Slot::Int(set), Value::Int(value, _)) => set(config, value),
-            (Slot::Text(set), Value::Text(value)) => set(config, value)?,
-            (Slot::Member, Value::Text(value)) => {
-                let member = Member::parse(at.clone(), bare(name), value)?;
-                self.members.insert(member.key.clone(), member);
-            }
-            _ => return Err(misfit()),
-        }
         Ok(())
     }
 
@@ -265,6 +271,11 @@ impl ConfigBuilder {
             let message = format!("cannot be as low as {given}; {used} is used");
             self.warn(at.clone(), name, WarningKind::Adjusted, message);
         }
+    }
+
+    /// Taken back when the server turns out to be a member.
+    fn warn_waits(&mut self, at: &Origin, name: &str) {
+        self.warn(at.clone(), name, WarningKind::EnsembleOnly, WAITS.to_owned());
     }
 
     pub(super) fn warn(&mut self, at: Origin, key: &str, kind: WarningKind, message: String) {
@@ -295,8 +306,25 @@ fn identity(name: &str) -> String {
     }
 }
 
+/// The bare name, if the key is a line of the membership: two of them are two servers with one number, and not a change of mind.
+fn line_of_membership(name: &str) -> Option<&str> {
+    let name = bare(trim(name));
+    let disposition = &keys::find(name)?.disposition;
+    matches!(disposition, Disposition::Members(MemberKey::Line)).then_some(name)
+}
+
+/// Whether a key that concerns the members has no effect on a standalone server. What is to be said of a `server.N` line is said
+/// when all are known.
+fn waits(what: MemberKey, name: &str) -> bool {
+    match what {
+        MemberKey::Line => !name.starts_with("server."),
+        MemberKey::PeerType | MemberKey::SeveralAddresses => true,
+        MemberKey::File | MemberKey::Standalone => false,
+    }
+}
+
 /// Java's `String#trim`: everything up to and including the space.
-fn trim(text: &str) -> &str {
+pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 

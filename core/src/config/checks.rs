@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::builder::ConfigBuilder;
 use super::error::{ConfigError, Origin, WarningKind, shorten};
-use super::members::Member;
 use super::types::IoMode;
 
 impl ConfigBuilder {
@@ -19,37 +18,6 @@ impl ConfigBuilder {
         self.warn_about_paths();
         self.warn_about_pairs();
         Ok(())
-    }
-
-    /// Follows `QuorumPeerConfig#parseDynamicConfig`: one voting member alone is standalone.
-    fn apply_members(&mut self) -> Result<(), ConfigError> {
-        let voters: Vec<&Member> = self.members.values().filter(|m| !m.observer).collect();
-        let observers = self.members.len() - voters.len();
-        let Some(first) = self.members.values().next() else { return Ok(()) };
-        let refused = |at: &Origin, problem: String| {
-            Err(ConfigError::Conflict { at: at.clone(), problem, advice: MEMBERS_ADVICE })
-        };
-        match (voters.as_slice(), observers) {
-            ([only], 0) => {
-                if let (None, Some((address, port))) = (self.config.client_port, &only.client) {
-                    self.config.client_port = Some(*port);
-                    if !self.is_assigned("clientPortAddress") {
-                        self.config.client_port_address = address.clone();
-                    }
-                }
-                let (at, key) = (only.at.clone(), only.key.clone());
-                self.warn(at, &key, WarningKind::EnsembleOnly, ALONE.to_owned());
-                Ok(())
-            }
-            ([], _) => refused(&first.at, "observers without voting members cannot serve".into()),
-            _ => refused(
-                &first.at,
-                format!(
-                    "{} members are listed, and ensembles are not served yet",
-                    self.members.len()
-                ),
-            ),
-        }
     }
 
     /// Demands what Apache demands of a file.
@@ -180,19 +148,18 @@ impl ConfigBuilder {
         }
     }
 
-    fn is_assigned(&self, key: &str) -> bool {
+    pub(super) fn is_assigned(&self, key: &str) -> bool {
         self.assigned.contains_key(key)
     }
 
     /// Where the first of `keys` that is set was set.
-    fn origin_of(&self, keys: &[&str]) -> Origin {
+    pub(super) fn origin_of(&self, keys: &[&str]) -> Origin {
         let set = keys.iter().find_map(|key| self.assigned.get(*key)).cloned();
-        set.unwrap_or_else(|| Origin::named(self.file.as_deref().unwrap_or("configuration")))
+        set.unwrap_or_else(|| self.anywhere())
+    }
+
+    /// The whole, where no line is to blame.
+    pub(super) fn anywhere(&self) -> Origin {
+        Origin::named(self.file.as_deref().unwrap_or("configuration"))
     }
 }
-
-const ALONE: &str = "is the only member: the server runs standalone, as Apache's does, and the \
-                     quorum ports stay closed";
-
-const MEMBERS_ADVICE: &str = "ensembles come with a later version: to run this server alone remove \
-                              the server.N lines but one";

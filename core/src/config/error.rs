@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use quorate_wire::quorum::membership::MembershipProblem;
+
+use super::ensemble_problem::EnsembleProblem;
 use super::properties::SyntaxError;
 
 /// Where a setting was written.
@@ -121,6 +124,32 @@ pub enum ConfigError {
         key: &'static str,
         /// What to write.
         advice: &'static str,
+    },
+    /// The lines about members make no ensemble.
+    #[error("{at}: {problem}; {advice}")]
+    Membership {
+        /// The line, or the first one.
+        at: Origin,
+        /// What is wrong.
+        problem: MembershipProblem,
+        /// What to change.
+        advice: &'static str,
+    },
+    /// The members make an ensemble, and it, or this server's place in it, cannot work.
+    #[error("{at}: {problem}")]
+    Ensemble {
+        /// The line, or the file that says which member this server is.
+        at: Origin,
+        /// What is wrong, and what to do.
+        problem: EnsembleProblem,
+    },
+    /// The file that says which member this server is does not say it.
+    #[error("{}: this file {problem}", path.display())]
+    MyId {
+        /// `myid` in the data directory.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
     },
     /// Two keys that are valid alone contradict each other.
     #[error("{at}: {problem}; {advice}")]

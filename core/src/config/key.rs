@@ -3,7 +3,8 @@
 //! A key is data; the rows are in `keys`. Reading, checking, warning, refusing and the page
 //! `docs/config.md` all come from the same row, so that none can forget a key.
 
-use super::server_config::ServerConfig;
+use super::ensemble_config::EnsembleConfig;
+use super::slot::Slot;
 use super::types::{INTERVAL, interval_ms};
 
 /// One key of `zoo.cfg`, or a family of keys whose name ends in `*`.
@@ -42,7 +43,7 @@ pub struct Key {
 /// use quorate::config::{Disposition, keys};
 ///
 /// assert!(matches!(keys::find("tickTime").unwrap().disposition, Disposition::Honoured(_)));
-/// assert!(matches!(keys::find("initLimit").unwrap().disposition, Disposition::EnsembleOnly));
+/// assert!(matches!(keys::find("initLimit").unwrap().disposition, Disposition::Ensemble(_)));
 /// ```
 #[derive(Debug)]
 pub enum Disposition {
@@ -52,39 +53,38 @@ pub enum Disposition {
     Warned(&'static str),
     /// The server does not start, for the reason given with what to do about it.
     Refused(&'static str),
-    /// The key concerns ensembles; on a standalone server it has no effect, as in Apache.
-    EnsembleOnly,
+    /// The value is followed by a member of an ensemble; on a standalone server it has no effect, as in Apache.
+    Ensemble(Slot<EnsembleConfig>),
+    /// The value decides about the membership.
+    Members(MemberKey),
+    /// The key concerns ensembles and has no effect there either, for the reason given.
+    EnsembleOnly(&'static str),
+    /// A member of an ensemble does not start, for the reason given with what to do about it; on a
+    /// standalone server the key has no effect, as in Apache.
+    EnsembleRefused(&'static str),
 }
 
-/// The field of [`ServerConfig`] that a value is written to.
+/// A key that says who the members of the ensemble are, or what this server is among them. All of them are
+/// looked at together, when it is known which there are.
 ///
 /// ```
-/// use quorate::config::{Disposition, ServerConfig, Slot, keys};
+/// use quorate::config::{Disposition, MemberKey, keys};
 ///
-/// let mut config = ServerConfig::default();
-/// if let Disposition::Honoured(Slot::U32(field)) = &keys::find("tickTime").unwrap().disposition {
-///     *field(&mut config) = 500;
-/// }
-/// assert_eq!(config.tick_time_ms, 500);
+/// let disposition = &keys::find("server.1").unwrap().disposition;
+/// assert!(matches!(disposition, Disposition::Members(MemberKey::Line)));
 /// ```
-#[derive(Debug)]
-pub enum Slot {
-    /// A switch.
-    Bool(fn(&mut ServerConfig) -> &mut bool),
-    /// A number of Java's `int` range.
-    U32(fn(&mut ServerConfig) -> &mut u32),
-    /// A number of Java's `int` range; negative is `None`.
-    OptU32(fn(&mut ServerConfig) -> &mut Option<u32>),
-    /// A number of Java's `long` range.
-    U64(fn(&mut ServerConfig) -> &mut u64),
-    /// A probability or ratio.
-    F64(fn(&mut ServerConfig) -> &mut f64),
-    /// A number that needs a thought; its kind has checked the range.
-    Int(fn(&mut ServerConfig, i64)),
-    /// Anything else; the error says what was expected.
-    Text(fn(&mut ServerConfig, &str) -> Result<(), String>),
-    /// A `server.N` line, collected by the builder.
-    Member,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberKey {
+    /// A line of the membership: `server.N`, `group.N`, `weight.N` or `version`.
+    Line,
+    /// The file that has these lines.
+    File,
+    /// Whether one voter alone is a standalone server.
+    Standalone,
+    /// What this server believes to be.
+    PeerType,
+    /// Whether a member may have several addresses.
+    SeveralAddresses,
 }
 
 /// Where Apache's server reads a key.

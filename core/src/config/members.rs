@@ -1,16 +1,14 @@
-//! `server.N` lines: what a standalone server makes of a list of members.
+//! `server.N` lines, one by one: what can be said of each before it is known whether there is an ensemble.
 //!
 //! Apache runs standalone with exactly one voting member while `standaloneEnabled` is true
-//! (`QuorumPeerConfig#parseDynamicConfig`), and so do we. Ensembles come with a later version.
+//! (`QuorumPeerConfig#parseDynamicConfig`), and so do we; then this is all that is made of its line. A member of an ensemble
+//! has all lines read together, and more strictly, by `Membership`.
 
-use super::error::Origin;
 use super::types::ListenAddress;
 
 /// One `server.N=host:port:port[:role][;[host:]client-port]` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
-    pub(super) at: Origin,
-    pub(super) key: String,
     pub(super) observer: bool,
     /// Address and port for clients, if the line gives them.
     pub(super) client: Option<(ListenAddress, u16)>,
@@ -18,20 +16,20 @@ pub(super) struct Member {
 
 impl Member {
     /// Reads a line, or says what was expected. `key` is bare.
-    pub(super) fn parse(at: Origin, key: &str, text: &str) -> Result<Self, String> {
+    pub(super) fn parse(key: &str, text: &str) -> Result<Self, String> {
         let id = key.strip_prefix("server.").unwrap_or(key);
         if id.parse::<i64>().is_err() {
             return Err("a key `server.` and the number of the server, with its address".to_owned());
         }
         let (servers, client) = match text.split_once(';') {
-            Some((servers, client)) => (servers, Some(client_address(client)?)),
+            Some((servers, clients)) => (servers, client_of(clients)?),
             None => (text, None),
         };
         let mut observer = false;
         for address in servers.split('|') {
             observer |= is_observer(address)?;
         }
-        Ok(Self { at, key: key.to_owned(), observer, client })
+        Ok(Self { observer, client })
     }
 }
 
@@ -50,6 +48,17 @@ fn is_observer(address: &str) -> Result<bool, String> {
         None | Some("participant") => Ok(false),
         Some("observer") => Ok(true),
         Some(_) => Err(expected()),
+    }
+}
+
+/// Reads `[host:]port`, or what stands before a second semicolon, behind which is an address with TLS.
+fn client_of(text: &str) -> Result<Option<(ListenAddress, u16)>, String> {
+    match text.split_once(';') {
+        None => client_address(text).map(Some),
+        Some((client, secure)) => {
+            client_address(secure)?;
+            if client.trim().is_empty() { Ok(None) } else { client_address(client).map(Some) }
+        }
     }
 }
 
@@ -80,7 +89,7 @@ mod tests {
     use super::*;
 
     fn member(text: &str) -> Result<Member, String> {
-        Member::parse(Origin::named("test"), "server.1", text)
+        Member::parse("server.1", text)
     }
 
     #[test]
@@ -127,6 +136,6 @@ mod tests {
         ] {
             assert!(member(text).is_err(), "{text:?}");
         }
-        assert!(Member::parse(Origin::named("test"), "server.x", "zoo1:2888:3888").is_err());
+        assert!(Member::parse("server.x", "zoo1:2888:3888").is_err());
     }
 }

@@ -1,18 +1,26 @@
-//! `zoo.cfg` for a standalone server: its syntax, its keys, and the settings they make.
+//! `zoo.cfg`: its syntax, its keys, and the settings they make, of a standalone server or of a member of an ensemble.
 //!
 //! [`load`] reads a file, [`ServerConfig::from_properties`] reads text, [`ConfigBuilder`] adds
 //! settings of the command line on top, and [`ServerConfig`] is the result: plain values for the
 //! server to follow. Every key of the administrator's guide of ZooKeeper 3.9 is in the table of
-//! [`keys`]: honoured, or refused or warned about by name. Only `load` touches the disk.
+//! [`keys`]: honoured, or refused or warned about by name. The disk is touched by `load`, and by `build` for what a member of an
+//! ensemble keeps in files of its own: its number (`myid`) and, if a key says so, the list of members.
 
 mod builder;
 mod checks;
+mod draft;
+mod dynamic;
+mod ensemble;
+mod ensemble_config;
+mod ensemble_problem;
 mod error;
 mod key;
 pub mod keys;
 mod members;
+mod myid;
 pub mod properties;
 mod server_config;
+mod slot;
 mod suggest;
 mod types;
 
@@ -24,11 +32,16 @@ use std::io::Read;
 use std::path::Path;
 
 pub use builder::ConfigBuilder;
+pub use ensemble_config::EnsembleConfig;
+pub use ensemble_problem::EnsembleProblem;
 pub use error::{ConfigError, Origin, Warning, WarningKind};
-pub use key::{Disposition, Key, Kind, Section, Slot, Source};
+pub use key::{Disposition, Key, Kind, MemberKey, Section, Source};
+pub use quorate_engine::quorum::Weakness;
+pub use quorate_wire::quorum::membership;
 pub use server_config::{
     AutoPurge, ConnectionThrottle, ContainerReaper, LargeRequests, RequestThrottle, ServerConfig,
 };
+pub use slot::Slot;
 pub use types::{
     DigestAlgorithm, FourLetterWords, IoMode, ListenAddress, Secret, SnapshotCompression,
 };

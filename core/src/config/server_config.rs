@@ -1,4 +1,4 @@
-//! [`ServerConfig`]: everything a standalone server can be told, as plain values.
+//! [`ServerConfig`]: everything a server can be told, as plain values.
 //!
 //! The names follow `zoo.cfg`, with the unit appended. [`ServerConfig::default`] is Apache's
 //! default in every field but three: it listens on 127.0.0.1:2181 only, keeps its data in
@@ -6,11 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ensemble_config::EnsembleConfig;
 use super::types::{
     DigestAlgorithm, FourLetterWords, IoMode, ListenAddress, Secret, SnapshotCompression,
 };
 
-/// Settings of a standalone server. Read one with [`ServerConfig::from_properties`] or
+/// Settings of a server. Read one with [`ServerConfig::from_properties`] or
 /// [`load`](super::load), or start from the default and change fields.
 ///
 /// ```
@@ -123,7 +124,9 @@ pub struct ServerConfig {
     /// Four-letter words answered on the client port.
     pub four_letter_words: FourLetterWords,
 
-    // Ensemble settings that show on a standalone server.
+    // Ensembles.
+    /// The ensemble that this server is a member of; `None` is a standalone server.
+    pub ensemble: Option<EnsembleConfig>,
     /// Read-only mode: a standalone server answers `isro` because of it.
     pub read_only_mode: bool,
     /// Whether `reconfig` is answered with "unimplemented" rather than "disabled".
@@ -374,6 +377,7 @@ impl Default for ServerConfig {
             enforce_auth_enabled: false,
             enforce_auth_schemes: Vec::new(),
             four_letter_words: FourLetterWords::default(),
+            ensemble: None,
             read_only_mode: false,
             reconfig_enabled: false,
             io: IoMode::Auto,

@@ -1,5 +1,6 @@
 //! Tests of the whole: text in, settings, warnings and errors out; and of the key table itself.
 
+mod ensemble;
 mod guide;
 mod table;
 
@@ -177,7 +178,7 @@ fn a_later_line_wins_and_an_overridden_value_is_not_read() {
 }
 
 #[test]
-fn members_of_an_ensemble() {
+fn one_member_is_standalone() {
     let (config, warnings) = file("server.1=localhost:2888:3888").unwrap();
     assert_eq!(config.client_port, Some(2181));
     assert_eq!((warnings.len(), warnings[0].kind), (1, WarningKind::EnsembleOnly));
@@ -185,14 +186,6 @@ fn members_of_an_ensemble() {
     let (config, _) = ServerConfig::from_properties(text, "f").unwrap();
     assert_eq!(config.client_port, Some(2199));
     assert_eq!(config.client_port_address, ListenAddress::Ip("127.0.0.1".parse().unwrap()));
-    for lines in [
-        "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888",
-        "server.1=a:2888:3888\nserver.2=b:2888:3888:observer",
-        "server.1=a:2888:3888:observer",
-    ] {
-        let message = failed(lines);
-        assert!(message.contains("ensembles come with a later version"), "{message}");
-    }
     assert!(failed("server.one=a:2888:3888").contains("the number of the server"));
 }
 

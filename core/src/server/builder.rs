@@ -191,6 +191,9 @@ struct Start {
 impl Start {
     fn new(builder: Builder) -> Result<Self, ServerError> {
         let config = builder.config;
+        if let Some(ensemble) = &config.ensemble {
+            return Err(ServerError::Ensemble { me: ensemble.me });
+        }
         let clock = Clock::new();
         let seed = RandomState::new().build_hasher().finish();
         let settings = Settings::new(&config, seed);

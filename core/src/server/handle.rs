@@ -28,6 +28,14 @@ pub enum ServerError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The server is configured as a member of an ensemble, which cannot be started yet.
+    #[error(
+        "this server is member {me} of an ensemble, and members cannot be started yet; leave one server.N line for a standalone server"
+    )]
+    Ensemble {
+        /// Its number.
+        me: i64,
+    },
     /// The client port cannot be opened.
     #[error("cannot listen on {address}: {cause}; choose another clientPort or stop what uses it")]
     Listen {

@@ -11,10 +11,13 @@ mod hierarchy;
 mod majority;
 #[cfg(test)]
 mod tests;
+mod weakness;
 
 use hierarchy::Hierarchy;
 use majority::Majority;
 use quorate_wire::quorum::Membership;
+
+pub use weakness::Weakness;
 
 /// The rule of one configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

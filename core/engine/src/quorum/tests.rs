@@ -85,6 +85,28 @@ fn failures_of_hierarchies() {
 }
 
 #[test]
+fn weak_configurations_are_pointed_out() {
+    for (n, rules, said) in [
+        (1, "", "1 voter: the ensemble survives no failure; 3 survive one"),
+        (2, "", "2 voters: the ensemble survives no failure; 3 survive one"),
+        (3, "", ""),
+        (4, "", "4 voters, an even number: the ensemble survives 1 failure, as 3 voters would"),
+        (5, "", ""),
+        (6, "", "6 voters, an even number: the ensemble survives 2 failures, as 5 voters would"),
+        (
+            4,
+            "group.1=1:2\ngroup.2=3:4",
+            "4 voters in groups or with weights of which a single failure can leave no quorum: \
+             the ensemble survives no failure for certain",
+        ),
+        (6, "group.1=1:2:3\ngroup.2=4:5:6", ""),
+    ] {
+        let found = Weakness::of(&membership(n, rules)).map_or(String::new(), |w| w.to_string());
+        assert_eq!(found, said, "{n} voters, {rules}");
+    }
+}
+
+#[test]
 fn a_margin_is_what_is_left() {
     let five = verifier(5, "");
     assert_eq!(five.margin(|sid| sid != 1), Some(1));

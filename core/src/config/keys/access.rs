@@ -1,7 +1,8 @@
 //! Keys of authentication and authorization.
 
-use crate::config::key::Disposition::{EnsembleOnly, Honoured, Refused, Warned};
-use crate::config::key::{Key, Kind, Section, Slot};
+use crate::config::key::Disposition::{EnsembleOnly, EnsembleRefused, Honoured, Refused, Warned};
+use crate::config::key::{Key, Kind, Section};
+use crate::config::slot::Slot;
 use crate::config::types::{DigestAlgorithm, FourLetterWords, Secret};
 
 use super::{file, property};
@@ -159,19 +160,33 @@ pub(super) const ACCESS: &[Key] = &[
         property("enableEagerACLCheck", Section::Access),
         Kind::Bool,
         "false",
-        EnsembleOnly,
+        EnsembleOnly("has no effect: ACLs are checked by the leader alone"),
         "Whether a follower checks ACLs before it forwards a write",
     )
     .inert(&["false"]),
+    quorum_sasl("quorum.auth.enableSasl", "Whether servers authenticate each other with SASL"),
+    quorum_sasl("quorum.auth.serverRequireSasl", "Whether servers demand it of who connects"),
+    quorum_sasl(
+        "quorum.auth.learnerRequireSasl",
+        "Whether servers demand it of whom they connect to",
+    ),
     Key::new(
         file("quorum.auth.*", Section::Access),
         Kind::Text("a setting of SASL between servers"),
         "",
-        EnsembleOnly,
-        "SASL between servers: enableSasl, serverRequireSasl, learnerRequireSasl, login contexts, \
-         service principal",
+        EnsembleOnly("has no effect: SASL between servers comes with a later version"),
+        "Any other setting of SASL between servers: login contexts, service principal",
     ),
 ];
+
+/// A server that asks for authentication must not talk to whoever comes.
+const fn quorum_sasl(name: &'static str, doc: &'static str) -> Key {
+    let reason = EnsembleRefused(
+        "SASL between servers comes with a later version, and anybody could join; remove the key if the network between \
+         the servers is trusted",
+    );
+    Key::new(file(name, Section::Access), Kind::Bool, "false", reason, doc).inert(&["false"])
+}
 
 const fn kerberos(name: &'static str, doc: &'static str) -> Key {
     let reason = Warned("has no effect: Kerberos comes with a later version");

@@ -10,14 +10,14 @@ pub(super) const DEBUG: &[Key] = &[
         property("messageTracker.BufferSize", Section::Debug),
         Kind::int_from(1, "messages"),
         "10",
-        EnsembleOnly,
+        EnsembleOnly("has no effect: messages between servers are not kept for the log"),
         "Messages between leader and learner kept for the log",
     ),
     Key::new(
         property("messageTracker.Enabled", Section::Debug),
         Kind::Bool,
         "false",
-        EnsembleOnly,
+        EnsembleOnly("has no effect: messages between servers are not kept for the log"),
         "Whether messages between leader and learner are kept for the log",
     ),
     Key::new(

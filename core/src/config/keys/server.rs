@@ -1,7 +1,8 @@
 //! Keys of the client port, sessions and requests, and our own.
 
-use crate::config::key::Disposition::{EnsembleOnly, Honoured, Refused, Warned};
-use crate::config::key::{Key, Kind, Section, Slot, Source};
+use crate::config::key::Disposition::{EnsembleOnly, Honoured, Members, Refused, Warned};
+use crate::config::key::{Key, Kind, MemberKey, Section, Source};
+use crate::config::slot::Slot;
 use crate::config::types::{IoMode, ListenAddress};
 
 use super::{file, named, property};
@@ -215,10 +216,9 @@ pub(super) const ADVANCED: &[Key] = &[
         file("standaloneEnabled", Section::Advanced),
         Kind::Bool,
         "true",
-        Refused("an ensemble of one needs the ensemble of a later version; remove the key"),
-        "Whether a single server runs without the quorum protocol",
-    )
-    .inert(&["true"]),
+        Members(MemberKey::Standalone),
+        "Whether a single voter runs without the quorum protocol; with `false` it is an ensemble of one",
+    ),
     Key::new(
         file("reconfigEnabled", Section::Advanced),
         Kind::Bool,
@@ -230,7 +230,9 @@ pub(super) const ADVANCED: &[Key] = &[
         file("localSessionsEnabled", Section::Advanced),
         Kind::Bool,
         "false",
-        EnsembleOnly,
+        EnsembleOnly(
+            "has no effect: local sessions come with a later version, and every session is global",
+        ),
         "Whether sessions start without a transaction",
     )
     .inert(&["false"]),
@@ -238,7 +240,9 @@ pub(super) const ADVANCED: &[Key] = &[
         file("localSessionsUpgradingEnabled", Section::Advanced),
         Kind::Bool,
         "false",
-        EnsembleOnly,
+        EnsembleOnly(
+            "has no effect: local sessions come with a later version, and every session is global",
+        ),
         "Whether a local session becomes global when it needs to",
     )
     .inert(&["false"]),

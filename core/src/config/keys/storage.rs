@@ -1,7 +1,8 @@
 //! Keys of snapshots, transaction logs and durability.
 
-use crate::config::key::Disposition::{EnsembleOnly, Honoured};
-use crate::config::key::{Key, Kind, Section, Slot};
+use crate::config::key::Disposition::{Ensemble, EnsembleOnly, Honoured};
+use crate::config::key::{Key, Kind, Section};
+use crate::config::slot::Slot;
 use crate::config::types::{SnapshotCompression, interval_ms};
 
 use super::{file, named, property};
@@ -136,14 +137,14 @@ pub(super) const STORAGE: &[Key] = &[
         property("commitLogCount", Section::Storage),
         Kind::int(0, "transactions"),
         "500",
-        EnsembleOnly,
+        EnsembleOnly(HISTORY),
         "Transactions kept in memory to bring followers up to date",
     ),
     Key::new(
         property("snapshotSizeFactor", Section::Storage),
         Kind::Text("a number"),
         "0.33",
-        EnsembleOnly,
+        EnsembleOnly(HISTORY),
         "Size of the log, as a share of the snapshot, up to which followers are synced from it",
     ),
 ];
@@ -181,14 +182,16 @@ pub(super) const UNSAFE: &[Key] = &[
         file("quorumListenOnAllIPs", Section::Unsafe),
         Kind::Bool,
         "false",
-        EnsembleOnly,
+        Ensemble(Slot::Bool(|ensemble| &mut ensemble.listen_on_all)),
         "Whether the quorum and election ports listen on every interface",
     ),
     Key::new(
         property("multiAddress.reachabilityCheckEnabled", Section::Unsafe),
         Kind::Bool,
         "true",
-        EnsembleOnly,
+        EnsembleOnly("has no effect: an address that does not answer is left for the next one"),
         "Whether the addresses of a member are probed before use",
     ),
 ];
+
+const HISTORY: &str = "has no effect: the history that is kept for learners is limited in bytes";

@@ -1,7 +1,8 @@
 //! Keys that slow down or refuse clients under load.
 
 use crate::config::key::Disposition::{Honoured, Warned};
-use crate::config::key::{Key, Kind, Section, Slot};
+use crate::config::key::{Key, Kind, Section};
+use crate::config::slot::Slot;
 
 use super::{named, property};
 

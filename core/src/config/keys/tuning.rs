@@ -106,31 +106,34 @@ pub(super) const PERFORMANCE: &[Key] = &[
         property("commitProcessor.numWorkerThreads", Section::Performance),
         Kind::int(0, "threads"),
         "",
-        EnsembleOnly,
+        EnsembleOnly(COMMITS),
         "Threads that execute requests in an ensemble",
     ),
     Key::new(
         property("commitProcessor.maxReadBatchSize", Section::Performance),
         Kind::int(-1, "requests"),
         "-1",
-        EnsembleOnly,
+        EnsembleOnly(COMMITS),
         "Reads executed before commits are looked at",
     ),
     Key::new(
         property("commitProcessor.maxCommitBatchSize", Section::Performance),
         Kind::int_from(1, "commits"),
         "1",
-        EnsembleOnly,
+        EnsembleOnly(COMMITS),
         "Commits executed before reads are looked at",
     ),
     Key::new(
         property("commitProcessor.shutdownTimeout", Section::Performance),
         Kind::long(0, "milliseconds"),
         "5000",
-        EnsembleOnly,
+        EnsembleOnly(COMMITS),
         "Time the commit processor's threads may take to end",
     ),
 ];
+
+const COMMITS: &str =
+    "has no effect: there is no commit processor, one thread applies what is committed";
 
 const THREADS: Disposition = Warned(
     "has no effect: Java's thread pools do not exist here; quorate.io and quorate.shards \

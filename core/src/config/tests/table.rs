@@ -5,20 +5,24 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::config::key::bare;
-use crate::config::{ConfigBuilder, Disposition, Key, Kind, ServerConfig, Slot, Source, keys};
+use crate::config::{
+    ConfigBuilder, Disposition, EnsembleConfig, Key, Kind, ServerConfig, Source, keys,
+};
 
 fn honoured() -> impl Iterator<Item = &'static Key> {
-    keys::all().filter(|key| matches!(key.disposition, Disposition::Honoured(_)))
+    keys::all().filter(|key| {
+        matches!(key.disposition, Disposition::Honoured(_) | Disposition::Ensemble(_))
+    })
 }
 
-/// The configuration after settings, without the checks across keys.
-fn with(settings: &[(&str, &str)]) -> ServerConfig {
+/// The configuration after settings, without the checks across keys, and what an ensemble would have of it.
+fn with(settings: &[(&str, &str)]) -> (ServerConfig, EnsembleConfig) {
     let mut builder = ConfigBuilder::new();
     for (key, value) in settings {
         let set = builder.set("test", key, value);
         assert!(set.is_ok(), "{key}={value}: {set:?}");
     }
-    builder.config
+    (builder.config, builder.draft.ensemble)
 }
 
 #[test]
@@ -35,18 +39,17 @@ fn names_are_unique_and_bare() {
 #[test]
 fn the_defaults_stated_are_the_defaults() {
     for key in honoured().filter(|key| !key.default.is_empty()) {
-        assert_eq!(with(&[(key.name, key.default)]), ServerConfig::default(), "{}", key.name);
+        assert_eq!(with(&[(key.name, key.default)]), with(&[]), "{}", key.name);
     }
 }
 
 #[test]
 fn every_honoured_key_changes_a_field_of_its_own() {
-    let fields =
-        honoured().filter(|k| !matches!(k.disposition, Disposition::Honoured(Slot::Member)));
-    let settings: Vec<(&str, String)> = fields.map(|key| (key.name, other_value(key))).collect();
+    let settings: Vec<(&str, String)> =
+        honoured().map(|key| (key.name, other_value(key))).collect();
     for (first, first_value) in &settings {
         let first = (*first, first_value.as_str());
-        assert_ne!(with(&[first]), ServerConfig::default(), "{first:?} changes nothing");
+        assert_ne!(with(&[first]), with(&[]), "{first:?} changes nothing");
         for (second, second_value) in settings.iter().filter(|(second, _)| *second != first.0) {
             let second = (*second, second_value.as_str());
             assert_ne!(with(&[first, second]), with(&[second]), "{second:?} undoes {first:?}");
@@ -87,7 +90,10 @@ fn rows_read_well() {
         assert!(key.doc.starts_with(|c: char| c.is_uppercase() || c == '`'), "{}", key.name);
         let reason = match key.disposition {
             Disposition::Warned(reason) | Disposition::Refused(reason) => reason,
-            Disposition::Honoured(_) | Disposition::EnsembleOnly => continue,
+            Disposition::EnsembleOnly(reason) | Disposition::EnsembleRefused(reason) => reason,
+            Disposition::Honoured(_) | Disposition::Ensemble(_) | Disposition::Members(_) => {
+                continue;
+            }
         };
         assert!(!reason.ends_with('.') && !reason.contains("  "), "{}: {reason}", key.name);
     }
@@ -153,7 +159,10 @@ fn names(key: &Key) -> Vec<String> {
 fn here(key: &Key) -> String {
     let fate = match key.disposition {
         Disposition::Honoured(_) => "honoured".to_owned(),
-        Disposition::EnsembleOnly => "warned: concerns ensembles".to_owned(),
+        Disposition::Ensemble(_) => "honoured in ensembles".to_owned(),
+        Disposition::Members(_) => "honoured".to_owned(),
+        Disposition::EnsembleOnly(reason) => format!("warned: {reason}"),
+        Disposition::EnsembleRefused(reason) => format!("**refused** in ensembles: {reason}"),
         Disposition::Warned(reason) => format!("warned: {reason}"),
         Disposition::Refused(reason) => format!("**refused**: {reason}"),
     };
@@ -181,8 +190,31 @@ not here is warned about too, with the nearest one that is. The page is generate
   interface, as in Apache. Without a file the server listens on 127.0.0.1:2181.
 - Numbers may be hexadecimal (`0xfffff`). As in Java, a number with a leading 0 is octal where
   Apache takes a system property.
-- \"Warned: concerns ensembles\" means no effect on a standalone server, as in Apache. All such keys of a file are named
-  in one line when the server starts.
+- What is honoured in ensembles, and every other key of the cluster options, has no effect on a standalone server, as in
+  Apache. All such keys of a file are named in one line when the server starts.
+
+## Members of an ensemble
+
+A server is a member of an ensemble when the file has more than one `server.N` line, or `standaloneEnabled=false` and one;
+otherwise it is standalone. All members have the same lines:
+
+```
+initLimit=10
+syncLimit=5
+server.1=zoo1:2888:3888
+server.2=zoo2:2888:3888
+server.3=zoo3:2888:3888
+```
+
+- The file `myid` in `dataDir` says which of them a server is: its number, 0 to 254, and nothing else.
+- A line gives a host, the port of the quorum and that of elections; then, if needed, `:observer` for a member without a
+  vote, and `;port` or `;host:port` for clients. That of the server's own line counts like `clientPort`; if both are there they must
+  agree.
+- `initLimit` and `syncLimit` must be set. A voter that is in no group while there are groups or weights, an address that two
+  servers have, a number that stands there twice: each is refused in one line that says where and what to do.
+- With `dynamicConfigFile` the lines stand in that file instead. The membership's version is the hexadecimal number at the end of its
+  name, as in `zoo.cfg.dynamic.100000000`.
+- An even number of voters, and an ensemble that survives no failure, are pointed out when the server starts.
 ";
 
 const COLUMNS: &str = "\

@@ -6,6 +6,13 @@
 use std::fmt;
 
 /// A host and a port. Ordered by host first, as text.
+///
+/// ```
+/// use quorate_wire::quorum::membership::HostPort;
+///
+/// assert_eq!(HostPort::new("::1", 2181).to_string(), "[::1]:2181");
+/// assert!(HostPort::new("0.0.0.0", 2181).is_wildcard());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPort {
     /// A name or a literal address, without brackets.
@@ -21,6 +28,13 @@ impl HostPort {
     }
 
     /// Reads `host:port` or `[v6]:port`. Space around it is ignored.
+    ///
+    /// ```
+    /// use quorate_wire::quorum::membership::HostPort;
+    ///
+    /// assert_eq!(HostPort::parse("zoo1:2181"), Some(HostPort::new("zoo1", 2181)));
+    /// assert_eq!(HostPort::parse("zoo1"), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = split_host(text.trim())?;

@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// A text that is no configuration.
+///
+/// ```
+/// use quorate_wire::quorum::membership::Membership;
+///
+/// let error = Membership::parse("server.1=a:2888:3888\nserver.2=b").unwrap_err();
+/// assert_eq!(error.line, Some(2));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipError {
     /// The line, counted from 1; nothing if no single line is to blame.
@@ -23,6 +30,13 @@ impl fmt::Display for MembershipError {
 }
 
 /// What is wrong with a line. Texts are quoted up to a length.
+///
+/// ```
+/// use quorate_wire::quorum::membership::{Membership, MembershipProblem};
+///
+/// let error = Membership::parse("version=1").unwrap_err();
+/// assert_eq!(error.problem, MembershipProblem::NoVoters);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MembershipProblem {

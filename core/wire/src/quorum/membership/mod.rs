@@ -27,6 +27,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A configuration of an ensemble.
+///
+/// ```
+/// use quorate_wire::quorum::membership::{Membership, Role};
+///
+/// let text = "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.4=d:2888:3888:observer";
+/// let members: Membership = text.parse()?;
+/// assert_eq!(members.voters().collect::<Vec<_>>(), [1, 2]);
+/// assert_eq!(members.observers().collect::<Vec<_>>(), [4]);
+/// assert_eq!((members.role(4), members.role(9)), (Some(Role::Observer), None));
+/// assert!(members.is_voter(1) && !members.is_hierarchical());
+///
+/// let later = Membership { version: 7, ..members.clone() };
+/// assert!(later.same_members(&members));
+/// assert_eq!(members.to_string().lines().next(), Some("server.1=a:2888:3888:participant"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Membership {
     /// The servers by id.
@@ -40,6 +56,14 @@ pub struct Membership {
 }
 
 /// One server of a configuration.
+///
+/// ```
+/// use quorate_wire::quorum::membership::{Address, Role, Server};
+///
+/// let server: Server = "a:2888:3888:observer".parse()?;
+/// assert_eq!(server, Server::new(Address::new("a", 2888, 3888), Role::Observer));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Where it listens; sorted, and never empty in one that was read.
@@ -53,6 +77,14 @@ pub struct Server {
 }
 
 /// One address of a server, as its peers see it. Ordered by host first.
+///
+/// ```
+/// use quorate_wire::quorum::membership::Address;
+///
+/// let address = Address::new("::1", 2888, 3888);
+/// assert_eq!(address.to_string(), "[::1]:2888:3888");
+/// assert_eq!((address.quorum().port, address.election().port), (2888, 3888));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     /// A name or a literal address, without brackets.
@@ -64,6 +96,12 @@ pub struct Address {
 }
 
 /// Whether a server votes.
+///
+/// ```
+/// use quorate_wire::quorum::membership::Role;
+///
+/// assert_eq!((Role::default(), Role::Observer.to_string()), (Role::Participant, "observer".into()));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// A voter.
@@ -75,22 +113,58 @@ pub enum Role {
 
 impl Membership {
     /// The ids of all voters, in ascending order.
+    ///
+    /// ```
+    /// use quorate_wire::quorum::membership::Membership;
+    ///
+    /// let text = "server.1=a:2888:3888\nserver.4=d:2888:3888:observer";
+    /// let members: Membership = text.parse()?;
+    /// assert_eq!(members.voters().collect::<Vec<_>>(), [1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn voters(&self) -> impl Iterator<Item = i64> + '_ {
         self.with_role(Role::Participant)
     }
 
     /// The ids of all observers, in ascending order.
+    ///
+    /// ```
+    /// use quorate_wire::quorum::membership::Membership;
+    ///
+    /// let text = "server.1=a:2888:3888\nserver.4=d:2888:3888:observer";
+    /// let members: Membership = text.parse()?;
+    /// assert_eq!(members.observers().collect::<Vec<_>>(), [4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn observers(&self) -> impl Iterator<Item = i64> + '_ {
         self.with_role(Role::Observer)
     }
 
     /// Whether a server is a voter.
+    ///
+    /// ```
+    /// use quorate_wire::quorum::membership::Membership;
+    ///
+    /// let text = "server.1=a:2888:3888\nserver.4=d:2888:3888:observer";
+    /// let members: Membership = text.parse()?;
+    /// assert!(members.is_voter(1) && !members.is_voter(4) && !members.is_voter(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_voter(&self, sid: i64) -> bool {
         self.role(sid) == Some(Role::Participant)
     }
 
     /// The role of a server; nothing for one that is no member.
+    ///
+    /// ```
+    /// use quorate_wire::quorum::membership::{Membership, Role};
+    ///
+    /// let text = "server.1=a:2888:3888\nserver.4=d:2888:3888:observer";
+    /// let members: Membership = text.parse()?;
+    /// assert_eq!((members.role(4), members.role(5)), (Some(Role::Observer), None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn role(&self, sid: i64) -> Option<Role> {
         self.servers.get(&sid).map(|server| server.role)
@@ -103,6 +177,16 @@ impl Membership {
     }
 
     /// Whether the other one has the same servers, groups and weights; versions may differ.
+    ///
+    /// ```
+    /// use quorate_wire::quorum::membership::Membership;
+    ///
+    /// let text = "server.1=a:2888:3888\nserver.4=d:2888:3888:observer";
+    /// let members: Membership = text.parse()?;
+    /// let later = Membership { version: 7, ..members.clone() };
+    /// assert!(later.same_members(&members) && later != members);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn same_members(&self, other: &Self) -> bool {
         self.servers == other.servers

@@ -10,6 +10,14 @@ use std::str::FromStr;
 impl Membership {
     /// Reads the text of a configuration. Without a `version` line the version is 0.
     ///
+    /// ```
+    /// use quorate_wire::quorum::membership::Membership;
+    ///
+    /// let members = Membership::parse("server.1=a:2888:3888;2181\nversion=100000000").unwrap();
+    /// assert_eq!(members.version, 1 << 32);
+    /// assert!(Membership::parse("server.1=a").is_err());
+    /// ```
+    ///
     /// # Errors
     /// The first line that cannot be right, or what is wrong with the whole.
     pub fn parse(text: &str) -> Result<Self, MembershipError> {
