@@ -1,6 +1,6 @@
 //! Several locks at once, of which a thief takes one away now and then: what is written under all of them happens only while each is held.
 
-use super::{is_of_the_world, leaves_nothing, perform};
+use super::{enough, enough_in_all, is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, Result, Task};
 use quorate::recipes::lock::Lock;
 use quorate::recipes::multi_lock::MultiLock;
@@ -45,7 +45,7 @@ impl Play for Guarding {
 
     /// Both locks were there when something was written under them.
     fn check(&self, history: &History) -> Checked {
-        for zxid in 1..=history.durable() {
+        for zxid in history.zxids() {
             let here = history.changes(zxid).iter().any(|change| change.path == REGISTER);
             let Some(node) = history.model.at(REGISTER, zxid).filter(|_| here) else { continue };
             let text = String::from_utf8(node.data.clone().unwrap_or_default()).unwrap_or_default();
@@ -94,10 +94,8 @@ fn what_is_written_under_several_locks_happens_under_each() {
     let sum = |of: fn(&Guarding) -> &AtomicU64| -> u64 {
         plays.iter().map(|play| of(play).load(Relaxed)).sum()
     };
-    let (written, refused) = (sum(|play| &play.written), sum(|play| &play.refused));
-    // At real servers it is performed once.
-    let enough = 4 * u64::try_from(plays.len()).unwrap();
-    assert!(written > enough && refused > enough, "{written} written, {refused} refused");
+    enough("written", sum(|play| &play.written), 100);
+    enough_in_all("refused", sum(|play| &play.refused), 100);
 }
 
 const REGISTER: &str = "/register";

@@ -20,6 +20,7 @@ mod numbers;
 mod owning;
 mod queues;
 mod registering;
+mod sharding;
 mod sharing;
 mod standby;
 mod taking;

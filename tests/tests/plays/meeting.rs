@@ -1,10 +1,11 @@
 //! Where processes meet: barriers, and items that are shared out.
 
 use super::turns::{Ledger, Share as Turn};
-use super::{enough, is_of_the_world, leaves_nothing, perform, watch_over};
-use quorate::client::{CreateMode, ErrorCode, Task, within};
-use quorate::recipes::barrier::{Barrier, DoubleBarrier};
+use super::{enough, enough_in_all, is_of_the_world, leaves_nothing, perform, watch_over};
+use quorate::client::{CreateMode, ErrorCode, Result, Task, within};
+use quorate::recipes::barrier::{Barrier, DoubleBarrier, Inside};
 use quorate::recipes::kit::join;
+use quorate::recipes::layout::barrier::Style;
 use quorate::recipes::partitioner::Partitioner;
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
@@ -76,24 +77,28 @@ impl Play for Waiting {
     }
 }
 
-/// Three processes meet, or two of them with one who comes later; in some worlds beside a child that is none of theirs.
+/// Three processes meet, or two of them with one who comes later; in some worlds beside a child that is none of theirs. Nobody waits
+/// at the way out for longer than the others take. With `MIXED`, one of them is named as kazoo's members are.
 #[derive(Default)]
-struct Meeting {
+struct Meeting<const MIXED: bool> {
     /// In each of these there were enough members once.
     entered: Spans,
+    /// Whoever was a member at the first is none at the second: somebody has left in between.
+    left: Spans,
     /// How many had a foreign child beside them.
     beside: AtomicU64,
 }
 
-impl Play for Meeting {
+impl<const MIXED: bool> Play for Meeting<MIXED> {
     fn processes(&self) -> usize {
         3
     }
 
     fn part(&self, part: Part) -> Task {
-        let entered = Arc::clone(&self.entered);
+        let (entered, left) = (Arc::clone(&self.entered), Arc::clone(&self.left));
         Box::pin(async move {
-            let barrier = DoubleBarrier::new(&part.client, DOUBLE, 2);
+            let style = if MIXED && part.number == 1 { Style::Kazoo } else { Style::Curator };
+            let barrier = DoubleBarrier::new(&part.client, DOUBLE, 2).style(style);
             if part.number == 0 && part.below(3) == 0 {
                 // With luck: neither is needed.
                 drop(part.client.create(DOUBLE, b"", CreateMode::Persistent).await);
@@ -106,19 +111,11 @@ impl Play for Meeting {
                     Some(Ok(Some(inside))) => {
                         watch_over(&part, inside.held());
                         let from = inside.held().token();
-                        // A notification says no zxid: an answer does, and that of a sync none from before, whoever gives it.
-                        if part.client.sync("/").await.is_ok() {
-                            entered.lock().unwrap().push((from, part.client.last_zxid()));
+                        if let Some(now) = newest(&part).await {
+                            entered.lock().unwrap().push((from, now));
                         }
                         part.client.sleep(Duration::from_millis(part.below(500))).await;
-                        if part.below(4) == 0 {
-                            drop(inside);
-                            Ok(())
-                        } else {
-                            let environment = Arc::clone(part.client.environment());
-                            let limit = Duration::from_secs(10);
-                            within(&*environment, limit, inside.leave()).await.unwrap_or(Ok(()))
-                        }
+                        leave(&part, inside, &left).await
                     }
                     Some(Err(error)) => Err(error),
                     _ => Ok(()),
@@ -135,13 +132,19 @@ impl Play for Meeting {
     }
 
     fn check(&self, history: &History) -> Checked {
-        let members = |zxid| {
-            let names = history.model.children(DOUBLE, zxid);
-            names.iter().filter(|name| !["ready", FOREIGN].contains(&name.as_str())).count()
+        let members = |zxid| -> BTreeSet<String> {
+            let names = history.model.children(DOUBLE, zxid).into_iter();
+            names.filter(|name| !["ready", FOREIGN].contains(&name.as_str())).collect()
         };
+        for &(from, to) in self.left.lock().unwrap().iter() {
+            let still: Vec<String> = members(from).intersection(&members(to)).cloned().collect();
+            if !still.is_empty() {
+                return Err(Violation(format!("left at {to:#x} before {still:?}, of {from:#x}")));
+            }
+        }
         let foreign = join(DOUBLE, FOREIGN);
         for &(from, to) in self.entered.lock().unwrap().iter() {
-            if history.states(from, to).all(|zxid| members(zxid) < 2) {
+            if history.states(from, to).all(|zxid| members(zxid).len() < 2) {
                 return Err(Violation(format!("entered alone, from {from:#x} to {to:#x}")));
             }
             let beside = history.model.at(&foreign, to).is_some();
@@ -149,6 +152,28 @@ impl Play for Meeting {
         }
         Ok(())
     }
+}
+
+/// Where the servers are now. A notification says no zxid: an answer does, and that of a sync none from before, whoever gives it.
+async fn newest(part: &Part) -> Option<i64> {
+    part.client.sync("/").await.ok().map(|()| part.client.last_zxid())
+}
+
+/// Leaves with the others, or without a word. With the others it takes as long as they do, and has an end.
+async fn leave(part: &Part, inside: Inside, left: &Mutex<Vec<(i64, i64)>>) -> Result<()> {
+    let polls = match part.below(8) {
+        0 | 1 => return Ok(()),
+        2 => part.below(30),
+        _ => u64::MAX,
+    };
+    let before = newest(part).await;
+    let over = part.cut_short(polls, inside.leave()).await;
+    if let (Some(before), Some(Ok(()))) = (before, &over)
+        && let Some(now) = newest(part).await
+    {
+        left.lock().unwrap().push((before, now));
+    }
+    over.unwrap_or(Ok(()))
 }
 
 /// Processes share items; in the end each has an owner.
@@ -204,7 +229,7 @@ async fn own(
     shares: &AtomicU64,
     last: &Mutex<[BTreeSet<String>; 3]>,
     calm: &mut Option<i64>,
-) -> quorate::client::Result<bool> {
+) -> Result<bool> {
     let mut member = match items.join().await {
         Err(error) if error.code() == ErrorCode::SessionExpired => return Ok(false),
         other => other?,
@@ -256,13 +281,26 @@ fn nobody_passes_a_closed_barrier() {
     enough("passed", passed.try_into().unwrap(), 100);
 }
 
+fn perform_meeting<const MIXED: bool>() {
+    let plays = perform::<Meeting<MIXED>>(24).unwrap_or_else(|failure| panic!("{failure}"));
+    let all = |spans: fn(&Meeting<MIXED>) -> &Spans| -> u64 {
+        let counted = plays.iter().map(|play| spans(play).lock().unwrap().len());
+        counted.sum::<usize>().try_into().unwrap()
+    };
+    enough("entered", all(|play| &play.entered), 100);
+    enough("left", all(|play| &play.left), 50);
+    let beside = plays.iter().map(|play| play.beside.load(Relaxed)).sum();
+    enough_in_all("entered beside a foreign child", beside, 20);
+}
+
 #[test]
 fn nobody_enters_a_double_barrier_alone() {
-    let plays = perform::<Meeting>(24).unwrap_or_else(|failure| panic!("{failure}"));
-    let entered: usize = plays.iter().map(|play| play.entered.lock().unwrap().len()).sum();
-    enough("entered", entered.try_into().unwrap(), 100);
-    let beside = plays.iter().map(|play| play.beside.load(Relaxed)).sum();
-    enough("entered beside a foreign child", beside, 20);
+    perform_meeting::<false>();
+}
+
+#[test]
+fn nobody_enters_a_double_barrier_of_both_kinds_alone() {
+    perform_meeting::<true>();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{enough, ignore, is_of_the_world, leaves_nothing, perform};
 use quorate::client::{CreateMode, ErrorCode, Result, Task};
-use quorate::recipes::queue::{Layout, Order, WorkQueue};
+use quorate::recipes::queue::{Holding, Layout, Order, WorkQueue};
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
 use quorate_tests::sim::stage::{Part, Play};
@@ -111,7 +111,14 @@ async fn put(part: &Part, queue: &WorkQueue, items: &Mutex<BTreeMap<String, bool
 
 /// Holds an item if there is one, and does it, gives it back, or drops it.
 pub(crate) async fn work(part: &Part, queue: &WorkQueue, done: &AtomicU64) -> Result<()> {
-    let Some(holding) = queue.try_hold().await? else { return Ok(()) };
+    match queue.try_hold().await? {
+        Some(holding) => do_it(part, holding, done).await,
+        None => Ok(()),
+    }
+}
+
+/// Does an item that is held, gives it back, or drops it.
+pub(crate) async fn do_it(part: &Part, holding: Holding, done: &AtomicU64) -> Result<()> {
     part.watch_over("an item", || false, Some(Box::pin(ignore(holding.lost()))));
     part.client.sleep(Duration::from_millis(part.below(1_500))).await;
     match part.below(6) {
@@ -119,6 +126,11 @@ pub(crate) async fn work(part: &Part, queue: &WorkQueue, done: &AtomicU64) -> Re
         1 => return Ok(()),
         _ => {}
     }
+    complete(holding, done).await
+}
+
+/// Does an item that is held.
+pub(crate) async fn complete(holding: Holding, done: &AtomicU64) -> Result<()> {
     let data = holding.data().to_vec();
     let mode = CreateMode::PersistentSequential;
     holding.complete_with(|multi| multi.create("/done/d", data.as_slice(), mode)).await?;

@@ -32,9 +32,21 @@ drills![
     a_read_lock: has::<Writer>, takes::<Reader>, takes_again::<Writer>;
     a_write_lock: has::<Reader>, takes::<Writer>, takes_again::<Writer>;
     a_write_lock_of_kazoo: has::<WriterOfKazoo>, takes::<WriterOfKazoo>, takes_again::<WriterOfKazoo>;
+    a_read_lock_of_kazoo: has::<WriterOfKazoo>, takes::<ReaderOfKazoo>, takes_again::<WriterOfKazoo>;
     a_write_lock_across_a_bridge: has::<BridgeWriter>, takes::<BridgeWriter>, takes_again::<BridgeWriter>;
-    a_write_lock_that_becomes_a_read_lock: nobody, weakens, takes_again::<Writer>;
-    a_read_lock_beside_a_write_lock: nobody, reads_beside, takes_again::<Writer>;
+    a_read_lock_across_a_bridge: has::<BridgeWriter>, takes::<BridgeReader>, takes_again::<BridgeWriter>;
+    a_write_lock_of_the_documentation: has::<DocumentedReader>, takes::<DocumentedWriter>, takes_again::<DocumentedWriter>;
+    a_read_lock_of_the_documentation: has::<DocumentedWriter>, takes::<DocumentedReader>, takes_again::<DocumentedWriter>;
+    a_write_lock_of_the_textbook: has::<TextbookReader>, takes::<TextbookWriter>, takes_again::<TextbookWriter>;
+    a_read_lock_of_the_textbook: has::<TextbookWriter>, takes::<TextbookReader>, takes_again::<TextbookWriter>;
+    a_write_lock_that_becomes_a_read_lock: nobody, weakens::<0>, takes_again::<Writer>;
+    a_write_lock_of_kazoo_that_becomes_a_read_lock: nobody, weakens::<1>, takes_again::<WriterOfKazoo>;
+    a_write_lock_across_a_bridge_that_becomes_a_read_lock: nobody, weakens::<2>, takes_again::<BridgeWriter>;
+    a_write_lock_of_the_documentation_that_becomes_a_read_lock: nobody, weakens::<3>, takes_again::<DocumentedWriter>;
+    a_write_lock_of_the_textbook_that_becomes_a_read_lock: nobody, weakens::<4>, takes_again::<TextbookWriter>;
+    a_read_lock_beside_a_write_lock: nobody, reads_beside::<0>, takes_again::<Writer>;
+    a_read_lock_beside_a_write_lock_of_kazoo: nobody, reads_beside::<1>, takes_again::<WriterOfKazoo>;
+    a_read_lock_beside_a_write_lock_across_a_bridge: nobody, reads_beside::<2>, takes_again::<BridgeWriter>;
     a_write_lock_of_an_owner: has::<Reader>, owns, takes_again::<Writer>;
     a_lease_of_a_semaphore: has::<Permit>, takes::<Permit>, takes_again::<Permit>;
     a_lease_of_kazoos_semaphore: has::<PermitOfKazoo>, takes::<PermitOfKazoo>, takes_again::<PermitOfKazoo>;
@@ -72,8 +84,14 @@ ways![
     Simple: |client| SimpleLock::new(client, "/simple"), acquire;
     Reader: |client| table(client), read;
     Writer: |client| table(client), write;
-    WriterOfKazoo: |client| table(client).mode(SharedMode::Kazoo), write;
-    BridgeWriter: |client| table(client).mode(SharedMode::Bridge), write;
+    ReaderOfKazoo: |client| table_in::<1>(client), read;
+    WriterOfKazoo: |client| table_in::<1>(client), write;
+    BridgeReader: |client| table_in::<2>(client), read;
+    BridgeWriter: |client| table_in::<2>(client), write;
+    DocumentedReader: |client| table_in::<3>(client), read;
+    DocumentedWriter: |client| table_in::<3>(client), write;
+    TextbookReader: |client| table_in::<4>(client), read;
+    TextbookWriter: |client| table_in::<4>(client), write;
     Permit: |client| Semaphore::new(client, "/permits", 1), acquire;
     PermitOfKazoo: |client| Semaphore::new(client, "/permits", 1).kind(Kind::Kazoo), acquire;
     Turn: |client| ProcessQueue::new(client, "/queue"), turn;
@@ -85,6 +103,16 @@ fn lock(client: &Client) -> Lock {
 
 fn table(client: &Client) -> ReadWriteLock {
     ReadWriteLock::new(client, "/table")
+}
+
+fn table_in<const MODE: usize>(client: &Client) -> ReadWriteLock {
+    table(client).mode(match MODE {
+        0 => SharedMode::Curator,
+        1 => SharedMode::Kazoo,
+        2 => SharedMode::Bridge,
+        3 => SharedMode::Documentation,
+        _ => SharedMode::Textbook("host".into()),
+    })
 }
 
 /// Has it first, until the other waits.
@@ -197,8 +225,8 @@ async fn takes_several_again(scene: Scene) -> Option<()> {
     scene.ok(held.release().await)
 }
 
-async fn weakens(scene: Scene) -> Option<()> {
-    let table = table(&scene.client);
+async fn weakens<const MODE: usize>(scene: Scene) -> Option<()> {
+    let table = table_in::<MODE>(&scene.client);
     let whole = async {
         let write = table.write().await?;
         let read = table.downgrade(write).await?;
@@ -208,8 +236,8 @@ async fn weakens(scene: Scene) -> Option<()> {
     scene.act(whole).await
 }
 
-async fn reads_beside(scene: Scene) -> Option<()> {
-    let table = table(&scene.client);
+async fn reads_beside<const MODE: usize>(scene: Scene) -> Option<()> {
+    let table = table_in::<MODE>(&scene.client);
     let whole = async {
         let write = table.write().await?;
         let read = table.read_beside(&write).await?;

@@ -1,17 +1,14 @@
-//! What is kept, said and followed: members, instances, reports, tasks, values, caches.
+//! What is kept, said and followed: members, reports, tasks, values, caches.
 
 use crate::drills;
 use crate::scene::{Scene, nobody};
 use quorate::client::{Client, CreateMode, ErrorCode, Result, WatchMode, within};
 use quorate::recipes::assignment::Assignments;
 use quorate::recipes::cache::{Builder, Cache};
-use quorate::recipes::discovery::{Discovery, ServiceInstance, Strategy};
-use quorate::recipes::dubbo::{Registry, Url};
 use quorate::recipes::group::{Group, Style};
 use quorate::recipes::persistent::{PersistentNode, TtlNode};
 use quorate::recipes::progress::{Progress, Report};
 use quorate::recipes::staged::StagedConfig;
-
 use quorate::recipes::value::SharedValue;
 use std::time::Duration;
 
@@ -21,11 +18,6 @@ drills![
     a_list_of_members: joins_later, follows_members, is_the_only_member::<false>;
     a_node_that_is_kept: nobody, keeps, keeps_again;
     a_node_with_a_time_to_live: nobody, touches, touches_again;
-    an_instance: nobody, registers, calls_nobody;
-    a_caller: registers_later, calls, calls_nobody;
-    a_provider_in_dubbos_registry: nobody, provides, finds_no_provider;
-    a_consumer_in_dubbos_registry: provides_later, consumes, finds_no_provider;
-    a_mapping_in_dubbos_registry: nobody, maps, maps_too;
     a_report: nobody, reports, sees_no_report;
     a_board_of_reports: reports_later, reads_the_board, sees_no_report;
     a_task: nobody, assigns, finds_it_assigned;
@@ -44,7 +36,7 @@ drills![
 ];
 
 /// What may be waited for in vain by one who has slept.
-async fn a_while<T>(scene: &Scene, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn a_while<T>(scene: &Scene, future: impl Future<Output = T>) -> Option<T> {
     within(&**scene.client.environment(), Duration::from_millis(500), future).await
 }
 
@@ -127,126 +119,6 @@ async fn touches(scene: Scene) -> Option<()> {
 async fn touches_again(scene: Scene) -> Option<()> {
     let node = TtlNode::new(&scene.client, "/seen", Duration::from_secs(1)).data("up");
     scene.ok(node.keep().await).map(drop)
-}
-
-fn instance() -> ServiceInstance {
-    ServiceInstance::new("web", "one")
-}
-
-async fn registers(scene: Scene) -> Option<()> {
-    let discovery = Discovery::new(&scene.client, "/services");
-    let whole = async {
-        let mut registration = discovery.register(instance()).await?;
-        registration.set_weight(3).await?;
-        registration.drain().await?;
-        registration.resume().await?;
-        registration.unregister().await;
-        Ok(())
-    };
-    scene.act(whole).await
-}
-
-async fn registers_later(scene: Scene) -> Option<()> {
-    let discovery = Discovery::new(&scene.client, "/services");
-    scene.pause().await;
-    let registration = scene.ok(discovery.register(instance()).await)?;
-    scene.client.sleep(Duration::from_millis(50)).await;
-    registration.unregister().await;
-    Some(())
-}
-
-async fn calls(scene: Scene) -> Option<()> {
-    let discovery = Discovery::new(&scene.client, "/services");
-    let whole = async {
-        let provider = discovery.provider("web", Strategy::RoundRobin)?;
-        provider.ready().await?;
-        while provider.choose().is_none() {
-            let mut changes = provider.changes();
-            if a_while(&scene, changes.next()).await.is_none() {
-                break;
-            }
-        }
-        Ok(())
-    };
-    scene.act(whole).await
-}
-
-async fn calls_nobody(scene: Scene) -> Option<()> {
-    let discovery = Discovery::new(&scene.client, "/services");
-    let instances = scene.ok(discovery.instances("web").await)?;
-    if !instances.is_empty() {
-        scene.part.fail(format!("{instances:?}"));
-    }
-    let registration = scene.ok(discovery.register(instance()).await)?;
-    registration.unregister().await;
-    Some(())
-}
-
-fn registry(client: &Client) -> Registry {
-    Registry::new(client, "/dubbo")
-}
-
-fn provider() -> Url {
-    Url::parse("dubbo://10.0.0.1:20880/org.shop.Orders").unwrap()
-}
-
-fn consumer() -> Url {
-    Url::parse("consumer://10.0.0.2/org.shop.Orders").unwrap()
-}
-
-async fn provides(scene: Scene) -> Option<()> {
-    let registry = registry(&scene.client);
-    let whole = async {
-        registry.register(&provider()).await?.unregister().await;
-        Ok(())
-    };
-    scene.act(whole).await
-}
-
-async fn provides_later(scene: Scene) -> Option<()> {
-    let registry = registry(&scene.client);
-    scene.pause().await;
-    let registration = scene.ok(registry.register(&provider()).await)?;
-    scene.client.sleep(Duration::from_millis(50)).await;
-    registration.unregister().await;
-    Some(())
-}
-
-async fn consumes(scene: Scene) -> Option<()> {
-    let registry = registry(&scene.client);
-    let whole = async {
-        let mut subscription = registry.subscribe(&consumer()).await?;
-        for _ in 0..2 {
-            a_while(&scene, subscription.next()).await.transpose()?;
-        }
-        Ok(())
-    };
-    scene.act(whole).await
-}
-
-async fn finds_no_provider(scene: Scene) -> Option<()> {
-    let registry = registry(&scene.client);
-    let found = scene.ok(registry.lookup(&consumer()).await)?;
-    if !found.is_empty() {
-        scene.part.fail(format!("{found:?}"));
-    }
-    let registration = scene.ok(registry.register(&provider()).await)?;
-    registration.unregister().await;
-    Some(())
-}
-
-async fn maps(scene: Scene) -> Option<()> {
-    let registry = registry(&scene.client);
-    scene.act_unsure(registry.map("org.shop.Orders", "shop")).await
-}
-
-async fn maps_too(scene: Scene) -> Option<()> {
-    let registry = registry(&scene.client);
-    let mapped = scene.ok(registry.mapped("org.shop.Orders").await)?;
-    if !scene.may_have_happened(mapped.len()) {
-        scene.part.fail(format!("{mapped:?}"));
-    }
-    scene.ok(registry.map("org.shop.Orders", "other").await)
 }
 
 fn progress(client: &Client) -> Progress {

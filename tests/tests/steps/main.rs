@@ -15,6 +15,7 @@ mod leading;
 mod meeting;
 mod numbers;
 mod queues;
+mod registering;
 mod scene;
 
 use quorate_tests::sim;

@@ -5,6 +5,7 @@ use crate::scene::{Scene, nobody};
 use quorate::client::Client;
 use quorate::recipes::barrier::{Barrier, DoubleBarrier};
 use quorate::recipes::counting_barrier::CountingBarrier;
+use quorate::recipes::layout::barrier::Style;
 use quorate::recipes::partitioner::{Member, Partitioner};
 use std::time::Duration;
 
@@ -13,8 +14,11 @@ drills![
     a_barrier_that_is_opened: closes_before, opens, passes;
     a_barrier_that_is_waited_at: opens_after_a_while, waits, passes;
     a_barrier_that_is_waited_at_for_too_short: opens_after_a_while, waits_too_short, passes;
-    a_double_barrier: meets, meets_too, enters_alone;
-    a_double_barrier_that_is_left: nobody, leaves, enters_alone;
+    a_double_barrier: meets::<CURATOR>, meets_too::<CURATOR>, enters_alone::<CURATOR>;
+    a_double_barrier_of_kazoo: meets::<KAZOO>, meets_too::<KAZOO>, enters_alone::<KAZOO>;
+    a_double_barrier_of_both: meets::<CURATOR>, meets_too::<KAZOO>, enters_alone::<KAZOO>;
+    a_double_barrier_that_is_left: nobody, leaves::<CURATOR>, enters_alone::<CURATOR>;
+    a_double_barrier_of_kazoo_that_is_left: nobody, leaves::<KAZOO>, enters_alone::<KAZOO>;
     a_counting_barrier_that_is_prepared: nobody, prepares, arrives_alone;
     a_counting_barrier: prepares_and_arrives, arrives_too, arrives_alone;
     shares: nobody, has_all, has_all_again;
@@ -75,13 +79,17 @@ async fn waits_too_short(scene: Scene) -> Option<()> {
     scene.act(barrier.wait_within(Duration::from_millis(20))).await.map(drop)
 }
 
-fn double(client: &Client, size: usize) -> DoubleBarrier {
-    DoubleBarrier::new(client, "/double", size)
+const CURATOR: bool = false;
+const KAZOO: bool = true;
+
+fn double<const STYLE: bool>(client: &Client, size: usize) -> DoubleBarrier {
+    let style = if STYLE == KAZOO { Style::Kazoo } else { Style::Curator };
+    DoubleBarrier::new(client, "/double", size).style(style)
 }
 
 /// Waits for the other one for a while: it may have been dropped.
-async fn meets(scene: Scene) -> Option<()> {
-    let double = double(&scene.client, 2);
+async fn meets<const STYLE: bool>(scene: Scene) -> Option<()> {
+    let double = double::<STYLE>(&scene.client, 2);
     scene.ready();
     let patience = Duration::from_millis(500);
     if let Some(inside) = scene.ok(double.enter_within(patience).await)? {
@@ -92,8 +100,8 @@ async fn meets(scene: Scene) -> Option<()> {
     Some(())
 }
 
-async fn meets_too(scene: Scene) -> Option<()> {
-    let double = double(&scene.client, 2);
+async fn meets_too<const STYLE: bool>(scene: Scene) -> Option<()> {
+    let double = double::<STYLE>(&scene.client, 2);
     let whole = async {
         // The other one may have given up while this one slept.
         let Some(inside) = double.enter_within(Duration::from_millis(300)).await? else {
@@ -107,14 +115,14 @@ async fn meets_too(scene: Scene) -> Option<()> {
     scene.act(whole).await
 }
 
-async fn leaves(scene: Scene) -> Option<()> {
-    let double = double(&scene.client, 1);
+async fn leaves<const STYLE: bool>(scene: Scene) -> Option<()> {
+    let double = double::<STYLE>(&scene.client, 1);
     let whole = async { double.enter().await?.leave().await };
     scene.act(whole).await
 }
 
-async fn enters_alone(scene: Scene) -> Option<()> {
-    let inside = scene.ok(double(&scene.client, 1).enter().await)?;
+async fn enters_alone<const STYLE: bool>(scene: Scene) -> Option<()> {
+    let inside = scene.ok(double::<STYLE>(&scene.client, 1).enter().await)?;
     scene.ok(inside.leave().await)
 }
 

@@ -7,10 +7,15 @@ use quorate::recipes::counter::{BlockCounter, Counter};
 use quorate::recipes::naming::Naming;
 
 drills![
-    a_counter: nobody, adds, has_counted;
-    an_exact_counter: nobody, adds_exactly, has_counted;
-    a_counter_that_is_set: nobody, sets, has_counted;
-    a_counter_that_is_compared: starts_counting, compares, has_counted;
+    a_counter: nobody, adds::<LONG>, has_counted::<LONG>;
+    a_counter_in_text: nobody, adds::<TEXT>, has_counted::<TEXT>;
+    a_counter_of_32_bits: nobody, adds::<INT>, has_counted::<INT>;
+    an_exact_counter: nobody, adds_exactly::<LONG>, has_counted::<LONG>;
+    an_exact_counter_in_text: nobody, adds_exactly::<TEXT>, has_counted::<TEXT>;
+    a_counter_that_is_set: nobody, sets::<LONG>, has_counted::<LONG>;
+    a_counter_in_text_that_is_set: nobody, sets::<TEXT>, has_counted::<TEXT>;
+    a_counter_that_is_compared: starts_counting::<LONG>, compares::<LONG>, has_counted::<LONG>;
+    a_counter_in_text_that_is_compared: starts_counting::<TEXT>, compares::<TEXT>, has_counted::<TEXT>;
     a_block_of_numbers: nobody, takes_a_block, takes_another_block;
     a_unique_name: nobody, takes_a_name, takes_another_name;
     a_registered_name: nobody, takes_a_registered_name, takes_another_registered_name;
@@ -21,36 +26,44 @@ drills![
     a_node_that_is_deleted_again: has_node, deletes, finds_nothing;
 ];
 
-fn counter(client: &Client) -> Counter {
-    Counter::long(client, "/count")
+const LONG: usize = 0;
+const TEXT: usize = 1;
+const INT: usize = 2;
+
+fn counter<const FORMAT: usize>(client: &Client) -> Counter {
+    match FORMAT {
+        TEXT => Counter::text(client, "/count"),
+        INT => Counter::int(client, "/count"),
+        _ => Counter::long(client, "/count"),
+    }
 }
 
-async fn starts_counting(scene: Scene) -> Option<()> {
-    scene.ok(counter(&scene.client).set(0).await).map(drop)
+async fn starts_counting<const FORMAT: usize>(scene: Scene) -> Option<()> {
+    scene.ok(counter::<FORMAT>(&scene.client).set(0).await).map(drop)
 }
 
-async fn adds(scene: Scene) -> Option<()> {
-    let counter = counter(&scene.client);
+async fn adds<const FORMAT: usize>(scene: Scene) -> Option<()> {
+    let counter = counter::<FORMAT>(&scene.client);
     scene.act_unsure(counter.add(1)).await.map(drop)
 }
 
-async fn adds_exactly(scene: Scene) -> Option<()> {
-    let counter = counter(&scene.client).exact();
+async fn adds_exactly<const FORMAT: usize>(scene: Scene) -> Option<()> {
+    let counter = counter::<FORMAT>(&scene.client).exact();
     scene.act(counter.add(1)).await.map(drop)
 }
 
-async fn sets(scene: Scene) -> Option<()> {
-    let counter = counter(&scene.client);
+async fn sets<const FORMAT: usize>(scene: Scene) -> Option<()> {
+    let counter = counter::<FORMAT>(&scene.client);
     scene.act_unsure(counter.set(1)).await.map(drop)
 }
 
-async fn compares(scene: Scene) -> Option<()> {
-    let counter = counter(&scene.client);
+async fn compares<const FORMAT: usize>(scene: Scene) -> Option<()> {
+    let counter = counter::<FORMAT>(&scene.client);
     scene.act_unsure(counter.compare_and_set(0, 1)).await.map(drop)
 }
 
-async fn has_counted(scene: Scene) -> Option<()> {
-    let counter = counter(&scene.client);
+async fn has_counted<const FORMAT: usize>(scene: Scene) -> Option<()> {
+    let counter = counter::<FORMAT>(&scene.client);
     let counted = usize::try_from(scene.ok(counter.get().await)?).unwrap();
     if !scene.may_have_happened(counted) {
         scene
@@ -61,7 +74,7 @@ async fn has_counted(scene: Scene) -> Option<()> {
 }
 
 fn blocks(client: &Client) -> BlockCounter {
-    BlockCounter::new(counter(client), 2)
+    BlockCounter::new(counter::<LONG>(client), 2)
 }
 
 async fn takes_a_block(scene: Scene) -> Option<()> {

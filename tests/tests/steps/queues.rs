@@ -2,7 +2,7 @@
 
 use crate::drills;
 use crate::scene::{Scene, nobody};
-use quorate::client::{Client, Result, Task, within};
+use quorate::client::{Client, CreateMode, Result, Task, within};
 use quorate::recipes::queue::{Holding, Layout, Order, QueueSharder, ShardedQueue, WorkQueue};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ drills![
     an_item_of_kazoos_queue_that_is_held: puts_later::<KAZOO>, holds::<KAZOO>, holds_the_rest::<KAZOO>;
     an_item_by_priority_that_is_held: puts_later::<PRIORITY>, holds::<PRIORITY>, holds_the_rest::<PRIORITY>;
     an_item_by_name_that_is_held: puts_later::<ID>, holds::<ID>, holds_the_rest::<ID>;
+    an_item_that_is_done_with_a_result: puts_now::<CURATOR>, completes_with::<CURATOR>, finds_one_result::<CURATOR>;
+    an_item_of_kazoos_queue_that_is_done_with_a_result: puts_now::<KAZOO>, completes_with::<KAZOO>, finds_one_result::<KAZOO>;
+    an_item_of_the_simple_queue_that_is_done_with_a_result: puts_now::<SIMPLE>, completes_with::<SIMPLE>, finds_one_result::<SIMPLE>;
     an_item_that_is_given_back: puts_now::<CURATOR>, gives_back::<CURATOR>, holds_the_rest::<CURATOR>;
     an_item_of_kazoos_queue_that_is_given_back: puts_now::<KAZOO>, gives_back::<KAZOO>, holds_the_rest::<KAZOO>;
     an_item_that_goes_to_the_end: puts_now::<CURATOR>, puts_behind::<CURATOR>, holds_the_rest::<CURATOR>;
@@ -153,6 +156,37 @@ async fn holds_the_rest<const LAYOUT: usize>(scene: Scene) -> Option<()> {
     // Given back or completed: that is the subject's affair.
     if found > 1 {
         scene.part.fail(format!("{found} items are left"));
+    }
+    Some(())
+}
+
+async fn completes_with<const LAYOUT: usize>(scene: Scene) -> Option<()> {
+    let queue = queue::<LAYOUT>(&scene.client);
+    let whole = async {
+        let holding = queue.hold().await?;
+        watch_over(&scene, &holding);
+        let result = holding.data().to_vec();
+        let mode = CreateMode::PersistentSequential;
+        holding.complete_with(|multi| multi.create("/result-", &*result, mode)).await
+    };
+    scene.act_unsure(whole).await
+}
+
+/// Exactly once: there is a result if the item is gone, and none if it is there.
+async fn finds_one_result<const LAYOUT: usize>(scene: Scene) -> Option<()> {
+    let queue = queue::<LAYOUT>(&scene.client);
+    let (nodes, _) = scene.ok(scene.client.children("/").await)?;
+    let results: Vec<String> = nodes.into_iter().filter(|it| it.starts_with("result-")).collect();
+    let mut items = 0;
+    while let Some(holding) = scene.ok(queue.try_hold().await)? {
+        scene.ok(holding.complete().await)?;
+        items += 1;
+    }
+    if items + results.len() != 1 || !scene.may_have_happened(results.len()) {
+        scene.part.fail(format!("{results:?}, and {items} items, done: {}", scene.succeeded()));
+    }
+    for result in results {
+        scene.ok(scene.client.delete(&format!("/{result}"), None).await)?;
     }
     Some(())
 }
