@@ -60,17 +60,27 @@ impl Store {
             Err(error) if error.code() == ErrorCode::NoNode => return Ok(None),
             Err(error) => return Err(error),
         };
-        let Some(item) = self.read(&name, &data, stat) else { return Ok(None) };
+        match self.read(&name, &data, stat) {
+            Some(item) => self.hold_read(item, lifetime).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Marks an item that was read under this session.
+    pub(super) async fn hold_read(
+        &self,
+        item: Item,
+        lifetime: Lifetime,
+    ) -> Result<Option<Holding>> {
         let mark = Mark {
             client: self.client.clone(),
             lifetime,
-            path: self.mark(&name),
+            path: self.mark(&item.name),
             id: fresh_id(&self.client).hex().into_bytes(),
             token: 0,
             live: false,
         };
-        let Some(held) = self.mark_item(item, mark).await? else { return Ok(None) };
-        if self.is_ambiguous(&name) { held.read_again().await } else { Ok(Some(held)) }
+        self.mark_item(item, mark).await
     }
 
     /// Makes the mark; `None` when the item has changed or gone, or another's mark is there.
@@ -80,19 +90,24 @@ impl Store {
             let version = Some(item.stat.version);
             let multi = self.client.multi().under(&mark.lifetime).check(&*path, version);
             mark.live = true;
-            let made = multi.create(&*mark.path, &*mark.id, CreateMode::Ephemeral).commit().await;
+            let made = multi.create(&*mark.path, &*mark.id, CreateMode::Ephemeral).commit();
+            // In the same piece, so that it costs no time.
+            let there = self.client.exists(&path);
+            let (made, there) = (made.await, there.await);
             match made {
                 Ok(results) => {
                     mark.token = match results.last() {
                         Some(PartResult::Created { stat: Some(stat), .. }) => stat.czxid,
                         _ => mark.find().await?.unwrap_or_default(),
                     };
-                    return Ok(Some(Holding { store: self.clone(), item, mark }));
+                    let is_it = matches!(there, Ok(Some(stat)) if stat.czxid == item.stat.czxid);
+                    let holding = Holding { store: self.clone(), item, mark };
+                    return if is_it { Ok(Some(holding)) } else { holding.read_again().await };
                 }
                 Err(error) if error.is_connection_loss() => {
                     if let Some(token) = mark.find().await? {
                         mark.token = token;
-                        return Ok(Some(Holding { store: self.clone(), item, mark }));
+                        return Holding { store: self.clone(), item, mark }.read_again().await;
                     }
                 }
                 Err(error) => {
@@ -111,7 +126,8 @@ impl Store {
 }
 
 impl Holding {
-    /// With the item that the mark stands beside: before there was a mark, another may have come under the name.
+    /// With the item that the mark stands beside. Before there was a mark, another may have come under the name: in a directory that was reaped
+    /// and made anew, or where the numbers have come to their end.
     async fn read_again(self) -> Result<Option<Self>> {
         let path = self.store.entry(&self.item.name);
         let (data, stat) = match patiently(|| self.store.client.get(&path)).await {

@@ -13,6 +13,8 @@ mod holding;
 mod put;
 mod sharder;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use bounded::BoundedQueue;
 pub use holding::Holding;
