@@ -8,9 +8,9 @@ mod recipes;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
-use quorate::client::{Client, CreateMode, ErrorCode};
+use quorate::client::{Acl, Client, CreateMode, CreateOptions, ErrorCode};
 use quorate::recipes::assignment::Assignments;
-use quorate::recipes::directory::Change;
+use quorate::recipes::directory::{Change, Directory, Entry};
 use quorate::recipes::group::{Group, Style};
 use quorate::recipes::latch::LeaderLatch;
 use quorate::recipes::naming::Naming;
@@ -151,9 +151,7 @@ fn joins_leaves_and_changes_reach_everybody() {
             assert!(matches!(&*members.changes().await.unwrap(), [Change::Left(_)]));
             expire(&server, &a).await;
             let alive = |list: &[_]| {
-                list.iter().any(|it: &quorate::recipes::directory::Entry| {
-                    it.stat.ephemeral_owner == a.session_id()
-                })
+                list.iter().any(|it: &Entry| it.stat.ephemeral_owner == a.session_id())
             };
             a.connected().await.unwrap();
             soon(&c, members.until(alive)).await.unwrap();
@@ -191,6 +189,39 @@ fn a_foreign_child_is_no_member_and_an_ephemeral_one_is() {
             drop(one);
         });
     }
+}
+
+#[test]
+fn a_child_that_may_not_be_read_takes_nothing_from_the_others() {
+    let server = server();
+    let [a, b] = clients(&server);
+    // Everything but reading.
+    let hidden = || CreateOptions::new(CreateMode::Persistent).acl(vec![Acl::world(30)]);
+    let names = |children: &[Entry]| -> Vec<String> {
+        children.iter().map(|entry| entry.name.clone()).collect()
+    };
+    wait(async {
+        b.create("/all", b"", CreateMode::Persistent).await.unwrap();
+        b.create("/all/b", b"", hidden()).await.unwrap();
+        b.create("/all/c", b"", CreateMode::Persistent).await.unwrap();
+        let all = Directory::follow(&a, "/all", |_| true).await.unwrap();
+        assert_eq!(
+            (names(&all.entries()), &*all.unreadable()),
+            (vec!["c".into()], &vec!["b".into()])
+        );
+        b.create("/all/d", b"", CreateMode::Persistent).await.unwrap();
+        soon(&a, all.until(|children| children.len() == 2)).await.unwrap();
+        assert_eq!(*all.unreadable(), ["b"]);
+        // Readable from now on, which its next change tells.
+        b.set_acl("/all/b", &[Acl::world(31)], None).await.unwrap();
+        b.set("/all/b", b"told", None).await.unwrap();
+        let three = soon(&a, all.until(|children| children.len() == 3)).await.unwrap();
+        assert_eq!(
+            (names(&three), &*three[0].data),
+            (vec!["b".into(), "c".into(), "d".into()], &b"told"[..])
+        );
+        assert!(all.unreadable().is_empty());
+    });
 }
 
 #[test]

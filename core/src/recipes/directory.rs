@@ -6,7 +6,7 @@
 
 use super::kit::{Backoff, Companion, Live, Teller, join, live, name_of, parent_of, patiently};
 use crate::client::{Client, ErrorCode, Event, Result, Stat, WatchEvent, WatchMode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A child of a directory.
@@ -62,7 +62,8 @@ pub enum Change {
     Left(Entry),
 }
 
-/// Follows a directory until it is dropped. While the connection is away the list stays as it was.
+/// Follows a directory until it is dropped. While the connection is away the list stays as it was. Children whose data may not be read are
+/// [told apart](Self::unreadable), and take nothing from the others.
 ///
 /// ```
 /// # quorate::client::blocking::wait(async {
@@ -83,6 +84,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Directory {
     entries: Live<Arc<Vec<Entry>>>,
+    unreadable: Live<Arc<Vec<String>>>,
     known: Arc<Vec<Entry>>,
     _companion: Companion,
 }
@@ -120,15 +122,43 @@ impl Directory {
     ) -> Result<Self> {
         let follower = Follower { client: client.clone(), path: path.to_owned(), wanted, counts };
         let first = follower.read_all().await?;
-        let (teller, entries) = live(list(&first));
-        let companion = Companion::start(client.environment(), |_| follower.run(first, teller));
-        Ok(Self { entries, known: Arc::default(), _companion: companion })
+        let (list, entries) = live(first.list());
+        let (names, unreadable) = live(first.names());
+        let tellers = Tellers { list, names };
+        let companion = Companion::start(client.environment(), |_| follower.run(first, tellers));
+        Ok(Self { entries, unreadable, known: Arc::default(), _companion: companion })
     }
 
     /// The children, by name.
     #[must_use]
     pub fn entries(&self) -> Arc<Vec<Entry>> {
         self.entries.get()
+    }
+
+    /// The names of the children that are wanted and whose data this client may not read. They are in no list. Servers tell nobody of a changed
+    /// ACL, and some tell nothing about nodes to those who may not read them: such a child is read again when its next change is told, and
+    /// after each new connection.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{Acl, CreateMode, CreateOptions};
+    /// use quorate::recipes::directory::Directory;
+    ///
+    /// client.create("/hosts", b"", CreateMode::Persistent).await?;
+    /// client.create("/hosts/a", b"", CreateMode::Persistent).await?;
+    /// // Everything but reading.
+    /// let hidden = CreateOptions::new(CreateMode::Persistent).acl(vec![Acl::world(30)]);
+    /// client.create("/hosts/b", b"", hidden).await?;
+    /// let hosts = Directory::follow(&client, "/hosts", |_| true).await?;
+    /// assert_eq!((hosts.entries().len(), hosts.entries()[0].name.as_str()), (1, "a"));
+    /// assert_eq!(*hosts.unreadable(), ["b"]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn unreadable(&self) -> Arc<Vec<String>> {
+        self.unreadable.get()
     }
 
     /// The lists as a stream: the present one first. One that is read slowly skips what is outdated.
@@ -212,13 +242,66 @@ struct Follower {
     counts: fn(&Stat) -> bool,
 }
 
-type Entries = BTreeMap<String, Entry>;
+/// What there is.
+#[derive(Debug, Default)]
+struct Found {
+    entries: BTreeMap<String, Entry>,
+    /// Children that are there and may not be read.
+    unreadable: BTreeSet<String>,
+}
+
+/// What a look at a child has shown.
+enum Child {
+    Entry(Entry),
+    Unreadable,
+    /// It is not there, or does not count.
+    Nothing,
+}
+
+/// What is told, and where.
+struct Tellers {
+    list: Teller<Arc<Vec<Entry>>>,
+    names: Teller<Arc<Vec<String>>>,
+}
+
+impl Found {
+    fn list(&self) -> Arc<Vec<Entry>> {
+        Arc::new(self.entries.values().cloned().collect())
+    }
+
+    fn names(&self) -> Arc<Vec<String>> {
+        Arc::new(self.unreadable.iter().cloned().collect())
+    }
+
+    fn put(&mut self, name: &str, child: Child) {
+        self.entries.remove(name);
+        let was_unreadable = self.unreadable.remove(name);
+        match child {
+            Child::Entry(entry) => _ = self.entries.insert(name.to_owned(), entry),
+            Child::Unreadable => {
+                if !was_unreadable {
+                    tracing::warn!(name, "a child of a directory may not be read");
+                }
+                self.unreadable.insert(name.to_owned());
+            }
+            Child::Nothing => {}
+        }
+    }
+}
+
+impl Tellers {
+    /// Whoever hears of a new list finds the names that belong to it.
+    fn tell(&self, found: &Found) {
+        self.names.tell_if_new(found.names());
+        self.list.tell_if_new(found.list());
+    }
+}
 
 impl Follower {
-    async fn run(self, mut entries: Entries, teller: Teller<Arc<Vec<Entry>>>) {
+    async fn run(self, mut found: Found, tellers: Tellers) {
         let mut backoff = Backoff::default();
         loop {
-            match self.round(&mut entries, &teller).await {
+            match self.round(&mut found, &tellers).await {
                 Ok(()) => backoff.reset(),
                 Err(error) if error.is_connection_loss() => {}
                 Err(error) if error.code() == ErrorCode::SessionExpired => {
@@ -236,10 +319,10 @@ impl Follower {
     }
 
     /// Watches, reads everything, and then what changes.
-    async fn round(&self, entries: &mut Entries, teller: &Teller<Arc<Vec<Entry>>>) -> Result<()> {
+    async fn round(&self, found: &mut Found, tellers: &Tellers) -> Result<()> {
         let mut watcher = self.client.watch(&self.path, WatchMode::Recursive).await?;
-        *entries = self.read_all().await?;
-        teller.tell_if_new(list(entries));
+        *found = self.read_all().await?;
+        tellers.tell(found);
         loop {
             match watcher.next().await? {
                 WatchEvent::Changed(Event { path: node, .. }) => {
@@ -247,45 +330,37 @@ impl Follower {
                     if parent_of(&node) != self.path || !(self.wanted)(name) {
                         continue;
                     }
-                    match self.read(name).await? {
-                        Some(entry) => entries.insert(name.to_owned(), entry),
-                        None => entries.remove(name),
-                    };
+                    found.put(name, self.read(name).await?);
                 }
-                WatchEvent::Missed => *entries = self.read_all().await?,
+                WatchEvent::Missed => *found = self.read_all().await?,
             }
-            teller.tell_if_new(list(entries));
+            tellers.tell(found);
         }
     }
 
-    async fn read_all(&self) -> Result<Entries> {
+    async fn read_all(&self) -> Result<Found> {
         let names = match patiently(|| self.client.children(&self.path)).await {
             Ok((names, _)) => names,
             Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
             Err(error) => return Err(error),
         };
-        let mut entries = Entries::new();
+        let mut found = Found::default();
         for name in names.into_iter().filter(|name| (self.wanted)(name)) {
-            if let Some(entry) = self.read(&name).await? {
-                entries.insert(name, entry);
-            }
+            found.put(&name, self.read(&name).await?);
         }
-        Ok(entries)
+        Ok(found)
     }
 
-    async fn read(&self, name: &str) -> Result<Option<Entry>> {
+    async fn read(&self, name: &str) -> Result<Child> {
         let node = join(&self.path, name);
         match patiently(|| self.client.get(&node)).await {
-            Ok((_, stat)) if !(self.counts)(&stat) => Ok(None),
-            Ok((data, stat)) => Ok(Some(Entry { name: name.to_owned(), data, stat })),
-            Err(error) if error.code() == ErrorCode::NoNode => Ok(None),
+            Ok((_, stat)) if !(self.counts)(&stat) => Ok(Child::Nothing),
+            Ok((data, stat)) => Ok(Child::Entry(Entry { name: name.to_owned(), data, stat })),
+            Err(error) if error.code() == ErrorCode::NoNode => Ok(Child::Nothing),
+            Err(error) if error.code() == ErrorCode::NoAuth => Ok(Child::Unreadable),
             Err(error) => Err(error),
         }
     }
-}
-
-fn list(entries: &Entries) -> Arc<Vec<Entry>> {
-    Arc::new(entries.values().cloned().collect())
 }
 
 /// What happened between two lists. A node that was deleted and made again has left and joined.
