@@ -13,7 +13,7 @@ mod tasks;
 
 use cutting::Proxy;
 use quorate::client::blocking::wait;
-use quorate::client::{Client, CreateMode, Result};
+use quorate::client::{Client, CreateMode, ErrorCode, Result};
 use quorate::recipes::kit::Loss;
 use quorate::recipes::lease::{LeaseEnd, LeaseLock};
 use quorate::recipes::lock::Lock;
@@ -21,7 +21,7 @@ use quorate::recipes::wall_lease::{MultiWallLease, WallLease};
 use quorate_wire::OpCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tasks::{client, client_of, clients, count, mortal, server, soon, until};
 
 fn leases(client: &Client, duration: Duration) -> LeaseLock {
@@ -154,6 +154,78 @@ fn several_wall_leases_go_to_several() {
         assert_eq!(index(of("two").obtain().await?), Some(1));
         clock.fetch_add(10, Ordering::SeqCst);
         assert_eq!(index(of("three").obtain().await?), Some(0));
+        Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_wall_lease_is_lost_at_its_end_whatever_becomes_of_the_session() {
+    let server = server();
+    let [a, b] = clients(&server);
+    wait(async {
+        let length = Duration::from_secs(2);
+        let obtained = WallLease::new(&a, "/wall", "one", length).obtain().await?.unwrap();
+        let (first, again) = (obtained.lost(), obtained.lost());
+        // Neither the client nor the session has a part in it.
+        a.close().await?;
+        assert!(obtained.remaining() <= length);
+        let hour = Duration::from_secs(3_600);
+        let other = WallLease::new(&b, "/wall", "two", hour);
+        while other.obtain().await?.is_none() {
+            b.sleep(Duration::from_millis(5)).await;
+        }
+        // Before anybody else has it.
+        assert!(!obtained.is_held() && obtained.remaining().is_zero());
+        soon(&b, first).await;
+        soon(&b, again).await;
+        Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_clock_that_is_set_forward_ends_a_wall_lease_and_one_that_is_set_back_does_not_prolong_it() {
+    let server = server();
+    let [a] = clients(&server);
+    let clock = Arc::new(AtomicI64::new(1_000_000));
+    wait(async {
+        let ahead = at(&clock, &a, "one").obtain().await?.unwrap();
+        let lost = ahead.lost();
+        assert!(ahead.is_held());
+        clock.fetch_add(10, Ordering::SeqCst);
+        assert!(!ahead.is_held());
+        soon(&a, lost).await;
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let told = Arc::clone(&clock);
+        let brief = WallLease::new(&a, "/brief", "one", second);
+        let back = brief.clock(move || told.load(Ordering::SeqCst)).obtain().await?.unwrap();
+        clock.fetch_sub(3600, Ordering::SeqCst);
+        // By a clock that shows milliseconds.
+        let is_early = begun.elapsed() + Duration::from_millis(2) < second;
+        assert!(!is_early || back.is_held());
+        assert!(back.remaining() <= second);
+        soon(&a, back.lost()).await;
+        assert!(!back.is_held());
+        Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn nothing_is_written_under_a_wall_lease_that_another_has_taken() {
+    let server = server();
+    let [a, b] = clients(&server);
+    let clock = Arc::new(AtomicI64::new(1_000_000));
+    wait(async {
+        let first = at(&clock, &a, "one").obtain().await?.unwrap();
+        first.guarded().set("/", b"one", None).commit().await?;
+        clock.fetch_add(10, Ordering::SeqCst);
+        let second = at(&clock, &b, "two").obtain().await?.unwrap();
+        let late = first.guarded().set("/", b"late", None).commit().await.unwrap_err();
+        assert_eq!(late.code(), ErrorCode::BadVersion);
+        second.guarded().set("/", b"two", None).commit().await?;
+        assert!(second.token > first.token);
         Result::Ok(())
     })
     .unwrap();

@@ -15,11 +15,8 @@ use std::time::Duration;
 /// One or several leases, of which each process takes or renews one.
 struct Dated<const COUNT: u32>(WallLease);
 
-/// What was obtained, by the clock of the one who has it.
-struct Term {
-    end: i64,
-    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
-}
+/// What was obtained.
+struct Term(Obtained);
 
 /// The clock on which all processes agree, in seconds.
 fn clock(part: &Part) -> Arc<dyn Fn() -> i64 + Send + Sync> {
@@ -43,13 +40,14 @@ impl<const COUNT: u32> Rite for Dated<COUNT> {
                 MultiWallLease::new(self.0.clone(), COUNT).obtain().await
             };
             let obtained = within(&**part.client.environment(), patience, obtain).await;
-            let Some((thing, Obtained { end, token })) = obtained.transpose()?.flatten() else {
+            let Some((thing, obtained)) = obtained.transpose()?.flatten() else {
                 // Nothing tells when it is free: one asks again some time.
                 part.client.sleep(patience / 2).await;
                 return Ok(None);
             };
-            let term = Term { end, clock: clock(part) };
-            let shares = vec![Share { thing: usize::try_from(thing).unwrap(), weight: 1, token }];
+            let (thing, token) = (usize::try_from(thing).unwrap(), obtained.token);
+            let shares = vec![Share { thing, weight: 1, token }];
+            let term = Term(obtained);
             Ok(term.is_held().then(|| Grant { hold: Box::new(term), shares }))
         })
     }
@@ -84,11 +82,15 @@ impl Hold for Term {
     fn watch_over(&self, _: &Part) {}
 
     fn is_held(&self) -> bool {
-        (self.clock)() < self.end
+        self.0.is_held()
     }
 
     fn guarded(&self) -> Option<Transaction> {
-        None
+        Some(self.0.guarded())
+    }
+
+    fn lost(&self) -> Option<Later<'static, ()>> {
+        Some(Box::pin(self.0.lost()))
     }
 
     /// There is no way to give it back: its time passes.
