@@ -1,4 +1,4 @@
-//! A thousand who wait for a leadership or for a lease of a semaphore: who is woken when one goes, as the server's counters show it. For locks
+//! A thousand who wait for a leadership, for a lease of a semaphore, for their turn in a queue or for a duty: who is woken when one goes, as the server's counters show it. For locks
 //! see `recipe_lock_crowd`.
 #![allow(
     clippy::unwrap_used,
@@ -20,8 +20,10 @@ use quorate::recipes::kit::Held;
 use quorate::recipes::latch::LeaderLatch;
 use quorate::recipes::layout::semaphore::Kind;
 use quorate::recipes::leader::Candidate;
+use quorate::recipes::process_queue::ProcessQueue;
 use quorate::recipes::selector::LeaderSelector;
 use quorate::recipes::semaphore::Semaphore;
+use quorate::recipes::standby::{Duty, HotStandby};
 use raw::figure;
 use std::pin::Pin;
 use std::sync::mpsc;
@@ -32,6 +34,7 @@ use tokio::sync::oneshot;
 /// What one has who is at the head, and its token.
 enum Turn {
     Lease(Held),
+    OnDuty(Duty),
     Leads(Candidate, i64),
     /// The selector's work ends with the sender.
     Selected(oneshot::Sender<()>, i64),
@@ -43,6 +46,7 @@ impl Turn {
     fn token(&self) -> i64 {
         match self {
             Self::Lease(held) => held.token(),
+            Self::OnDuty(duty) => duty.token(),
             Self::Leads(_, token) | Self::Selected(_, token) => *token,
         }
     }
@@ -50,6 +54,7 @@ impl Turn {
     async fn end(self) -> Result<()> {
         match self {
             Self::Lease(held) => held.release().await,
+            Self::OnDuty(duty) => duty.end().await,
             Self::Leads(candidate, _) => candidate.leave().await,
             Self::Selected(work, _) => {
                 drop(work);
@@ -62,6 +67,16 @@ impl Turn {
 fn lease(client: &Client, kind: Kind) -> Wanted {
     let semaphore = Semaphore::new(client, "/crowd", 1).kind(kind);
     Box::pin(async move { semaphore.acquire().await.map(Turn::Lease) })
+}
+
+fn queue(client: &Client) -> Wanted {
+    let queue = ProcessQueue::new(client, "/crowd");
+    Box::pin(async move { queue.turn().await.map(Turn::Lease) })
+}
+
+fn stand_by(client: &Client) -> Wanted {
+    let standby = HotStandby::new(client, "/crowd", "task", "host");
+    Box::pin(async move { standby.stand_by().await.map(Turn::OnDuty) })
 }
 
 fn stand(candidate: Candidate) -> Wanted {
@@ -155,6 +170,16 @@ fn one_waiter_for_a_semaphore_is_woken_per_lease() {
 #[test]
 fn one_waiter_for_kazoos_semaphore_is_woken_per_lease() {
     check("kazoo", 0.0, 2, |client| lease(client, Kind::Kazoo));
+}
+
+#[test]
+fn one_process_of_a_queue_is_woken_per_turn() {
+    check("queue", 0.0, 1, queue);
+}
+
+#[test]
+fn one_who_stands_by_is_woken_per_duty() {
+    check("standby", 0.0, 1, stand_by);
 }
 
 #[test]
