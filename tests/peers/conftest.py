@@ -1,6 +1,5 @@
 """Fixtures: a fresh server under test and beside it Apache's to compare with."""
 
-import os
 import signal
 from collections.abc import Iterator
 
@@ -14,14 +13,6 @@ from interop.server import Kind, Server, kind_under_test
 def pytest_configure() -> None:
     """SIGTERM ends like Ctrl-C, so that no server outlives the tests."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tours only when they are asked for: see docs/testing.md."""
-    tours = [item for item in items if "all_recipes" in item.name]
-    if tours and "TOUR_ROUNDS" not in os.environ:
-        config.hook.pytest_deselected(items=tours)
-        items[:] = [item for item in items if item not in tours]
 
 
 @pytest.fixture

@@ -105,6 +105,9 @@ class Company:
         assert code == 0, self._report()
         played = sorted(line[7:] for line in self._output if line.startswith("played "))
         assert len(played) == self.plays, played
+        # By chance a play may have got nowhere; but not many of them.
+        idle = [line for line in self._output if re.match(r"saw \S+: 0 ", line)]
+        assert len(idle) <= 1 + self.plays // 20, idle
         return played
 
     def close(self) -> None:

@@ -8,7 +8,8 @@
 //! | `rounds` | how far has everybody come since the last fault? | `rounds <least rounds of a process> <plays on stage> <who that is>` |
 //! | `over <directory> …` | servers are well, and stay so; their logs are in these directories | |
 //!
-//! When a play has ended there is a line `played <name>: <numbers>`, or `failed <name>: <why>`.
+//! When a play has ended there is a line `played <name>: <numbers>`, or `failed <name>: <why>`; and `saw <name>: <number> <what>` for what it
+//! is about.
 
 use super::recording::Recording;
 use crate::sim::env::{Checked, Violation};
@@ -96,6 +97,11 @@ impl Conductor {
             Ok(numbers) => format!("played {name}: {numbers}"),
             Err(Violation(what)) => format!("failed {name}: {}", what.replace('\n', " ")),
         });
+    }
+
+    /// How much of something there was to see in a play.
+    pub fn tell_seen(&self, name: &str, what: &str, number: u64) {
+        tell(&format!("saw {name}: {number} {what}"));
     }
 
     fn hear(&self) {
