@@ -2,4 +2,5 @@
 //! connections.
 
 pub(crate) mod archive;
+pub(crate) mod election;
 pub(crate) mod peers;

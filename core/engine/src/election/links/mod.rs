@@ -61,7 +61,12 @@ pub enum Command {
     /// The host of this server refuses connections.
     Unreachable(i64),
     /// Something that should be logged; what must be done about it is another command.
-    Problem(Problem),
+    Problem {
+        /// The connection; it is closed by the next command.
+        link: Link,
+        /// What is wrong with it.
+        problem: Problem,
+    },
 }
 
 /// What is wrong with a connection.
@@ -126,12 +131,10 @@ impl Links {
     /// The connections of server `me`, which introduces itself with `greeting`.
     #[must_use]
     pub fn new(me: i64, greeting: &InitialMessage, options: LinkOptions) -> Self {
-        let mut bytes = Vec::new();
-        greeting.write(&mut bytes);
         Self {
             me,
             options,
-            greeting: bytes,
+            greeting: written(greeting),
             members: BTreeSet::new(),
             peers: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -144,6 +147,11 @@ impl Links {
     /// The next thing to do; in order.
     pub fn next_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
+    }
+
+    /// Introduces this server differently from now on: its own addresses have changed.
+    pub fn set_greeting(&mut self, greeting: &InitialMessage) {
+        self.greeting = written(greeting);
     }
 
     /// Goes by other members: all servers of the committed and of the proposed configuration. The connections of others end.
@@ -380,7 +388,7 @@ impl Links {
 
     /// Hangs up because of a problem.
     fn fail(&mut self, link: Link, problem: Problem) {
-        self.commands.push_back(Command::Problem(problem));
+        self.commands.push_back(Command::Problem { link, problem });
         self.close(link);
     }
 
@@ -418,4 +426,10 @@ impl Socket {
             Self::Open { .. } => None,
         }
     }
+}
+
+fn written(greeting: &InitialMessage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    greeting.write(&mut bytes);
+    bytes
 }

@@ -86,6 +86,18 @@ fn a_large_id_connects_back_to_where_the_other_says_it_is() {
 }
 
 #[test]
+fn a_server_whose_addresses_change_says_so_from_then_on() {
+    let mut links = links(3);
+    let moved = InitialMessage::v1(3, HostPort::new("elsewhere", 1));
+    links.set_greeting(&moved);
+    links.send(0, 1, frame("a"));
+    links.connected(1);
+    let mut bytes = Vec::new();
+    moved.write(&mut bytes);
+    assert_eq!(commands(&mut links)[1], Command::Write { link: 1, bytes });
+}
+
+#[test]
 fn a_newer_connection_replaces_the_older() {
     let mut links = links(1);
     let old = accept(&mut links, 2);
@@ -143,7 +155,7 @@ fn what_cannot_be_is_refused_with_a_word() {
         assert_eq!(commands.last(), Some(&Command::Close { link }));
         assert!(links.sockets.is_empty() && links.peers.values().all(|peer| peer.link.is_none()));
         commands.into_iter().find_map(|command| match command {
-            Command::Problem(problem) => Some(problem),
+            Command::Problem { problem, .. } => Some(problem),
             _ => None,
         })
     };
@@ -163,7 +175,10 @@ fn whoever_says_nothing_is_hung_up_on() {
     links.tick(1499);
     assert_eq!(commands(&mut links), []);
     links.tick(1500);
-    assert_eq!(commands(&mut links), [Command::Problem(Problem::Silent), Command::Close { link }]);
+    assert_eq!(
+        commands(&mut links),
+        [Command::Problem { link, problem: Problem::Silent }, Command::Close { link }]
+    );
     // A connection that is never made.
     links.send(2000, 2, frame("a"));
     links.tick(7000);
@@ -238,7 +253,8 @@ fn strangers_are_heard_and_forgotten() {
     // Only so many at a time.
     let open: Vec<Link> = (0..4).map(|sid| accept(&mut links, 10 + sid)).collect();
     let fifth = links.accepted(0);
-    let refused = [Command::Problem(Problem::Crowd(4)), Command::Close { link: fifth }];
+    let crowd = Command::Problem { link: fifth, problem: Problem::Crowd(4) };
+    let refused = [crowd, Command::Close { link: fifth }];
     assert_eq!(commands(&mut links)[4..], refused);
     open.into_iter().for_each(|link| links.closed(0, link));
     assert!(links.peers.is_empty() && links.sockets.is_empty());
@@ -390,7 +406,7 @@ impl Net {
                     self.heard.insert((sid, from), String::from_utf8(payload).unwrap());
                 }
                 Command::Reachable(_) | Command::Unreachable(_) => {}
-                Command::Problem(problem) => panic!("{problem}"),
+                Command::Problem { problem, .. } => panic!("{problem}"),
             }
         }
     }
