@@ -207,6 +207,7 @@ mod tests {
         loop {
             sockets.write(1, &[7; 1 << 20]);
             length += 1 << 20;
+            assert!(length < 256 << 20, "written, and not taken by anybody");
             if sockets.next_written().is_none() {
                 return (sockets, far, length);
             }

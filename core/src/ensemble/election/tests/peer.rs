@@ -18,7 +18,10 @@ impl Peer {
     }
 
     pub(super) fn accept(listener: &TcpListener) -> Self {
-        Self::over(listener.accept().unwrap().0)
+        listener.set_nonblocking(true).unwrap();
+        let (socket, _) = eventually("somebody connects", || listener.accept().ok());
+        socket.set_nonblocking(false).unwrap();
+        Self::over(socket)
     }
 
     fn over(socket: TcpStream) -> Self {
@@ -79,12 +82,7 @@ impl Peer {
 
     /// Waits for a word of which this is true.
     pub(super) fn hears(&mut self, is_it: impl Fn(&Ballot) -> bool) -> Ballot {
-        loop {
-            let ballot = self.ballot();
-            if is_it(&ballot) {
-                return ballot;
-            }
-        }
+        eventually("the right word", || Some(self.ballot()).filter(&is_it))
     }
 
     /// Waits until the other side hangs up, which may look like a reset here.
