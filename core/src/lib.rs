@@ -6,7 +6,6 @@
 
 pub mod client;
 pub mod config;
-#[expect(dead_code, reason = "the driver that calls it is to come")]
 pub(crate) mod ensemble;
 mod fork;
 #[cfg(test)]

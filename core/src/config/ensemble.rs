@@ -80,7 +80,6 @@ impl ConfigBuilder {
 
     fn become_member(&mut self) -> Result<(), ConfigError> {
         let membership = self.membership()?;
-        self.check_weights(&membership)?;
         let mut ensemble = EnsembleConfig { membership, ..self.draft.ensemble.clone() };
         ensemble.check_members().map_err(|problem| self.wrong_place(problem, None))?;
         self.check_several_addresses(&ensemble.membership)?;
@@ -112,22 +111,6 @@ impl ConfigBuilder {
                 ConfigError::Membership { at, problem, advice }
             },
         )
-    }
-
-    /// A weight that nobody has is a mistake in its number.
-    fn check_weights(&self, membership: &Membership) -> Result<(), ConfigError> {
-        let lines = self.draft.lines();
-        let weight = |key: &str| key.strip_prefix("weight.").and_then(|id| id.parse().ok());
-        let strange = lines
-            .iter()
-            .find(|line| weight(&line.key).is_some_and(|sid| !membership.is_voter(sid)));
-        strange.map_or(Ok(()), |line| {
-            Err(ConfigError::Conflict {
-                at: line.at.clone(),
-                problem: format!("`{}` is for no voter of this ensemble", line.key),
-                advice: "remove it, or add its `server.N` line",
-            })
-        })
     }
 
     /// As in Apache, where several addresses of a member are a feature to be switched on.

@@ -6,6 +6,7 @@ use super::handle::{Control, Server, ServerError};
 use super::journal::{Journal, Mailbox, Refusals};
 use super::links::Links;
 use super::listener::{Listener, WAKER};
+use super::member;
 use super::pipe::Calls;
 use super::purger::Purger;
 use super::settings::Settings;
@@ -171,7 +172,11 @@ impl Builder {
     /// # Errors
     /// When the data directory or the port cannot be used, or the system refuses threads.
     pub fn start(self) -> Result<Server, ServerError> {
-        Start::new(self)?.launch()
+        match self.config.ensemble.clone() {
+            Some(_) if self.volatile => Err(ServerError::NeedsDirectory),
+            Some(ensemble) => member::launch(ground(self)?, &ensemble),
+            None => Start::new(self)?.launch(),
+        }
     }
 }
 
@@ -188,30 +193,33 @@ struct Start {
     tree: Tree,
 }
 
+/// Everything of a server but its data.
+fn ground(builder: Builder) -> Result<member::Start, ServerError> {
+    let config = builder.config;
+    let clock = Clock::new();
+    let seed = RandomState::new().build_hasher().finish();
+    let settings = Settings::new(&config, seed);
+    let poll = Poll::new().map_err(system("poll"))?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(system("waker"))?);
+    let mut listener = config.client_port.map(|port| listen(&config, port)).transpose()?;
+    if let Some(listener) = &mut listener {
+        listener.register(poll.registry()).map_err(system("poll"))?;
+    }
+    let address = listener.as_ref().map(Listener::address).transpose().map_err(system("socket"))?;
+    let storage =
+        StorageConfig { loading: builder.loading, ..storage_config(&config, settings.tree) };
+    Ok(member::Start { config, settings, storage, clock, poll, waker, listener, address })
+}
+
 impl Start {
     fn new(builder: Builder) -> Result<Self, ServerError> {
-        let config = builder.config;
-        if let Some(ensemble) = &config.ensemble {
-            return Err(ServerError::Ensemble { me: ensemble.me });
-        }
-        let clock = Clock::new();
-        let seed = RandomState::new().build_hasher().finish();
-        let settings = Settings::new(&config, seed);
-        let poll = Poll::new().map_err(system("poll"))?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(system("waker"))?);
-        let mut listener = config.client_port.map(|port| listen(&config, port)).transpose()?;
-        if let Some(listener) = &mut listener {
-            listener.register(poll.registry()).map_err(system("poll"))?;
-        }
-        let address =
-            listener.as_ref().map(Listener::address).transpose().map_err(system("socket"))?;
-        let (storage, tree) = if builder.volatile {
+        let volatile = builder.volatile;
+        let member::Start { config, settings, storage, clock, poll, waker, listener, address } =
+            ground(builder)?;
+        let (storage, tree) = if volatile {
             (None, Tree::new(settings.tree))
         } else {
-            let (storage, tree, report) = Storage::open(StorageConfig {
-                loading: builder.loading,
-                ..storage_config(&config, settings.tree)
-            })?;
+            let (storage, tree, report) = Storage::open(storage)?;
             (Some((Arc::new(storage), report)), tree)
         };
         Ok(Self { config, clock, settings, poll, waker, listener, address, storage, tree })

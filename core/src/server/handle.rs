@@ -3,6 +3,7 @@
 use super::builder::Builder;
 use super::pipe::{Calls, LocalStream, Pipe};
 use super::purger::Purger;
+use crate::ensemble::election::ElectionError;
 use crate::fork::ForkMutex;
 use crate::storage::{LogFailure, StorageError};
 use mio::Waker;
@@ -28,14 +29,6 @@ pub enum ServerError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The server is configured as a member of an ensemble, which cannot be started yet.
-    #[error(
-        "this server is member {me} of an ensemble, and members cannot be started yet; leave one server.N line for a standalone server"
-    )]
-    Ensemble {
-        /// Its number.
-        me: i64,
-    },
     /// The client port cannot be opened.
     #[error("cannot listen on {address}: {cause}; choose another clientPort or stop what uses it")]
     Listen {
@@ -44,6 +37,22 @@ pub enum ServerError {
         /// What the system says.
         cause: io::Error,
     },
+    /// A member of an ensemble was to be [volatile](Builder::volatile).
+    #[error("a member of an ensemble must keep what it has acknowledged: give it a data directory")]
+    NeedsDirectory,
+    /// A member of an ensemble leads, and its learners cannot reach it.
+    #[error(
+        "cannot listen for learners on {address}: {cause}; stop what uses it, or change server.N in all members"
+    )]
+    Quorum {
+        /// Where it should have listened.
+        address: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// A member of an ensemble cannot take part in elections.
+    #[error(transparent)]
+    Election(#[from] ElectionError),
     /// The system refuses a thread, a poll or a waker.
     #[error("the system refuses a {what}: {cause}")]
     System {

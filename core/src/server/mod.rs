@@ -3,19 +3,20 @@
 //! [`Server::builder`] starts one: on a given port, a free one or none at all, with its data in a directory or in
 //! memory only. Everything that decides is in `quorate-engine`; here are the threads, sockets and the clock.
 //!
-//! Two drivers run the same engines. `fused` has one thread for connections and state, which is fastest on small
-//! machines; `sharded` has several I/O threads beside the one that writes. The log and snapshots have
-//! threads of their own in both.
+//! Three drivers run the same engines. `fused` has one thread for connections and state, which is fastest on small
+//! machines; `sharded` has several I/O threads beside the one that writes; `member` is one server of an ensemble. The log and snapshots have
+//! threads of their own in all.
 
 mod admission;
 mod alarm;
 mod builder;
-mod clock;
+pub(crate) mod clock;
 mod fused;
 mod handle;
 pub(crate) mod journal;
 mod links;
 mod listener;
+mod member;
 mod pipe;
 pub(crate) mod purger;
 mod settings;
@@ -23,6 +24,7 @@ mod sharded;
 pub(crate) mod snapshotter;
 mod words;
 
+pub use crate::ensemble::election::ElectionError;
 pub use builder::Builder;
 pub use handle::{Connector, Server, ServerError, Stopper};
 pub use pipe::LocalStream;

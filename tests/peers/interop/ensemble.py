@@ -1,7 +1,7 @@
-"""Three of Apache's servers as one service, on loopback, to be killed, paused and restarted."""
+"""Three servers as one service, on loopback, to be killed, paused and restarted."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from interop.ports import PortLease
@@ -13,10 +13,14 @@ MEMBERS = 3
 class Ensemble:
     """Members with the face that a single server has, as far as tests need it."""
 
-    def __init__(self, kind: Kind, settings: Mapping[str, str] | None = None) -> None:
-        size = MEMBERS
+    def __init__(
+        self, kind: Kind | Sequence[Kind], settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Members of one kind, or of these kinds: `server.1` is the first."""
+        kinds = [kind] * MEMBERS if isinstance(kind, Kind) else list(kind)
+        size = len(kinds)
         self._leases = [PortLease() for _ in range(2 * size)]
-        self.members = [Server(kind, settings) for _ in range(size)]
+        self.members = [Server(kind, settings) for kind in kinds]
         for number, member in enumerate(self.members, 1):
             for other in range(1, size + 1):
                 quorum, election = self._leases[2 * other - 2 : 2 * other]

@@ -51,6 +51,15 @@ impl Member {
         self.learn_on(bench)
     }
 
+    /// The leader has sent something, if no whole message.
+    pub fn leader_lives(&mut self, now: Now) {
+        match &mut self.role {
+            Role::Following(follower) => follower.leader_lives(now.mono),
+            Role::Observing(observer) => observer.leader_lives(now.mono),
+            _ => {}
+        }
+    }
+
     /// The log is cut, and this is what it holds; `None` if it could not be.
     pub fn truncated(&mut self, history: Option<History>) {
         match &mut self.role {

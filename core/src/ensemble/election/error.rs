@@ -4,9 +4,16 @@ use quorate_wire::quorum::membership::HostPort;
 use std::io;
 use std::net::SocketAddr;
 
-/// What makes it impossible to take part in elections.
+/// What makes it impossible for a member of an ensemble to take part in elections.
+///
+/// ```
+/// use quorate::server::ElectionError;
+///
+/// let message = ElectionError::NotAMember(4).to_string();
+/// assert!(message.contains("myid"), "{message}");
+/// ```
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ElectionError {
+pub enum ElectionError {
     /// The configuration does not know this server.
     #[error(
         "this server has the id {0}, and no server.{0} is in the configuration: correct myid, or add the line"

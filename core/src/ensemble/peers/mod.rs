@@ -27,9 +27,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the driver that calls it is to come"))]
 pub(crate) use leader::{LeaderLink, LeaderReport, LeaderSettings};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the driver that calls it is to come"))]
 pub(crate) use learners::{LearnerLinks, LearnerReport};
 pub(crate) use loss::Loss;
 

@@ -25,6 +25,8 @@ use std::fmt::{self, Write};
 /// Answers four-letter words.
 pub(super) struct Words {
     facts: Facts,
+    /// What the server is in its ensemble; `None` while that is being found out.
+    mode: Option<&'static str>,
     /// What `gtmk` and `stmk` speak of. Apache's bits of what its log traces; kept for tools, without effect.
     trace_mask: i64,
 }
@@ -32,6 +34,7 @@ pub(super) struct Words {
 /// Everything that an answer may be made from, at one moment.
 struct View<'a> {
     facts: &'a Facts,
+    mode: &'static str,
     tree: &'a Tree,
     replica: &'a Replica,
     shards: Vec<&'a Shard>,
@@ -40,7 +43,29 @@ struct View<'a> {
 
 impl Words {
     pub(super) const fn new(facts: Facts) -> Self {
-        Self { facts, trace_mask: DEFAULT_TRACE_MASK }
+        Self { facts, mode: Some("standalone"), trace_mask: DEFAULT_TRACE_MASK }
+    }
+
+    /// Takes note of what a member of an ensemble does: `leader`, `follower` or `observer`; `None` while it does not serve.
+    pub(super) const fn set_mode(&mut self, mode: Option<&'static str>) {
+        self.mode = mode;
+    }
+
+    /// Answers what can be said by a member that does not serve. Source: `AbstractFourLetterCommand#isZKServerRunning`.
+    pub(super) fn answer_idle(&self, word: &Word, shards: &mut [&mut Shard]) {
+        let text = match word.word {
+            _ if !self.facts.config.answers_word(word.word.word()) => Self::unlisted(word),
+            FourLetterWord::Ruok => "imok".to_owned(),
+            FourLetterWord::Isro => "null".to_owned(),
+            _ => "This ZooKeeper instance is not currently serving requests\n".to_owned(),
+        };
+        if let Some(shard) = shards.get_mut(word.conn.shard) {
+            shard.say(word.conn.conn, &text);
+        }
+    }
+
+    fn unlisted(word: &Word) -> String {
+        format!("{} is not executed because it is not in the whitelist.\n", word.word.word())
     }
 
     /// Sends the answer to who asked, whose connection closes behind it.
@@ -54,13 +79,11 @@ impl Words {
     ) {
         let mut text = String::new();
         if !self.facts.config.answers_word(word.word.word()) {
-            text = format!(
-                "{} is not executed because it is not in the whitelist.\n",
-                word.word.word()
-            );
+            text = Self::unlisted(word);
         } else if !self.act(word, shards, &mut text) {
             let shards = shards.iter().map(|shard| &**shard).collect();
-            let view = View { facts: &self.facts, tree, replica, shards, now };
+            let mode = self.mode.unwrap_or_default();
+            let view = View { facts: &self.facts, mode, tree, replica, shards, now };
             // Writing to a string cannot fail.
             let _ = view.tell(word.word, &mut text);
         }

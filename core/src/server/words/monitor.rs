@@ -13,7 +13,7 @@ use std::fmt::{self, Display, Write};
 impl View<'_> {
     pub(super) fn mntr(&self, out: &mut String) -> fmt::Result {
         line(out, "version", version())?;
-        line(out, "server_state", "standalone")?;
+        line(out, "server_state", self.mode)?;
         self.of_tree(out)?;
         self.of_traffic(out)?;
         self.of_process(out)?;

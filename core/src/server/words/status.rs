@@ -45,7 +45,7 @@ impl View<'_> {
         writeln!(out, "Connections: {}", self.conns().count())?;
         writeln!(out, "Outstanding: {}", self.replica.outstanding())?;
         writeln!(out, "Zxid: 0x{:x}", self.tree.last_zxid().0)?;
-        writeln!(out, "Mode: standalone")?;
+        writeln!(out, "Mode: {}", self.mode)?;
         writeln!(out, "Node count: {}", self.node_count())
     }
 }

@@ -155,6 +155,11 @@ impl<R: Steady> Learner<R> {
         self.touched.insert(session, timeout);
     }
 
+    /// Something of a message that takes long has come: the leader lives.
+    pub const fn leader_lives(&mut self, now: i64) {
+        self.local.heard = now;
+    }
+
     /// Gives up a leader that is silent. To be called at [`deadline`](Self::deadline).
     pub fn tick(&mut self, now: i64) {
         if now >= self.deadline() {

@@ -1,0 +1,109 @@
+//! From the configuration of a member to the rules of the engines and drivers.
+
+use crate::config::{EnsembleConfig, ServerConfig};
+use crate::ensemble::election::ElectionConfig;
+use crate::ensemble::peers::Limits;
+use quorate_engine::election::Options;
+use quorate_engine::election::links::LinkOptions;
+use quorate_engine::member::MemberConfig;
+use quorate_engine::replica::ReplicaConfig;
+use quorate_engine::zab::{Mistakes, Sid, ZabConfig};
+use quorate_wire::quorum::Membership;
+use quorate_wire::quorum::address::HostPort;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+/// How a member is set up; times in ms.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct MemberSettings {
+    pub(super) me: Sid,
+    pub(super) membership: Membership,
+    pub(super) listen_on_all: bool,
+    /// How long a leader is looked for.
+    pub(super) search: i64,
+    pub(super) engine: MemberConfig,
+    pub(super) election: ElectionConfig,
+    pub(super) limits: Limits,
+}
+
+impl MemberSettings {
+    pub(in crate::server) fn new(
+        config: &ServerConfig,
+        ensemble: &EnsembleConfig,
+        replica: ReplicaConfig,
+    ) -> Self {
+        let tick = i64::from(config.tick_time_ms);
+        let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let (me, membership) = (ensemble.me, ensemble.membership.clone());
+        let zab = ZabConfig {
+            me,
+            tick,
+            init_limit: ms(ensemble.init_ms(config.tick_time_ms)),
+            sync_limit: ms(ensemble.sync_ms(config.tick_time_ms)),
+            ping_interval: (tick / 2).max(1),
+            history_bytes: HISTORY_BYTES,
+            mistakes: Mistakes::NONE,
+        };
+        // The first byte of its sessions' ids tells them from those of others.
+        let server = u8::try_from(me & 0xFF).unwrap_or_default();
+        let longest = config.jute_max_buffer.saturating_add(config.jute_extra_bytes());
+        Self {
+            me,
+            listen_on_all: ensemble.listen_on_all,
+            search: ms(ensemble.connect_ms(config.tick_time_ms)),
+            engine: MemberConfig { zab, replica: ReplicaConfig { server, ..replica } },
+            election: ElectionConfig {
+                me,
+                membership: membership.clone(),
+                options: Options {
+                    min_interval: i64::from(ensemble.min_notification_interval_ms),
+                    max_interval: i64::from(ensemble.max_notification_interval_ms),
+                    ..Options::default()
+                },
+                links: LinkOptions {
+                    connect_timeout: i64::from(ensemble.connect_timeout_ms),
+                    greeting_timeout: ms(ensemble.greeting_ms(config.tick_time_ms)),
+                    strangers: STRANGERS,
+                },
+                listen_on_all: ensemble.listen_on_all,
+                keep_alive: ensemble.tcp_keep_alive,
+            },
+            membership,
+            limits: Limits {
+                packet: usize::try_from(longest).unwrap_or(usize::MAX),
+                queue: QUEUE_BYTES,
+                aside: ASIDE_BYTES,
+            },
+        }
+    }
+
+    /// Where this server is to listen for learners.
+    pub(super) fn quorum_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let own = self.membership.servers.get(&self.me).map(|server| &server.addresses);
+        let mut found = Vec::new();
+        for address in own.into_iter().flatten() {
+            let host = if self.listen_on_all { EVERYWHERE } else { address.host.as_str() };
+            found.extend((host, address.quorum_port).to_socket_addrs()?);
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Where a server may be found by its learners.
+    pub(super) fn addresses_of(&self, sid: Sid) -> Vec<HostPort> {
+        let server = self.membership.servers.get(&sid);
+        let addresses = server.into_iter().flat_map(|server| &server.addresses);
+        addresses.map(quorate_wire::quorum::membership::Address::quorum).collect()
+    }
+}
+
+/// What is kept of the history for learners that come back, bytes.
+pub(super) const HISTORY_BYTES: usize = 32 << 20;
+/// What may wait for one learner, bytes: more than the history that it may be sent at once.
+const QUEUE_BYTES: usize = 128 << 20;
+/// Requests of one learner that may be put aside, bytes.
+const ASIDE_BYTES: usize = 4 << 20;
+/// Connections of servers that are no members.
+const STRANGERS: usize = 64;
+const EVERYWHERE: &str = "::";

@@ -1,0 +1,106 @@
+"""Ensembles of Apache's servers and ours, and of ours alone: one history, whoever leads."""
+
+import shutil
+import time
+from collections.abc import Sequence
+
+import pytest
+from interop.ensemble import Ensemble
+from interop.server import Kind, Server
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+
+OURS, OLD, NEW = Kind.QUORATE, Kind.APACHE, Kind.APACHE_39
+# Fresh members elect the one with the largest id, so the last one leads first.
+MIXES = {
+    "ours": [OURS, OURS, OURS],
+    "ours-follows-3.8": [OURS, OLD, OLD],
+    "ours-leads-3.8": [OLD, OLD, OURS],
+    "two-of-ours-and-3.8": [OURS, OLD, OURS],
+    "ours-follows-3.9": [OURS, NEW, NEW],
+    "ours-leads-3.9": [NEW, NEW, OURS],
+    "two-of-ours-and-3.9": [OURS, NEW, OURS],
+}
+DEADLINE = 60.0
+
+
+@pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES.keys())
+def test_every_leader_dies_and_nothing_is_lost(kinds: Sequence[Kind]) -> None:
+    """Each member leads or not, is killed, comes back, and one is wiped meanwhile."""
+    with Ensemble(kinds) as ensemble:
+        ensemble.start()
+        written = Written(ensemble)
+        written.more()
+        for turn in range(len(kinds)):
+            leader = ensemble.leader()
+            leader.kill()
+            ensemble.wait_serving(len(kinds) - 1)
+            written.more()
+            if turn == 1:
+                # It comes back by the leader's tree.
+                shutil.rmtree(leader.data / "version-2")
+            leader.launch()
+            ensemble.wait_serving(len(kinds))
+            written.more()
+            written.check()
+
+
+class Written:
+    """What was acknowledged, and so must be at every member."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self.ensemble = ensemble
+        self.paths: list[str] = []
+
+    def more(self) -> None:
+        """Writes through each member that runs."""
+        for number, member in enumerate(self.ensemble.members, 1):
+            if member.running:
+                path = f"/at-{number}-{len(self.paths)}"
+                with_client(member, lambda client, path=path: create(client, path))
+                self.paths.append(path)
+
+    def check(self) -> None:
+        """Reads through each member, which all must have the same tree."""
+        digests: dict[str, str] = {}
+        for member in self.ensemble.members:
+            children = with_client(member, names)
+            assert set(children) >= {path[1:] for path in self.paths}
+            assert not [name for name in children if name.startswith("brief")], children
+            figures = member.four_letters("mntr")
+            assert "zk_digest_mismatches_count\t0" in figures, figures
+            for line in member.four_letters("hash").splitlines():
+                zxid, digest = line.split(": ")
+                assert digests.setdefault(zxid, digest) == digest, (zxid, member.address)
+
+
+def create(client: KazooClient, path: str) -> None:
+    """A node that stays, and one that goes with the session."""
+    client.sync("/")
+    if not client.exists(path):
+        client.create(path, b"x" * 100)
+    client.create(f"/brief-{path[1:]}", b"", ephemeral=True)
+    client.set(path, b"y")
+    assert client.get(path)[0] == b"y"
+
+
+def names(client: KazooClient) -> list[str]:
+    """The children of the root, as of now."""
+    client.sync("/")
+    return list(client.get_children("/"))
+
+
+def with_client[T](member: Server, use) -> T:
+    """Lets somebody use a session of this member, again while the ensemble finds itself."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        client = KazooClient(member.address, timeout=10.0)
+        try:
+            client.start(timeout=10.0)
+            return use(client)
+        except (KazooException, client.handler.timeout_exception):
+            if time.monotonic() > end:
+                raise
+        finally:
+            client.stop()
+            client.close()
