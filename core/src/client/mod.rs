@@ -50,6 +50,7 @@ pub use quorate_engine::client::{
 };
 pub use quorate_wire::event::EventType;
 pub use quorate_wire::op::create::CreateMode;
+pub use quorate_wire::op::remove_watches::WatcherType;
 pub use quorate_wire::{Acl, ErrorCode, Id, Stat};
 pub use retry::{Outcome, RetryPolicy, Retrying};
 pub use shared::Command;

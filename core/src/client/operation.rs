@@ -49,6 +49,8 @@ struct Waiting<T> {
     /// The watch that the request leaves.
     watch: Option<WatchGuard>,
     read: fn(Reply, Option<WatchGuard>) -> Result<T>,
+    /// What a failure is taken for, where it is an answer.
+    mend: fn(Error) -> Result<T>,
 }
 
 /// Removes a watch when dropped.
@@ -83,11 +85,20 @@ impl<T> Op<T> {
         let state = match submitted {
             Ok((key, watch)) => {
                 let shared = Arc::clone(shared);
-                State::Waiting(Waiting { shared, key, taken: false, waited: false, watch, read })
+                let (taken, waited, mend) = (false, false, Err);
+                State::Waiting(Waiting { shared, key, taken, waited, watch, read, mend })
             }
             Err(error) => State::Settled(Some(Err(error))),
         };
         Self { state }
+    }
+
+    /// Some failures are answers: `mend` says which.
+    pub(super) fn or_else(mut self, mend: fn(Error) -> Result<T>) -> Self {
+        if let State::Waiting(waiting) = &mut self.state {
+            waiting.mend = mend;
+        }
+        self
     }
 }
 
@@ -108,7 +119,7 @@ impl<T: Unpin> Future for Op<T> {
                     return Poll::Pending;
                 };
                 waiting.taken = true;
-                (result, waiting.waited)
+                (result.or_else(waiting.mend), waiting.waited)
             }
         };
         // Within the process, requests can be answered at once: a task that awaits one after the other must let the others of its

@@ -9,7 +9,8 @@ use super::error::{Error, Result};
 use super::operation::{Op, WatchGuard};
 use super::watch::{Watch, Watcher};
 use quorate_engine::client::{Reply, Request};
-use quorate_wire::{Acl, Stat};
+use quorate_wire::op::remove_watches::WatcherType;
+use quorate_wire::{Acl, ErrorCode, Stat};
 
 /// A node that was created.
 ///
@@ -355,6 +356,62 @@ impl Client {
         let recursive = mode == WatchMode::Recursive;
         let request = |watch| Request::AddWatch { path, recursive, watch };
         self.submit_watch(path, request, |_, guard| Ok(Watcher::new(guard_of(guard)?)))
+    }
+
+    /// Asks whether the server has a watch of this type for this client at a path, whoever of its handles holds it. The node need
+    /// not exist. One-shot watches that have fired are none.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::WatcherType;
+    ///
+    /// let (_, _, watch) = client.get_and_watch("/").await?;
+    /// assert!(client.check_watches("/", WatcherType::Data).await?);
+    /// assert!(!client.check_watches("/", WatcherType::Children).await?);
+    /// client.set("/", b"x", None).await?;
+    /// watch.await?;
+    /// assert!(!client.check_watches("/", WatcherType::Any).await?);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `MarshallingError` for the two persistent types from servers before ZooKeeper 3.9, which take all watches at a path for
+    /// one of each other type that is asked for.
+    pub fn check_watches(&self, path: &str, kind: WatcherType) -> Op<bool> {
+        let none = |error: Error| match error.code() {
+            ErrorCode::NoWatcher => Ok(false),
+            _ => Err(error),
+        };
+        self.submit(&Request::CheckWatches { path, kind }, |_, _| Ok(true)).or_else(none)
+    }
+
+    /// Removes all watches of a type that this client has at a path, whoever of its handles holds them: each is told that it has
+    /// ended, with `NoWatcher`. To remove a single one, drop it. If the connection is lost meanwhile, they stay.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// # let server = quorate::server::Server::builder().volatile().no_port().start().unwrap();
+    /// # let client = quorate::client::Client::builder().in_process(&server).connect().await?;
+    /// use quorate::client::{ErrorCode, WatchMode, WatcherType};
+    ///
+    /// let (_, _, once) = client.get_and_watch("/").await?;
+    /// let mut lasting = client.watch("/", WatchMode::Node).await?;
+    /// client.remove_watches("/", WatcherType::Data).await?;
+    /// assert_eq!(once.await.unwrap_err().code(), ErrorCode::NoWatcher);
+    /// // The other one has no part in it.
+    /// client.set("/", b"x", None).await?;
+    /// assert!(lasting.next().await.is_ok());
+    /// let none_left = client.remove_watches("/", WatcherType::Data).await.unwrap_err();
+    /// assert_eq!(none_left.code(), ErrorCode::NoWatcher);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `NoWatcher` when the server has none. As for [`check_watches`](Self::check_watches) from servers before ZooKeeper 3.9.
+    pub fn remove_watches(&self, path: &str, kind: WatcherType) -> Op<()> {
+        self.submit(&Request::RemoveWatches { path, kind }, |_, _| Ok(()))
     }
 
     /// Lists this session's ephemeral nodes whose paths begin with `prefix`.

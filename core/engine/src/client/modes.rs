@@ -35,6 +35,15 @@ impl ClientSession {
         }
     }
 
+    /// A recursive watch was set at `path`, maybe beside a one-shot watch on children, which it silences there if the server keeps one: then
+    /// the client has to know.
+    pub(super) fn look_after_children(&mut self, path: &str) {
+        let known = matches!(&self.link, Link::Up(live) if live.keeps_modes.is_some());
+        if !known && self.watches.has(path, Kind::Child) {
+            self.look_after_lasting(path);
+        }
+    }
+
     /// The answer: whether the server has a lasting watch beside a one-shot watch.
     pub(super) fn learn_modes(&mut self, path: &str, has_it: bool) {
         // It may have been dropped meanwhile, which says nothing about the server.

@@ -250,6 +250,8 @@ impl ClientSession {
             let mut told = Vec::new();
             self.watches.removed(&path, kind, &mut told);
             self.effects.extend(told);
+            // A server that does not know the types apart has taken what was not meant too.
+            self.look_after_lasting(&path);
         }
         match (reply, code) {
             (Some(reply), _) => self.succeed(entry, &path, reply),
@@ -271,8 +273,10 @@ impl ClientSession {
         let mut unused = Vec::new();
         self.watches.settle(key, path, registered, &mut unused);
         self.release(unused);
-        if matches!(registered, Some((Kind::Data | Kind::Exist | Kind::Child, _))) {
-            self.look_after_lasting(path);
+        match registered {
+            Some((Kind::Data | Kind::Exist | Kind::Child, _)) => self.look_after_lasting(path),
+            Some((Kind::Recursive, _)) => self.look_after_children(path),
+            _ => {}
         }
     }
 
@@ -326,6 +330,9 @@ impl ClientSession {
             self.end_watches(ErrorCode::from_code(err).unwrap_or(ErrorCode::SystemError));
         } else if last {
             self.tell_missed(now);
+            if let Some(path) = self.watches.children_below_recursive() {
+                self.look_after_children(&path);
+            }
         }
         Ok(())
     }

@@ -280,6 +280,13 @@ impl Watches {
         [Kind::Recursive, Kind::Persistent].into_iter().find(|&kind| self.has(path, kind))
     }
 
+    /// A path with a recursive watch and a one-shot watch on children, if there is one.
+    pub(super) fn children_below_recursive(&self) -> Option<Arc<str>> {
+        let both = |slots: &Slots| slots.has(Kind::Recursive) && slots.has(Kind::Child);
+        let mut paths = self.by_path.iter().filter(|_| self.recursive > 0);
+        paths.find(|(_, slots)| both(slots)).map(|(path, _)| Arc::clone(path))
+    }
+
     pub(super) fn has(&self, path: &str, kind: Kind) -> bool {
         self.by_path.get(path).is_some_and(|slots| slots.has(kind))
     }

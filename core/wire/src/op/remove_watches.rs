@@ -18,6 +18,13 @@ record! {
 }
 
 /// Which of a connection's watches on a path are meant.
+///
+/// ```
+/// use quorate_wire::op::remove_watches::WatcherType;
+///
+/// assert_eq!(WatcherType::from_code(WatcherType::Any.code()), Some(WatcherType::Any));
+/// assert_eq!(WatcherType::from_code(6), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WatcherType {
     /// One-shot child watches.

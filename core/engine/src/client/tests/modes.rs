@@ -138,3 +138,65 @@ fn one_that_was_dropped_meanwhile_says_nothing_about_the_server() {
     read(&mut rig, "/a", 4);
     assert!(question(&mut rig).is_some(), "it is not known yet");
 }
+
+/// Such a server takes any watch at the path for one of the type that its owner wants to be removed.
+#[test]
+fn what_was_not_to_be_removed_is_set_again() {
+    for kind in [WatcherType::Data, WatcherType::Children] {
+        for (recursive, old_server) in [(false, true), (true, true), (false, false)] {
+            let mut rig = Rig::up();
+            add(&mut rig, "/a", recursive, 1);
+            rig.ask(&Request::RemoveWatches { path: "/a", kind }, 2, 0, &[]);
+            rig.take_effects();
+            let (xid, _) = question(&mut rig).unwrap();
+            rig.reply(xid, 6, if old_server { MARSHALLING } else { 0 }, &[]);
+            let sent = rig.sent();
+            if !old_server {
+                assert_eq!(sent.len(), 0, "{sent:?}");
+                continue;
+            }
+            assert_eq!((sent.len(), sent[0].op), (1, OpCode::AddWatch), "{sent:?}");
+            rig.reply(sent[0].xid, 7, 0, &[]);
+            assert_eq!(rig.events(), [(1, Notice::Missed)]);
+        }
+    }
+    // Who removes everything is not asked again.
+    let mut rig = Rig::up();
+    add(&mut rig, "/a", false, 1);
+    rig.ask(&Request::RemoveWatches { path: "/a", kind: WatcherType::Any }, 2, 0, &[]);
+    assert_eq!(rig.sent().len(), 0);
+    assert_eq!(rig.session.watch_count(), 0);
+}
+
+/// Whichever of the two was set last, and after a reconnect, too: such a server is silent about the children, the client is not.
+#[test]
+fn a_recursive_watch_beside_a_one_shot_watch_on_children_raises_the_question() {
+    let mut rig = Rig::up();
+    let children = GetChildren2Response { children: vec![], stat: Stat::default() };
+    rig.ask(&Request::Children { path: "/a", watch: Some(2) }, 101, 0, &children.to_bytes());
+    add(&mut rig, "/a", true, 1);
+    let learn = |rig: &mut Rig| {
+        rig.take_effects();
+        let (xid, kind) = question(rig).unwrap();
+        assert_eq!(kind, WatcherType::PersistentRecursive);
+        rig.reply(xid, 6, MARSHALLING, &[]);
+        let sent = rig.sent();
+        assert_eq!((sent.len(), sent[0].op), (1, OpCode::AddWatch), "{sent:?}");
+        rig.reply(sent[0].xid, 7, 0, &[]);
+        rig.take_effects();
+    };
+    learn(&mut rig);
+    rig.hang_up();
+    rig.connect();
+    rig.sent();
+    rig.reply(quorate_wire::frame::SET_WATCHES_XID, 9, 0, &[]);
+    learn(&mut rig);
+    rig.notify(EventType::Created, "/a/b");
+    let told: Vec<_> = rig.events().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(told, [1, 2]);
+    // Once it is known there is nothing to ask.
+    add(&mut rig, "/a", true, 1);
+    rig.ask(&Request::Children { path: "/b", watch: Some(3) }, 101, 0, &children.to_bytes());
+    add(&mut rig, "/b", true, 4);
+    assert_eq!(question(&mut rig), None);
+}

@@ -34,6 +34,13 @@ fn watch(rig: &mut Rig, path: &str, key: WatchKey) {
     assert_eq!(rig.ended(), [(0, None, false)]);
 }
 
+/// The session asks whether the server keeps a lasting watch beside others: it does.
+fn keeps_modes(rig: &mut Rig) {
+    let sent = rig.sent();
+    assert_eq!((sent.len(), sent[0].op), (1, OpCode::CheckWatches), "{sent:?}");
+    rig.reply(sent[0].xid, 5, 0, &[]);
+}
+
 fn keys(rig: &mut Rig) -> Vec<WatchKey> {
     let mut keys: Vec<_> = rig.events().into_iter().map(|(key, _)| key).collect();
     keys.sort_unstable();
@@ -67,6 +74,7 @@ fn events_are_dispatched_by_the_table() {
         for key in [EXIST, DATA, CHILD, PERSISTENT, RECURSIVE] {
             watch(&mut rig, "/a/b", key);
         }
+        keeps_modes(&mut rig);
         watch(&mut rig, "/a", ABOVE);
         watch(&mut rig, "/", TOP);
         rig.notify(kind, "/a/b");
@@ -217,6 +225,7 @@ fn what_the_owner_removes_is_over() {
     rig.ask(&remove(WatcherType::Children), 1, 0, &[]);
     let ended = Notice::Ended(ErrorCode::NoWatcher);
     assert_eq!(rig.events(), [(CHILD, ended.clone())]);
+    keeps_modes(&mut rig);
     rig.ask(&remove(WatcherType::Any), 1, ErrorCode::NoWatcher.code(), &[]);
     assert_eq!(rig.events(), []);
     rig.ask(&remove(WatcherType::Any), 1, 0, &[]);
