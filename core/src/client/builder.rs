@@ -9,13 +9,14 @@ use super::port::Port;
 use super::resolve::Resolver;
 use super::runtime::{IoThread, RealWorld};
 use super::shared::Shared;
+use super::srv::{Question, follow_srv};
 use super::tls::Tls;
 use super::transport::Target;
 use super::{Client, blocking};
 use crate::server::{Connector, Server};
 use quorate_engine::client::{Identity, Mechanism, Settings};
 use quorate_wire::ErrorCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -52,6 +53,7 @@ pub struct Builder {
     in_process: Option<Connector>,
     root: Option<String>,
     auth: Vec<Auth>,
+    resolver: Option<Resolver>,
     tls: Option<Tls>,
     sasl: Option<Box<dyn Mechanism>>,
     runtime: Option<Handle>,
@@ -70,6 +72,7 @@ impl Default for Builder {
             in_process: None,
             root: None,
             auth: Vec::new(),
+            resolver: None,
             tls: None,
             sasl: None,
             runtime: None,
@@ -100,6 +103,26 @@ impl Builder {
     /// ```
     pub fn servers(mut self, servers: &str) -> Self {
         self.servers = Some(servers.to_owned());
+        self
+    }
+
+    /// Whom to ask for the SRV records of `dns+srv://name`, rather than the name servers of `/etc/resolv.conf`: Consul's agent, for one,
+    /// has a port of its own. The hosts that the records name are looked up as the system does it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::client::Client;
+    /// use quorate::client::resolve::Resolver;
+    /// use std::time::Duration;
+    ///
+    /// let consul = Resolver::new(vec!["127.0.0.1:8600".parse().unwrap()]);
+    /// let builder = Client::builder().servers("dns+srv://_zookeeper._tcp.service.consul").resolver(consul);
+    /// // Nobody answers here.
+    /// assert!(builder.patience(Duration::from_millis(20)).connect().await.is_err());
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = Some(resolver);
         self
     }
 
@@ -567,13 +590,16 @@ impl Builder {
             }
         }
         let port = Port::new(shared);
+        let (sender, attempts) = tokio::sync::watch::channel(0);
         if let Some(name) = srv {
-            handle.spawn(follow_srv(name, port.clone(), Arc::clone(&targets)));
+            let question = Question { name, resolver: self.resolver };
+            let shared = Arc::downgrade(client.shared());
+            handle.spawn(follow_srv(question, shared, Arc::clone(&targets), attempts));
         }
         if self.follow_config {
             handle.spawn(follow_config(client.weak(), Arc::clone(&targets)));
         }
-        handle.spawn(Driver::new(port, world, targets, self.tls, thread));
+        handle.spawn(Driver::new(port, world, targets, sender, self.tls, thread));
         Ok((client, self.patience.unwrap_or(PATIENCE)))
     }
 
@@ -604,37 +630,6 @@ impl Builder {
     }
 }
 
-/// Asks for the servers of a name, again and again: the records may change.
-async fn follow_srv(name: String, port: Port, targets: super::driver::Targets) {
-    let mut known: Vec<String> = Vec::new();
-    while !port.is_over() {
-        match servers_of(&name).await {
-            Ok(list) => {
-                let mut labels: Vec<String> = list.iter().map(ToString::to_string).collect();
-                labels.sort();
-                if labels != known {
-                    let list: Vec<Target> = list.into_iter().map(Target::Remote).collect();
-                    let new = list.iter().map(Target::label).collect();
-                    *targets.lock().unwrap_or_else(PoisonError::into_inner) = list;
-                    port.set_servers(new);
-                    known = labels;
-                }
-            }
-            Err(error) => tracing::warn!("{error}"),
-        }
-        let pause = if known.is_empty() { Duration::from_secs(1) } else { SRV_PAUSE };
-        tokio::time::sleep(pause).await;
-    }
-}
-
-async fn servers_of(
-    name: &str,
-) -> std::result::Result<Vec<super::address::Server>, super::resolve::SrvError> {
-    Resolver::system()?.servers(name).await
-}
-
 /// How long connecting waits for a session.
 const PATIENCE: Duration = Duration::from_secs(30);
 const DEFAULT_SERVERS: &str = "127.0.0.1:2181";
-/// How often SRV records are asked for.
-const SRV_PAUSE: Duration = Duration::from_secs(60);

@@ -14,21 +14,28 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch::Sender;
 use tokio::time::{Instant, Sleep};
 use tracing::Instrument as _;
 
 /// The servers, by the index that the session uses.
 pub(super) type Targets = Arc<Mutex<Vec<Target>>>;
 
+pub(super) fn lock(targets: &Targets) -> MutexGuard<'_, Vec<Target>> {
+    targets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The task.
 pub(super) struct Driver {
     port: Port,
     world: Arc<RealWorld>,
     targets: Targets,
+    /// Told of each attempt.
+    attempts: Sender<u64>,
     tls: Option<Tls>,
     link: Link,
     probe: Option<(usize, Opening<bool>)>,
@@ -59,6 +66,7 @@ impl Driver {
         port: Port,
         world: Arc<RealWorld>,
         targets: Targets,
+        attempts: Sender<u64>,
         tls: Option<Tls>,
         thread: Option<Arc<IoThread>>,
     ) -> Self {
@@ -66,12 +74,13 @@ impl Driver {
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         let world = Arc::clone(&world);
         let (link, probe) = (Link::Down, None);
-        Self { port, world, targets, tls, link, probe, timer, _thread: thread }
+        Self { port, world, targets, attempts, tls, link, probe, timer, _thread: thread }
     }
 
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Connect { attempt, server } => {
+                self.attempts.send_replace(attempt);
                 let Some(target) = self.target(server) else {
                     self.link = Link::Down;
                     self.port.disconnected(attempt);
@@ -95,7 +104,7 @@ impl Driver {
     }
 
     fn target(&self, server: usize) -> Option<Target> {
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned()
+        lock(&self.targets).get(server).cloned()
     }
 
     /// Does what can be done now; answers whether that changed anything.

@@ -4,15 +4,54 @@
 //! Compare `org.apache.zookeeper.ZooKeeper.updateServerList` and `server.util.ConfigUtils`.
 
 use super::address::{Address, Server, Servers};
-use super::driver::Targets;
+use super::driver::{Targets, lock};
 use super::error::{Error, Result};
 use super::handle::{Client, Handle};
+use super::shared::Shared;
 use super::transport::Target;
 use quorate_wire::ErrorCode;
-use std::sync::{PoisonError, Weak};
+use std::collections::BTreeSet;
+use std::sync::Weak;
 use std::time::Duration;
 
 impl Client {
+    /// The servers in use now, as `host:port`, in no particular order; `this process` for one in it.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::client::Client;
+    ///
+    /// let client = Client::builder().servers("zoo2,zoo1:2182/app").open()?;
+    /// assert_eq!(client.servers(), ["zoo2:2181", "zoo1:2182"]);
+    /// client.set_servers("zoo3:2181")?;
+    /// assert_eq!(client.servers(), ["zoo3:2181"]);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn servers(&self) -> Vec<String> {
+        self.shared().servers()
+    }
+
+    /// The server that this client is connected to; `None` while there is no connection.
+    ///
+    /// ```
+    /// # quorate::client::blocking::wait(async {
+    /// use quorate::client::Client;
+    /// use quorate::server::Server;
+    ///
+    /// let server = Server::builder().volatile().free_port().start().unwrap();
+    /// let address = server.address().unwrap().to_string();
+    /// let client = Client::connect(&format!("{address},127.0.0.1:1")).await?;
+    /// assert_eq!(client.server(), Some(address));
+    /// client.close().await?;
+    /// assert_eq!(client.server(), None);
+    /// # Ok::<(), quorate::client::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        self.shared().server()
+    }
+
     /// Changes the list of servers: a connection string with nothing but servers. The session goes on. It moves to another server
     /// when the present one is not in the list, or when the load asks for it, once what was sent has been answered.
     ///
@@ -52,7 +91,7 @@ impl Client {
             Error::new(ErrorCode::Unimplemented, "set_servers", "")
                 .with_detail("whoever drives this client knows its servers")
         })?;
-        replace(self, targets, list);
+        replace(self.shared(), targets, list);
         Ok(())
     }
 }
@@ -72,9 +111,7 @@ pub(super) async fn follow_config(handle: Weak<Handle>, targets: Targets) {
                 let servers = client_addresses(&String::from_utf8_lossy(&data));
                 let Some(client) = handle.upgrade().map(Client::at_root) else { return };
                 // A server by itself has no configuration.
-                if !servers.is_empty() {
-                    replace(&client, &targets, servers);
-                }
+                replace(client.shared(), &targets, servers);
                 drop(client);
                 let _changed_or_ended = watch.await;
             }
@@ -91,23 +128,26 @@ pub(super) async fn follow_config(handle: Weak<Handle>, targets: Targets) {
     }
 }
 
-fn replace(client: &Client, targets: &Targets, mut servers: Vec<Server>) {
+/// Gives the client another list of servers, if it is one, and answers whether it has any. None at all is no list.
+pub(super) fn replace(shared: &Shared, targets: &Targets, mut servers: Vec<Server>) -> bool {
     servers.sort();
     servers.dedup();
     let list: Vec<Target> = servers.into_iter().map(Target::Remote).collect();
     let labels: Vec<String> = list.iter().map(Target::label).collect();
-    let mut targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = targets.iter().map(Target::label);
-    let same = known.collect::<std::collections::BTreeSet<_>>()
-        == labels.iter().cloned().collect::<std::collections::BTreeSet<_>>();
-    if same {
-        return;
+    let known: BTreeSet<String> = lock(targets).iter().map(Target::label).collect();
+    if labels.is_empty() || known == labels.iter().cloned().collect() {
+        return !known.is_empty();
     }
     tracing::debug!(servers = labels.join(","), "the list of servers changed");
-    *targets = list;
-    drop(targets);
-    let now = client.environment().now();
-    client.shared().with(|core| core.session.set_servers(labels, now));
+    let now = shared.environment.now();
+    shared.with(|core| {
+        // Together, so that an index means the same server to the session and to its driver.
+        *lock(targets) = list;
+        core.session.set_servers(labels, now);
+    });
+    // There may be nothing to do yet but to look at the clock in time.
+    shared.environment.wake();
+    true
 }
 
 /// The client addresses in a configuration: what follows the semicolon of the lines `server.N=host:2888:3888[:role];[host:]port`.
@@ -149,6 +189,54 @@ const LAST_PAUSE: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::environment::{Environment, Task};
+    use crate::client::port::Port;
+    use quorate_engine::client::Settings;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    /// A world in which no time passes, and which counts how often the driver is woken.
+    #[derive(Debug, Default)]
+    struct Still(AtomicUsize);
+
+    impl Environment for Still {
+        fn now(&self) -> i64 {
+            0
+        }
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn sleep(&self, _: Duration) -> Task {
+            Box::pin(std::future::pending())
+        }
+        fn spawn(&self, _: Task) {}
+        fn random(&self) -> u64 {
+            4
+        }
+    }
+
+    /// It sleeps until the session's deadline, which the first list brings forward without a command for the driver.
+    #[test]
+    fn the_driver_is_woken_for_a_new_list() {
+        let world = Arc::new(Still::default());
+        let settings = Settings::default();
+        let (client, port) = Port::open(settings, None, "", 100, Arc::clone(&world) as _);
+        let targets: Targets = Arc::new(Mutex::new(Vec::new()));
+        assert!(port.turn().deadline.is_some_and(|deadline| deadline > 0) && port.rest(true));
+        let server = |host: &str| Server { host: host.to_owned(), port: 2181 };
+        assert!(replace(client.shared(), &targets, vec![server("b"), server("a"), server("b")]));
+        assert_eq!(world.0.load(Ordering::Relaxed), 1);
+        assert_eq!(port.turn().commands.len(), 1, "it connects at once");
+        let labels: Vec<String> = lock(&targets).iter().map(Target::label).collect();
+        assert_eq!(labels, ["a:2181", "b:2181"]);
+        // The same list is no news.
+        assert!(port.rest(true));
+        assert!(replace(client.shared(), &targets, vec![server("a"), server("b")]));
+        assert_eq!(world.0.load(Ordering::Relaxed), 1);
+        // None at all is no list.
+        assert!(replace(client.shared(), &targets, Vec::new()));
+        assert_eq!((lock(&targets).len(), world.0.load(Ordering::Relaxed)), (2, 1));
+    }
 
     #[test]
     fn client_addresses_of_a_configuration() {

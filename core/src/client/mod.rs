@@ -29,6 +29,7 @@ mod runtime;
 mod shared;
 mod shortcut;
 mod spans;
+mod srv;
 mod state;
 pub mod tls;
 mod transport;

@@ -276,11 +276,6 @@ impl Port {
         });
     }
 
-    /// Whether the session is over for good.
-    pub(super) fn is_over(&self) -> bool {
-        self.shared.state().is_final()
-    }
-
     /// Says that the driver will now sleep until its deadline or until it is woken. False when there is something to do
     /// first. While the connection takes no more bytes, it will call the driver by itself, and output is no reason to stay awake.
     ///

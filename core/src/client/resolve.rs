@@ -4,8 +4,7 @@
 //! the machine is set up with. It cannot ask for SRV records, so [`Resolver`] sends that one kind
 //! of question itself, over UDP, and over TCP if the answer does not fit.
 //!
-//! Nothing is kept here. The driver asks for the addresses of hosts again at each attempt to connect; for SRV records the client
-//! asks every 60 s, and every second until it has had the first answer.
+//! Nothing is kept here. The driver asks for the addresses of hosts again at each attempt to connect, and `srv` for the records.
 
 mod error;
 mod message;

@@ -145,6 +145,14 @@ impl Shared {
         self.lock().session.identity()
     }
 
+    pub(super) fn servers(&self) -> Vec<String> {
+        self.lock().session.servers().to_vec()
+    }
+
+    pub(super) fn server(&self) -> Option<String> {
+        self.lock().session.server().map(str::to_owned)
+    }
+
     pub(super) fn timeout(&self) -> i64 {
         self.lock().session.timeout()
     }

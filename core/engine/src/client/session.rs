@@ -232,6 +232,11 @@ impl ClientSession {
         let was_empty = self.hosts.is_empty();
         let stays = self.hosts.replace(servers, current, &mut self.random);
         match (current, stays) {
+            // The driver may not have looked up yet what the old index means.
+            (Some(_), Some(server)) if matches!(self.link, Link::Opening { .. }) => {
+                self.hosts.prefer(server);
+                self.lose_connection(now, now);
+            }
             (Some(_), Some(server)) => self.link.stay(server),
             (Some(_), None) => self.leave(now),
             (None, _) if was_empty => self.link = Link::Down { retry_at: now },
@@ -260,6 +265,19 @@ impl ClientSession {
     #[must_use]
     pub const fn identity(&self) -> Option<Identity> {
         self.identity
+    }
+
+    /// Labels of the servers, as they were given.
+    #[must_use]
+    pub fn servers(&self) -> &[String] {
+        &self.settings.servers
+    }
+
+    /// The server that the session is in touch with.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        let Link::Up(live) = &self.link else { return None };
+        self.settings.servers.get(live.server).map(String::as_str)
     }
 
     /// The session timeout in force, ms.

@@ -71,6 +71,30 @@ fn the_same_list_in_another_order_changes_nothing() {
     assert_eq!(list("cba")[rig.session.link.server().unwrap()], label);
 }
 
+/// What an index means is looked up when a connection is opened: by then the list may be another one.
+#[test]
+fn an_attempt_begins_again_when_the_list_changes() {
+    let mut rig = Rig::new(settings());
+    rig.until_attempt();
+    let begun = rig.take_effects();
+    let [Effect::Connect { attempt, server }] = begun[..] else { panic!("{begun:?}") };
+    let here = rig.session.settings.servers[server].clone();
+    rig.session.set_servers(vec!["x".into(), "y".into(), here], rig.now);
+    rig.tick_at(rig.now);
+    let effects = rig.take_effects();
+    let [Effect::Disconnect { attempt: gone }, Effect::Connect { attempt: new, server: 2 }] =
+        effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert!(gone == attempt && new > attempt);
+    // What was opened under the old index is none of its.
+    rig.session.connected(attempt, rig.now);
+    assert!(!rig.session.has_output());
+    rig.session.connected(new, rig.now);
+    assert!(rig.session.has_output());
+}
+
 #[test]
 fn an_empty_list_is_waited_out() {
     let mut rig = Rig::new(Settings { servers: vec![], ..settings() });
