@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from interop import fenced, secure, suite, tour
+from interop import fenced, members, secure, suite, tour
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.server import Kind, Server
@@ -49,6 +49,16 @@ def test_all_recipes_three_members(tmp_path: Path, kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_tls(tmp_path: Path, kind: Kind) -> None:
     secure.run(kind, tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_read_only_mode(kind: Kind) -> None:
+    members.read_only_mode(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sessions_that_move(kind: Kind) -> None:
+    members.moves(kind)
 
 
 @pytest.mark.parametrize("half", suite.HALVES)
