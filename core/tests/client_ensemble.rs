@@ -287,6 +287,7 @@ fn reads_only(client: &Client) {
     refused(soon(client, create).unwrap_err());
     let multi = client.multi().set("/read-only", b"x", None).commit();
     refused(soon(client, multi).unwrap_err());
+    refused(soon(client, client.sync("/read-only")).unwrap_err());
     assert_eq!(client.state(), State::ReadOnly);
 }
 

@@ -22,8 +22,8 @@ record! {
 /// ```
 /// use quorate_wire::op::remove_watches::WatcherType;
 ///
-/// assert_eq!(WatcherType::from_code(WatcherType::Any.code()), Some(WatcherType::Any));
-/// assert_eq!(WatcherType::from_code(6), None);
+/// // The number on the wire, as Apache's enumeration has it.
+/// assert_eq!(WatcherType::Any.code(), 3);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WatcherType {
@@ -53,6 +53,13 @@ impl WatcherType {
     }
 
     /// The type of a number on the wire.
+    ///
+    /// ```
+    /// use quorate_wire::op::remove_watches::WatcherType;
+    ///
+    /// assert_eq!(WatcherType::from_code(2), Some(WatcherType::Data));
+    /// assert_eq!(WatcherType::from_code(6), None);
+    /// ```
     #[must_use]
     pub const fn from_code(code: i32) -> Option<Self> {
         match code {
