@@ -27,18 +27,21 @@ def read_only_mode(kind: Kind) -> None:
 
 
 def moves(kind: Kind) -> None:
-    """Sessions are handed over, and clients follow the configuration while it changes."""
+    """Sessions are handed over, and taken away."""
+    with Ensemble(kind, SETTINGS) as ensemble:
+        ensemble.start()
+        _run(ensemble, "a_session_is_handed_over", "a_session_is_taken_away")
+
+
+def reconfiguration(kind: Kind) -> None:
+    """Clients follow the configuration while it changes. Not among the tests that are always
+    run: once in 20 runs on a busy machine it has not come to its end, and nobody knows why."""
     with Ensemble(kind, {**SETTINGS, "reconfigEnabled": "true"}) as ensemble:
         for member in ensemble.members:
             for number, other in enumerate(ensemble.members, 1):
                 member.settings[f"server.{number}"] += f";{other.address}"
         ensemble.start()
-        _run(
-            ensemble,
-            "a_session_is_handed_over",
-            "a_session_is_taken_away",
-            "clients_follow_a_reconfiguration",
-        )
+        _run(ensemble, "clients_follow_a_reconfiguration")
 
 
 def _run(ensemble: Ensemble, *tests: str) -> None:
