@@ -3,7 +3,8 @@
 //! `client_bench MODE SERVERS COUNT` prints one line of JSON: operations, seconds, and seconds of CPU of this process.
 //! Modes: `get` and `set` keep 1,000 requests in flight on one session; `lock` acquires and releases an uncontended lock;
 //! `handover` passes a lock through 100 sessions; `local` and `local-one` read from a server in this process, pipelined
-//! and one at a time. `reconnect` (in `reconnect.rs`) restarts a server under COUNT clients.
+//! and one at a time. `reconnect` (in `reconnect.rs`) restarts a server under COUNT clients; `fill` and `cache` (in `cache.rs`) make a tree and
+//! copy it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,6 +17,7 @@
     reason = "counts of a benchmark are small"
 )]
 
+mod cache;
 mod reconnect;
 
 use quorate::client::blocking::wait;
@@ -31,13 +33,16 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, mode, servers, count] = arguments.as_slice() else {
         eprintln!(
-            "usage: client_bench get|set|lock|handover|local|local-one SERVERS COUNT, or reconnect BINARY COUNT"
+            "usage: client_bench get|set|lock|handover|local|local-one|fill|cache SERVERS COUNT, or reconnect BINARY COUNT"
         );
         std::process::exit(2);
     };
     let count: usize = count.parse().unwrap();
-    if mode == "reconnect" {
-        return reconnect::run(servers, count);
+    match mode.as_str() {
+        "reconnect" => return reconnect::run(servers, count),
+        "fill" => return cache::fill(servers, count),
+        "cache" => return cache::run(servers, count),
+        _ => {}
     }
     let local = mode.starts_with("local");
     let server = local.then(|| Server::builder().volatile().no_port().start().unwrap());
