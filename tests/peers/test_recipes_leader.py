@@ -2,7 +2,7 @@
 
 import pytest
 
-from interop.kazoo_peer import fresh_path
+from interop.kazoo_peer import children, fresh_path
 from interop.peer import Peer
 from interop.players import QUIET, Company, until
 from interop.table import shows
@@ -106,3 +106,64 @@ def test_kazoo_contenders(together: Company) -> None:
     ours.call("election.leave", as_="us")
     assert kazoo.call("election.await", wait=20.0, as_="it")
     kazoo.call("election.leave", as_="it")
+
+
+@pytest.mark.parametrize("we_lead", [True, False], ids=["we-lead", "it-leads"])
+@shows(
+    "leader",
+    "ZooKeeper 3.8: LeaderElectionSupport",
+    "each leads, the other waits",
+    "it leads when the other leaves",
+)
+def test_offer(together: Company, we_lead: bool) -> None:
+    path = fresh_path("offer")
+    # ZooKeeper's recipe does not make it.
+    together.kazoo.client.ensure_path(path)
+    peers = [together.peer("quorate"), together.peer("curator-5.4")]
+    leader, heir = peers if we_lead else reversed(peers)
+    hand_over(path, "offer", leader, heir)
+    assert children(together.kazoo.client, path) == []
+
+
+@pytest.mark.parametrize("we_die", [True, False], ids=["we-die", "it-dies"])
+@shows(
+    "leader",
+    "ZooKeeper 3.8: LeaderElectionSupport",
+    "three take part, the leader is killed, the next one leaves",
+    "each names the same leader, one after another",
+)
+def test_offers_of_three(together: Company, we_die: bool) -> None:
+    path = fresh_path("offer")
+    together.kazoo.client.ensure_path(path)
+    kinds = ["quorate", "curator-5.4"] if we_die else ["curator-5.4", "quorate"]
+    doomed = together.start(kinds[0])
+    ours, other = together.peer("quorate"), together.peer("curator-5.4")
+    second, third = (other, ours) if we_die else (ours, other)
+    in_line = [(doomed, f"{path}-1"), (second, f"{path}-2"), (third, f"{path}-3")]
+
+    def stand_in_line(peer: Peer, name: str) -> None:
+        before = len(children(together.kazoo.client, path))
+        peer.call("offer.join", path=path, as_=name)
+        until(lambda: len(children(together.kazoo.client, path)) > before, f"{name}'s offer")
+
+    for peer, name in in_line:
+        stand_in_line(peer, name)
+    first, others = in_line[0][1], [name for _, name in in_line[1:]]
+    assert doomed.call("offer.await", wait=20.0, as_=first)
+
+    def named(leader: str, *rest: str) -> None:
+        listed = [leader, *rest]
+        until(lambda: ours.call("offer.participants", path=path) == listed, "our list")
+        its = f"{path}-2" if we_die else f"{path}-3"
+        assert other.call("offer.leader", as_=its) == leader
+
+    named(first, *others)
+    for peer, name in in_line[1:]:
+        assert not peer.call("offer.leads", as_=name)
+    doomed.kill()
+    assert second.call("offer.await", wait=60.0, as_=others[0])
+    named(*others)
+    second.call("offer.leave", as_=others[0])
+    assert third.call("offer.await", wait=20.0, as_=others[1])
+    third.call("offer.leave", as_=others[1])
+    assert children(together.kazoo.client, path) == []

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from interop.kazoo_peer import fresh_path
+from interop.kazoo_peer import children, fresh_path
+from interop.peer import Peer
 from interop.players import Company, until
 from interop.table import shows
 
@@ -112,3 +113,48 @@ def test_kazoo_leaves_held_items_alone(together: Company) -> None:
     until(
         lambda: not together.kazoo.client.get_children(f"{path}/entries"), "removing the item"
     )
+
+
+@pytest.mark.parametrize("curator", CURATORS)
+@pytest.mark.parametrize("we_lead", [True, False], ids=["we-lead", "it-leads"])
+@shows(
+    "queue: sharded",
+    f"{BOTH}: QueueSharder",
+    "both put until there are three queues, each leading once; then each takes, in turns",
+    "both know the same queues, every item comes out once",
+)
+def test_sharder(together: Company, curator: str, we_lead: bool) -> None:
+    ours, other, path = together.peer("quorate"), together.peer(curator), fresh_path("sharded")
+    where: dict[str, Any] = {"path": path, "leader": f"{path}-leader", "threshold": 4, "max": 3}
+    us, it = f"{path}-us", f"{path}-it"
+    both = [(ours, us), (other, it)]
+    for peer, name in both if we_lead else reversed(both):
+        peer.call("sharder.start", as_=name, **where)
+        # Leading is by lot of who comes first.
+        until(lambda: len(children(together.kazoo.client, where["leader"])) > 0, "a leader")
+
+    def shards(peer: Peer, name: str) -> list[str]:
+        return list(peer.call("sharder.shards", as_=name))
+
+    items: list[str] = []
+
+    def three_queues() -> bool:
+        for peer, name in both:
+            items.append(f"item-{len(items)}")
+            peer.call("sharder.put", as_=name, item=items[-1])
+        return len(children(together.kazoo.client, path)) == 3
+
+    until(three_queues, "a third queue")
+    until(lambda: len(shards(ours, us)) == 3, "our seeing all queues")
+    until(lambda: shards(other, it) == shards(ours, us), "its seeing all queues")
+    # It consumes from the moment at which it starts.
+    other.call("sharder.stop", as_=it)
+    half = len(items) // 2
+    taken = ours.call("sharder.take", as_=us, count=half)
+    other.call("sharder.start", as_=it, consume=True, **where)
+    taken += other.call("sharder.take", as_=it, count=len(items) - half)
+    assert sorted(taken) == sorted(items)
+    ours.call("sharder.put", as_=us, item="late")
+    assert other.call("sharder.take", as_=it, count=1) == ["late"]
+    for peer, name in both:
+        peer.call("sharder.stop", as_=name)

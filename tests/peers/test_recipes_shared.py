@@ -259,3 +259,28 @@ def test_value(together: Company, kind: str) -> None:
     assert other.call("count.read", path=path) == "ours ü"
     assert other.call("count.write", path=path, value="theirs")
     assert ours.call("count.read", path=path) == "theirs"
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@pytest.mark.parametrize("we_begin", [True, False], ids=["we-begin", "it-begins"])
+@shows(
+    "counter: blocks",
+    f"{BOTH}: CachedAtomicLong, its preValue",
+    "both take numbers, in turns, each from blocks of its own size",
+    "no number twice, none left out but what is reserved",
+)
+def test_blocks(together: Company, kind: str, we_begin: bool) -> None:
+    path = fresh_path("blocks")
+    both = [(together.peer("quorate"), 3), (together.peer(kind), 5)]
+    numbers = []
+    # Ten rounds: four blocks of ours, two of its.
+    for _ in range(10):
+        for peer, block in both if we_begin else reversed(both):
+            number = peer.call("count.next", path=path, as_=f"{path}-{block}", block=block)
+            numbers.append(number)
+    assert len(set(numbers)) == len(numbers)
+    reserved = 4 * 3 + 2 * 5
+    unused = set(range(reserved)) - set(numbers)
+    assert len(unused) == 2, f"of {reserved} numbers {unused} are unused"
+    for peer, _ in both:
+        assert peer.call("count.get", path=path, kind="long") == reserved

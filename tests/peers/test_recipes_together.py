@@ -1,11 +1,13 @@
 """Barriers and membership: members of several clients count for each other."""
 
+import time
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from interop.kazoo_peer import children, fresh_path
+from interop.peer import Peer
 from interop.players import QUIET, Company, until
 from interop.table import shows
 
@@ -162,3 +164,94 @@ def test_persistent_node(together: Company, kind: str) -> None:
     until(lambda: owner("ours") == ours.call("session.id"), "our coming back")
     ours.call("persistent.remove", as_=us)
     until(lambda: client.exists(path) is None, "leaving nothing behind")
+
+
+@pytest.mark.parametrize("kind", CURATORS)
+@shows(
+    "node with a time to live",
+    f"{BOTH}: PersistentTtlNode",
+    "both keep one node, then each of them alone",
+    "it stays while one of them touches it, and goes when none does",
+)
+def test_ttl_node(together: Company, kind: str) -> None:
+    ours, other = together.peer("quorate"), together.peer(kind)
+    _keep_in_turns(together, ours, other)
+    _keep_in_turns(together, other, ours)
+
+
+def _keep_in_turns(together: Company, first: Peer, second: Peer) -> None:
+    client, path, ttl = together.kazoo.client, fresh_path("ttl"), 2_000
+
+    def made() -> list[int | None]:
+        """When the node and its child were made."""
+        found = [client.exists(node) for node in (path, f"{path}/touch")]
+        return [stat and stat.czxid for stat in found]
+
+    for peer in (first, second):
+        peer.call("persistent.keep", path=path, as_=f"{path}-{peer}", data=f"{peer}", ttl=ttl)
+    until(lambda: None not in made(), "the first touch")
+    before = made()
+    # The second one writes its data into what is there.
+    assert client.get(path)[0] == f"{second}".encode()
+    first.call("persistent.remove", as_=f"{path}-{first}", ttl=ttl)
+    end = time.monotonic() + 2 * ttl / 1000
+    while time.monotonic() < end:
+        assert made() == before, "it went"
+        time.sleep(0.05)
+    second.call("persistent.remove", as_=f"{path}-{second}", ttl=ttl)
+    assert made() == before
+    until(lambda: made() == [None, None], "its going")
+
+
+def _shares(together: Company, members: dict[str, str]) -> dict[str, list[str]]:
+    """Who has what at one moment, by member: nobody's share changed while they were asked."""
+
+    def ask() -> dict[str, Any]:
+        return {
+            name: together.peer(kind).call("partition.share", as_=name)
+            for name, kind in members.items()
+        }
+
+    before, after = ask(), ask()
+    return {
+        name: list(share[1])
+        for name, share in before.items()
+        if share is not None and after[name] == share
+    }
+
+
+@pytest.mark.parametrize("order", ["we-are-first", "it-is-first"])
+@shows(
+    "partitioner",
+    "kazoo: SetPartitioner",
+    "each alone, then both, then the other alone",
+    "shares by the same rule, no item with both at any time",
+)
+def test_partitioner(together: Company, order: str) -> None:
+    path = fresh_path("partition")
+    items = [f"item-{number}" for number in range(5)]
+    where: dict[str, Any] = {"path": path, "items": items, "quiet": 300}
+    us, it = ("a", "b") if order == "we-are-first" else ("b", "a")
+    kinds = {us: "quorate", it: "kazoo"}
+
+    def until_shared(*names: str) -> None:
+        members = {name: kinds[name] for name in names}
+        wanted = {name: items[at :: len(names)] for at, name in enumerate(sorted(names))}
+
+        def shared() -> bool:
+            shares = _shares(together, members)
+            held = [item for share in shares.values() for item in share]
+            assert len(held) == len(set(held)), f"with two at once: {shares}"
+            return shares == wanted
+
+        until(shared, f"{wanted}")
+
+    for first, second in [(us, it), (it, us)]:
+        together.peer(kinds[first]).call("partition.join", as_=first, **where)
+        until_shared(first)
+        together.peer(kinds[second]).call("partition.join", as_=second, **where)
+        until_shared(first, second)
+        together.peer(kinds[first]).call("partition.leave", as_=first)
+        until_shared(second)
+        together.peer(kinds[second]).call("partition.leave", as_=second)
+        assert children(together.kazoo.client, f"{path}/party") == []

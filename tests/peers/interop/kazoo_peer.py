@@ -144,6 +144,16 @@ class KazooPeer(Peer):
                 return sorted(make(call["path"]))
         raise ValueError(verb)
 
+    def _partition(self, verb: str, call: dict[str, Any]) -> Any:
+        """`SetPartitioner`; `share` is what it has, with the number of the share."""
+        if verb == "join":
+            self._held[call["as"]] = Partition(self.client, call)
+            return None
+        if verb == "share":
+            return self._held[call["as"]].share()
+        assert verb == "leave"
+        return self._held.pop(call["as"]).leave()
+
     def _lease(self, verb: str, call: dict[str, Any]) -> bool:
         """`NonBlockingLease`; with `count` `MultiNonBlockingLease`."""
         assert verb == "take"
@@ -176,6 +186,41 @@ class Term:
         """Leads until told to stop."""
         self.elected.set()
         self.over.wait()
+
+
+class Partition:
+    """A member that takes its share again after each change, as kazoo's documentation says."""
+
+    def __init__(self, client: KazooClient, call: dict[str, Any]) -> None:
+        self._partitioner = client.SetPartitioner(
+            call["path"],
+            tuple(call["items"]),
+            identifier=call["as"],
+            time_boundary=call["quiet"] / 1000,
+        )
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def share(self) -> tuple[int, list[str]] | None:
+        partitioner = self._partitioner
+        number, items = partitioner.state_id, sorted(partitioner)
+        if partitioner.acquired and partitioner.state_id == number:
+            return number, items
+        return None
+
+    def leave(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._partitioner.finish()
+
+    def _run(self) -> None:
+        partitioner = self._partitioner
+        while not self._over.wait(0.01) and not partitioner.failed:
+            if partitioner.release:
+                partitioner.release_set()
+            elif partitioner.allocating:
+                partitioner.wait_for_acquire(0.1)
 
 
 def fresh_path(what: str) -> str:

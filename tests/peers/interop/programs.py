@@ -109,4 +109,5 @@ DEBIAN_JARS = (
     "zookeeper",
     "zookeeper-jute",
     "zookeeper-recipes-lock",
+    "zookeeper-recipes-election",
 )

@@ -1,15 +1,22 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.recipes.atomic.AtomicValue;
+import org.apache.curator.framework.recipes.atomic.CachedAtomicLong;
 import org.apache.curator.framework.recipes.atomic.DistributedAtomicInteger;
 import org.apache.curator.framework.recipes.atomic.DistributedAtomicLong;
 import org.apache.curator.framework.recipes.shared.SharedCount;
 import org.apache.curator.framework.recipes.shared.SharedValue;
 import org.apache.curator.retry.RetryNTimes;
 
-/** `count.*`: `get` and `add` for the `kind`s `shared`, `int` and `long`; `read` and `write` for a shared value. */
+/**
+ * `count.*`: `get` and `add` for the `kind`s `shared`, `int` and `long`; `next`, the number of `as` from a `CachedAtomicLong` with blocks of
+ * `block`; `read` and `write` for a shared value.
+ */
 final class Counters implements Role {
     private final CuratorFramework client;
+    private final Map<String, CachedAtomicLong> cached = new ConcurrentHashMap<>();
 
     Counters(CuratorFramework client) {
         this.client = client;
@@ -22,6 +29,8 @@ final class Counters implements Role {
                 return add(call, 0);
             case "add":
                 return add(call, call.get("by").asInt());
+            case "next":
+                return cached.computeIfAbsent(Role.name(call), name -> cached(call)).next().preValue();
             case "read":
                 try (SharedValue value = new SharedValue(client, Role.path(call), new byte[0])) {
                     value.start();
@@ -54,6 +63,12 @@ final class Counters implements Role {
                     return count.getCount();
                 }
         }
+    }
+
+    private CachedAtomicLong cached(JsonNode call) {
+        RetryNTimes retries = new RetryNTimes(50, 20);
+        DistributedAtomicLong number = new DistributedAtomicLong(client, Role.path(call), retries);
+        return new CachedAtomicLong(number, call.get("block").asInt());
     }
 
     private static long value(AtomicValue<? extends Number> value) {

@@ -33,12 +33,14 @@ public final class Peer {
         roles.put("selector", new Selectors(client));
         roles.put("barrier", new Barriers(client));
         roles.put("queue", new Queues(client));
+        roles.put("sharder", new Sharders(client));
         roles.put("count", new Counters(client));
         roles.put("discovery", new Discovery(client));
         roles.put("group", new Groups(client));
         roles.put("persistent", new Persistent(client));
         // What only one of the class paths has.
         putIfThere("writelock", "WriteLocks", client);
+        putIfThere("offer", "Offers", client);
         putIfThere("dubbo", "Dubbo", client);
     }
 

@@ -119,14 +119,18 @@ final class Queues implements Role {
     }
 
     private QueueBuilder<String> builder(JsonNode call, BlockingQueue<String> consumed) {
-        QueueConsumer<String> consumer = consumed == null ? null : new Consumer(consumed);
-        QueueBuilder<String> builder = QueueBuilder.builder(client, consumer, new Text(), Role.path(call));
-        // One thread, so that the order is the queue's.
-        builder.executor(Runnable::run);
+        QueueBuilder<String> builder = builder(client, Role.path(call), consumed);
         if (call.has("locks")) {
             builder.lockPath(Role.text(call, "locks"));
         }
         return builder;
+    }
+
+    /** A queue of texts; without somewhere to put what is consumed it only puts. */
+    static QueueBuilder<String> builder(CuratorFramework client, String path, BlockingQueue<String> consumed) {
+        QueueConsumer<String> consumer = consumed == null ? null : new Consumer(consumed);
+        // One thread, so that the order is the queue's.
+        return QueueBuilder.builder(client, consumer, new Text(), path).executor(Runnable::run);
     }
 
     private static final class Consumer implements QueueConsumer<String> {

@@ -1,5 +1,5 @@
-//! `latch.*`, `selector.*` and `election.*`: leaders, in the ways of Curator's `LeaderLatch` and `LeaderSelector` and of kazoo's
-//! `Election`.
+//! `latch.*`, `selector.*`, `election.*` and `offer.*`: leaders, in the ways of Curator's `LeaderLatch` and `LeaderSelector`, of kazoo's
+//! `Election` and of ZooKeeper's `LeaderElectionSupport`.
 //!
 //! | verb | does |
 //! |---|---|
@@ -74,7 +74,7 @@ impl Leaders {
                 let found = match role {
                     "latch" => LeaderLatch::new(&self.client, call.path()?).participants().await,
                     "selector" => self.selector(call)?.participants().await,
-                    _ => self.election(call)?.participants().await,
+                    _ => self.election(role, call)?.participants().await,
                 };
                 found?.iter().map(|leader| String::from_utf8_lossy(&leader.data)).collect()
             }
@@ -89,7 +89,7 @@ impl Leaders {
                 Part::Candidate(latch.join())
             }
             "selector" => work(self.client.clone(), self.selector(call)?.id(call.name()?))?,
-            _ => Part::Candidate(self.election(call)?.id(call.name()?).join()),
+            _ => Part::Candidate(self.election(role, call)?.id(call.name()?).join()),
         })
     }
 
@@ -97,8 +97,9 @@ impl Leaders {
         Ok(LeaderSelector::new(&self.client, call.path()?))
     }
 
-    fn election(&self, call: &Call) -> anyhow::Result<Election> {
-        Ok(Election::new(&self.client, call.path()?, Form::Kazoo))
+    fn election(&self, role: &str, call: &Call) -> anyhow::Result<Election> {
+        let form = if role == "offer" { Form::Offer } else { Form::Kazoo };
+        Ok(Election::new(&self.client, call.path()?, form))
     }
 
     async fn until_leading(&self, name: &str) -> anyhow::Result<()> {

@@ -16,11 +16,13 @@ mod leader;
 mod lease;
 mod lock;
 mod naming;
+mod partition;
 mod persistent;
 mod queue;
 mod read_write;
 mod semaphore;
 mod session;
+mod sharder;
 mod shelf;
 
 use call::Call;
@@ -76,11 +78,13 @@ struct Peer {
     lease: lease::Leases,
     lock: lock::Locks,
     naming: naming::Names,
+    partition: partition::Partitions,
     persistent: persistent::Persistent,
     queue: queue::Queues,
     read_write: read_write::ReadWrite,
     semaphore: semaphore::Semaphores,
     session: session::Session,
+    sharder: sharder::Sharders,
 }
 
 impl Peer {
@@ -96,11 +100,13 @@ impl Peer {
             lease: lease::Leases::new(client),
             lock: lock::Locks::new(client),
             naming: naming::Names::new(client),
+            partition: partition::Partitions::new(client),
             persistent: persistent::Persistent::new(client),
             queue: queue::Queues::new(client),
             read_write: read_write::ReadWrite::new(client),
             semaphore: semaphore::Semaphores::new(client),
             session: session::Session::new(client),
+            sharder: sharder::Sharders::new(client),
         }
     }
 
@@ -113,15 +119,19 @@ impl Peer {
             "dubbo" => self.dubbo.answer(verb, call).await,
             "fenced" => self.fenced.answer(verb, call).await,
             "group" | "party" => self.group.answer(role, verb, call).await,
-            "latch" | "selector" | "election" => self.leader.answer(role, verb, call).await,
+            "latch" | "selector" | "election" | "offer" => {
+                self.leader.answer(role, verb, call).await
+            }
             "lease" => self.lease.answer(verb, call).await,
             "lock" => self.lock.answer(verb, call).await,
             "naming" => self.naming.answer(verb, call).await,
+            "partition" => self.partition.answer(verb, call).await,
             "persistent" => self.persistent.answer(verb, call).await,
             "queue" => self.queue.answer(verb, call).await,
             "rw" => self.read_write.answer(verb, call).await,
             "semaphore" => self.semaphore.answer(verb, call).await,
             "session" => self.session.answer(verb, call).await,
+            "sharder" => self.sharder.answer(verb, call).await,
             _ => Err(call.unknown()),
         }
     }
