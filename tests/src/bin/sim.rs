@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p quorate-tests --bin sim -- --help` tells the options.
 
-use quorate_tests::sim::{self, Run, number};
+use quorate_tests::sim::{self, Run, Totals, number};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -23,26 +23,29 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
-    let (mut runs, mut virtual_us) = (0u64, 0u64);
+    let (mut totals, mut virtual_us) = (Totals::default(), 0u64);
     let mut run = options.run;
-    while options.forever || runs < options.seeds {
+    while options.forever || totals.runs < options.seeds {
         match sim::run(run, options.trace) {
             Ok(summary) => {
                 println!("seed {}: {summary:x?}", run.seed);
                 virtual_us += summary.time;
+                totals.add(&summary);
             }
             Err(failure) => {
                 println!("{failure}");
                 return ExitCode::FAILURE;
             }
         }
-        runs += 1;
         run.seed = run.seed.wrapping_add(1);
     }
     let seconds = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
-    let (runs_per_s, speed) = (runs as f64 / seconds, virtual_us as f64 / 1e6 / seconds);
-    println!("{runs} seeds in {seconds:.1} s: {runs_per_s:.1} seeds/s, {speed:.0} virtual s/s");
+    let (runs_per_s, speed) = (totals.runs as f64 / seconds, virtual_us as f64 / 1e6 / seconds);
+    println!(
+        "{totals}\n{} seeds in {seconds:.1} s: {runs_per_s:.1} seeds/s, {speed:.0} virtual s/s",
+        totals.runs
+    );
     ExitCode::SUCCESS
 }
 

@@ -2,6 +2,7 @@
 
 use super::disk::End;
 use super::env::{Checked, Env, Event};
+use super::totals::Strike;
 use super::world::World;
 use quorate::storage::StorageError;
 use quorate::storage::disk::is_full;
@@ -33,6 +34,9 @@ pub fn strike(world: &mut World) -> Checked {
     let (low, high) = env.plan.fault_gap;
     let gap = env.random.skewed(low, high);
     env.after(gap, Event::Fault);
+    if let Some(strike) = KINDS.get(kind).copied().flatten() {
+        world.strikes.count(strike);
+    }
     match kind {
         0 => crash(world, End::Process),
         1 => crash(world, End::Power),
@@ -140,6 +144,7 @@ fn befall(world: &mut World, reads: bool) {
     let until = world.env.now + world.env.random.skewed(10_000, 30_000_000);
     let (clients, owners) = (world.clients.len(), world.owners.len());
     let at = world.env.random.index(clients + owners + world.actors.len());
+    let mut strike = if reads { Strike::Deaf } else { Strike::Silent };
     if let Some(client) = world.clients.get_mut(at) {
         if reads {
             client.deafen(until);
@@ -148,18 +153,28 @@ fn befall(world: &mut World, reads: bool) {
         }
     } else if let Some(owner) = world.owners.get_mut(at.saturating_sub(clients)) {
         match world.env.random.below(3) {
-            0 => owner.pause(sleep(&mut world.env), &mut world.env),
+            0 => {
+                strike = Strike::Pause;
+                owner.pause(sleep(&mut world.env), &mut world.env);
+            }
             _ if reads => owner.deafen(until),
             _ => owner.silence(until),
         }
     } else if let Some(actor) = world.actors.get_mut(at.saturating_sub(clients + owners)) {
         match world.env.random.below(4) {
-            0..=1 => actor.pause(sleep(&mut world.env), &mut world.env),
-            2 => actor.die(&mut world.env),
+            0..=1 => {
+                strike = Strike::Pause;
+                actor.pause(sleep(&mut world.env), &mut world.env);
+            }
+            2 => {
+                strike = Strike::Death;
+                actor.die(&mut world.env);
+            }
             _ if reads => actor.deafen(until),
             _ => actor.silence(until),
         }
     }
+    world.strikes.count(strike);
 }
 
 /// Until when a process sleeps: about as long as sessions live.
@@ -185,3 +200,23 @@ fn flip(world: &mut World) {
         server.disk.flip_somewhere(prefix);
     }
 }
+
+/// How the kinds of [`Weights::all`](super::plan::Weights::all) are counted; what befalls a client, when it is known what.
+const KINDS: [Option<Strike>; 16] = [
+    Some(Strike::Kill),
+    Some(Strike::Power),
+    Some(Strike::Power),
+    Some(Strike::Stop),
+    Some(Strike::Full),
+    Some(Strike::SyncError),
+    Some(Strike::SlowDisk),
+    Some(Strike::HangUp),
+    Some(Strike::HalfOpen),
+    None,
+    None,
+    Some(Strike::Wall),
+    Some(Strike::Flip),
+    None,
+    None,
+    Some(Strike::Cut),
+];

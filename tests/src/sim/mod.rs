@@ -22,12 +22,14 @@ pub mod server;
 pub mod session;
 pub mod stage;
 mod tap;
+mod totals;
 mod watching;
 pub mod world;
 
 pub use failure::Failure;
 pub use quorate_tests_kit::{random, trace};
 pub use run::{Run, Theme, number};
+pub use totals::{Strike, Strikes, Totals};
 
 use stage::Play;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,6 +76,10 @@ pub struct Summary {
     pub lost: u64,
     /// Shards of a server that kept everything in memory only; 0 if it had a disk.
     pub volatile: u64,
+    /// Connections that were asked for.
+    pub connections: u64,
+    /// What was to go wrong.
+    pub strikes: Strikes,
 }
 
 /// Performs a run: the world of its seed for so many events, then to its end. With `echo` everything that happens is written to
@@ -137,6 +143,8 @@ fn summary(world: &World, trace: &Trace) -> Summary {
         transactions: world.env.history.durable().unsigned_abs(),
         expired: world.env.history.expired,
         full: world.env.history.refusals,
+        connections: world.env.links.opened(),
+        strikes: world.strikes,
         volatile: if world.env.plan.volatile { shards } else { 0 },
         ..Summary::default()
     };
@@ -150,6 +158,10 @@ fn summary(world: &World, trace: &Trace) -> Summary {
         summary.events += owner.counts.events;
         summary.missed += owner.counts.missed;
         summary.lost += owner.counts.lost;
+    }
+    for actor in &world.actors {
+        summary.ended += actor.counts.ended;
+        summary.lost += actor.counts.lost;
     }
     for server in &world.servers {
         summary.starts += server.counts.starts;

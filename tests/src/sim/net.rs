@@ -121,6 +121,12 @@ impl Links {
         id
     }
 
+    /// How many there have been.
+    #[must_use]
+    pub const fn opened(&self) -> u64 {
+        self.next - 1
+    }
+
     /// The link, while either end holds it.
     #[must_use]
     pub fn get(&self, id: LinkId) -> Option<&Link> {

@@ -10,6 +10,7 @@ use super::random::Random;
 use super::server::Server;
 use super::session::Owner;
 use super::stage::{Actor, Play};
+use super::totals::Strikes;
 use super::trace::{Trace, note};
 use std::rc::Rc;
 
@@ -32,6 +33,8 @@ pub struct World {
     pub steps: u64,
     /// Nothing more goes wrong.
     pub is_calm: bool,
+    /// What has gone wrong.
+    pub strikes: Strikes,
     /// One more property, to be held by every state.
     pub(super) property: Option<fn(&Self) -> Checked>,
 }
@@ -81,6 +84,7 @@ impl World {
             usual_disk,
             steps: 0,
             is_calm: false,
+            strikes: Strikes::default(),
             property: None,
         }
     }

@@ -33,10 +33,12 @@ use quorate::client::{Error, ErrorCode};
 use quorate::recipes::kit::Held;
 use quorate::recipes::leader::Leadership;
 use quorate_tests::sim;
+use quorate_tests::sim::Totals;
 use quorate_tests::sim::stage::{Part, Play};
 use quorate_tests::tour::{self, Conductor};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A boxed future.
@@ -52,13 +54,26 @@ fn perform<P: Play + Default + 'static>(seeds: u64) -> Result<Vec<Rc<P>>, Box<si
     }
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let one = number("QUORATE_SEED");
-    let run = |seed| {
+    let run = |seed| -> Result<_, Box<sim::Failure>> {
         let play = Rc::new(P::default());
         let stage: Rc<dyn Play> = Rc::<P>::clone(&play);
-        sim::perform(seed, STEPS, one.is_some(), stage).map(|_| play)
+        let summary = sim::perform(seed, STEPS, one.is_some(), stage)?;
+        so_far().add(&summary);
+        Ok(play)
     };
     let all = 1..=number("QUORATE_SEEDS").unwrap_or(seeds);
-    one.map_or(all, |seed| seed..=seed).map(run).collect()
+    let played = one.map_or(all, |seed| seed..=seed).map(run).collect();
+    // Who plays for long wants to know what there was; the last of these lines tells it of all plays.
+    if number("QUORATE_SEEDS").is_some() {
+        println!("all plays so far: {}", so_far());
+    }
+    played
+}
+
+/// What all performances have come to.
+fn so_far() -> MutexGuard<'static, Totals> {
+    static SO_FAR: LazyLock<Mutex<Totals>> = LazyLock::new(Mutex::default);
+    SO_FAR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name of the test: that of nothing else.

@@ -6,6 +6,7 @@ use crate::sim::env::{Checked, Env, Event, Violation, ensure};
 use crate::sim::net::{End, LinkId, Taken};
 use crate::sim::random::Random;
 use crate::sim::server::Server;
+use crate::sim::session::Counts;
 use crate::sim::tap::Tap;
 use crate::sim::trace::note;
 use quorate::client::{Client, Command, Environment, Port, Settings, Task};
@@ -29,6 +30,8 @@ pub struct Actor {
     silent_until: u64,
     paused_until: u64,
     gone: bool,
+    /// What its processes have come to, of those that have ended.
+    pub counts: Counts,
 }
 
 struct Process {
@@ -74,6 +77,7 @@ impl Actor {
             silent_until: 0,
             paused_until: 0,
             gone: false,
+            counts: Counts::default(),
         }
     }
 
@@ -161,6 +165,9 @@ impl Actor {
         let Some(process) = self.process.take() else { return };
         note!(env.trace, "actor {}: ends", self.number);
         self.cues.vigils.clear();
+        let counters = process.client.counters().session;
+        self.counts.ended += counters.completed;
+        self.counts.lost += counters.lost;
         if let Some((_, Some(link))) = process.link {
             env.close(link, End::Client);
         }
