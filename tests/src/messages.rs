@@ -107,6 +107,23 @@ bodies! {
     }
 }
 
+/// Whether a request becomes a transaction.
+#[must_use]
+pub const fn is_write(op: OpCode) -> bool {
+    matches!(
+        op,
+        OpCode::Create
+            | OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::Delete
+            | OpCode::SetData
+            | OpCode::SetAcl
+            | OpCode::Multi
+            | OpCode::CloseSession
+    )
+}
+
 /// The body of a multi or multiRead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MultiRequest<'a> {

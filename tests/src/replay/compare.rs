@@ -4,7 +4,7 @@
 //! live one, and zxids keep their order. Times must be recent. Lists that come in the order of a hash table
 //! are sorted. Everything else must be equal.
 
-use crate::messages::{Reply, ReplyBody};
+use crate::messages::{Reply, ReplyBody, is_write};
 use quorate_wire::frame::NOTIFICATION_XID;
 use quorate_wire::jute::Jute;
 use quorate_wire::op::connect::ConnectResponse;
@@ -125,7 +125,7 @@ pub fn show_reply(op: Option<OpCode>, payload: &[u8]) -> Result<Shown, String> {
     let header = reply.header;
     let zxid = if header.xid == NOTIFICATION_XID {
         Field::EventZxid(header.zxid)
-    } else if header.err == 0 && op.is_some_and(is_write) {
+    } else if header.err == 0 && op.is_some_and(|op| is_write(op) && op != OpCode::CloseSession) {
         Field::Zxid(header.zxid)
     } else {
         Field::LastZxid(header.zxid)
@@ -207,20 +207,6 @@ fn show_stat(stat: &Stat, out: &mut Shown) {
         ("numChildren", same(&stat.num_children)),
         ("pzxid", Field::Zxid(stat.pzxid)),
     ]);
-}
-
-const fn is_write(op: OpCode) -> bool {
-    matches!(
-        op,
-        OpCode::Create
-            | OpCode::Create2
-            | OpCode::CreateContainer
-            | OpCode::CreateTtl
-            | OpCode::Delete
-            | OpCode::SetData
-            | OpCode::SetAcl
-            | OpCode::Multi
-    )
 }
 
 fn same(value: &(impl Debug + ?Sized)) -> Field {

@@ -103,6 +103,20 @@ pub struct Weights {
 }
 
 impl Plan {
+    /// A path of the key space: few names on up to three levels.
+    pub fn path(&self, random: &mut Random) -> String {
+        let mut path = String::new();
+        for _ in 0..random.of(1, &[1, 2, 2, 3]) {
+            path.push('/');
+            path.push(random.of('a', &['b', 'c']));
+            let number = random.below(self.names);
+            if number > 0 {
+                path.push_str(&number.to_string());
+            }
+        }
+        path
+    }
+
     /// The rules of a seed's run.
     #[must_use]
     pub fn new(random: &mut Random) -> Self {

@@ -7,6 +7,7 @@ use super::env::{Checked, Env, Violation, ensure};
 use super::net::LinkId;
 use super::reads::ReadReply;
 use super::trace::note;
+use crate::messages::is_write;
 use quorate_engine::client::Token;
 use quorate_wire::frame::{
     AUTH_XID, NOTIFICATION_XID, ReplyHeader, RequestHeader, SET_WATCHES_XID, Split, split,
@@ -295,20 +296,6 @@ impl Tap {
         }
         Ok(Heard::Greeting(true))
     }
-}
-
-pub(super) const fn is_write(op: OpCode) -> bool {
-    matches!(
-        op,
-        OpCode::Create2
-            | OpCode::CreateContainer
-            | OpCode::CreateTtl
-            | OpCode::Delete
-            | OpCode::SetData
-            | OpCode::SetAcl
-            | OpCode::Multi
-            | OpCode::CloseSession
-    )
 }
 
 /// Changes the xid of a frame, if it is one of a request. Answers the new one.

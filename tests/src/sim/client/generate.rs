@@ -82,7 +82,7 @@ pub(super) fn generate(
 
 fn create(random: &mut Random, plan: &Plan, out: &mut Vec<u8>) -> OpCode {
     let data = data(random, plan);
-    let path = key(random, plan).into();
+    let path = plan.path(random).into();
     let data = random.chance(900).then_some(data.as_slice());
     let acl = AclList::OPEN;
     let mode = random.of(
@@ -155,22 +155,8 @@ fn target(random: &mut Random, plan: &Plan, known: &[String]) -> String {
     match random.below(10) {
         0..=3 if !known.is_empty() => random.pick(known).cloned().unwrap_or_default(),
         // The root has children and data like any other node, but cannot be created or deleted.
-        _ => key(random, plan),
+        _ => plan.path(random),
     }
-}
-
-/// A path of the key space: few names on up to three levels.
-fn key(random: &mut Random, plan: &Plan) -> String {
-    let mut path = String::new();
-    for _ in 0..random.of(1, &[1, 2, 2, 3]) {
-        path.push('/');
-        path.push(char::from(b"abc".get(random.index(3)).copied().unwrap_or(b'a')));
-        let number = random.below(plan.names);
-        if number > 0 {
-            path.push_str(&number.to_string());
-        }
-    }
-    path
 }
 
 fn data(random: &mut Random, plan: &Plan) -> Vec<u8> {

@@ -14,6 +14,7 @@ use super::net::{End, LinkId, Taken};
 use super::random::Random;
 use super::server::Server;
 use super::trace::note;
+use crate::messages::is_write;
 use quorate_wire::frame::{PING_XID, RequestHeader, SET_WATCHES_XID, Split, split, write_frame};
 use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
 use quorate_wire::{Jute, OpCode, password};
@@ -379,21 +380,6 @@ impl Client {
             State::Idle | State::Gone => None,
         }
     }
-}
-
-const fn is_write(op: OpCode) -> bool {
-    matches!(
-        op,
-        OpCode::Create
-            | OpCode::Create2
-            | OpCode::CreateContainer
-            | OpCode::CreateTtl
-            | OpCode::Delete
-            | OpCode::SetData
-            | OpCode::SetAcl
-            | OpCode::Multi
-            | OpCode::CloseSession
-    )
 }
 
 /// How long a client waits for the handshake, us.

@@ -1,7 +1,8 @@
 //! What a client makes of a reply or a notification: it must be exactly what the history says.
 
 use super::watches::Notice;
-use super::{Client, Sent, State, is_write};
+use super::{Client, Sent, State};
+use crate::messages::is_write;
 use crate::sim::env::{Checked, Env, Violation, ensure};
 use crate::sim::reads::ReadReply;
 use crate::sim::trace::note;

@@ -1,9 +1,9 @@
 //! Whether the owner of a session is told the truth about a request: once, and no more than anybody can know.
 
 use super::wish::Wish;
+use crate::messages::is_write;
 use crate::sim::env::{Checked, Violation, ensure};
 use crate::sim::history::History;
-use crate::sim::tap::is_write;
 use quorate_engine::client::{Failure, Reply};
 use quorate_wire::op::create::Create2Response;
 use quorate_wire::op::get_data::GetDataResponse;

@@ -30,7 +30,7 @@ pub(super) enum Wish {
 impl Wish {
     /// One of any kind. `key` names the watch, if there is one.
     pub(super) fn any(random: &mut Random, plan: &Plan, key: WatchKey) -> Self {
-        let path = path(random, plan);
+        let path = plan.path(random);
         let watch = random.chance(500).then_some(key);
         let version = if random.chance(800) { -1 } else { small(random, 3) };
         match random.below(100) {
@@ -38,7 +38,7 @@ impl Wish {
             25..=34 => Self::Delete { path, version },
             35..=46 => Self::Set { path, data: data(random, plan), version },
             47..=52 => {
-                let paths = (0..random.between(1, 4)).map(|_| self::path(random, plan)).collect();
+                let paths = (0..random.between(1, 4)).map(|_| plan.path(random)).collect();
                 Self::Multi { paths, data: data(random, plan) }
             }
             53..=62 => Self::Get { path, watch },
@@ -49,7 +49,7 @@ impl Wish {
             89..=90 => Self::SetAcl { path },
             91..=93 => Self::Sync { path },
             94..=95 => {
-                let paths = (0..random.between(1, 4)).map(|_| self::path(random, plan)).collect();
+                let paths = (0..random.between(1, 4)).map(|_| plan.path(random)).collect();
                 Self::MultiRead { paths }
             }
             96 => Self::Ephemerals { prefix: path },
@@ -142,20 +142,6 @@ fn mode(random: &mut Random) -> CreateMode {
             CreateMode::PersistentWithTtl,
         ],
     )
-}
-
-/// A path that other clients use as well.
-fn path(random: &mut Random, plan: &Plan) -> String {
-    let mut path = String::new();
-    for _ in 0..random.of(1, &[1, 2, 2, 3]) {
-        path.push('/');
-        path.push(random.of('a', &['b', 'c']));
-        let number = random.below(plan.names);
-        if number > 0 {
-            path.push_str(&number.to_string());
-        }
-    }
-    path
 }
 
 fn data(random: &mut Random, plan: &Plan) -> Vec<u8> {
