@@ -8,10 +8,10 @@
 //! An agent that is cut off may still work on a task that was given to another: what it does outside has to be guarded by its
 //! own means, such as the token of its membership.
 
-use super::barrier::{children_or_none, create_if_missing};
+use super::barrier::create_if_missing;
 use super::directory::Directory;
 use super::group::Group;
-use super::kit::{Backoff, Receipt, join, patiently};
+use super::kit::{Backoff, Receipt, children_or_none, join, patiently};
 use super::leader::Leadership;
 use super::persistent::Kept;
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result, Transaction};

@@ -6,8 +6,8 @@
 //! are members too; persistent ones are foreign, and nobody counts them or waits for them.
 
 use super::kit::{
-    Backoff, Claim, First, Held, Kind, changed, delete_if_there, ensure, first, join, name_of,
-    only_members, patiently,
+    Backoff, Claim, First, Held, Kind, changed, children_or_none, delete_if_there, ensure, first,
+    join, name_of, only_members, patiently,
 };
 use super::layout::barrier::{self, Leave, READY, Style};
 use crate::client::{Client, CreateMode, Error, ErrorCode, EventType, Result, within};
@@ -455,14 +455,6 @@ async fn wait_for_end_of_round(client: &Client, path: &str) -> Result<()> {
 pub(super) async fn members(client: &Client, path: &str) -> Result<Vec<String>> {
     let children = children_or_none(client, path).await?;
     only_members(client, path, children, barrier::is_member).await
-}
-
-pub(super) async fn children_or_none(client: &Client, path: &str) -> Result<Vec<String>> {
-    match patiently(|| client.children(path)).await {
-        Ok((children, _)) => Ok(children),
-        Err(error) if error.code() == ErrorCode::NoNode => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Creates a persistent node and its parents, if it is missing.

@@ -4,7 +4,9 @@
 //! One persistent watch on the subtree tells which child has changed; only that one is read again. The watch stands before the first
 //! read, so that nothing is missed between the two. Needs ZooKeeper 3.6 or newer.
 
-use super::kit::{Backoff, Companion, Live, Teller, join, live, name_of, parent_of, patiently};
+use super::kit::{
+    Backoff, Companion, Live, Teller, children_or_none, join, live, name_of, parent_of, patiently,
+};
 use crate::client::{Client, ErrorCode, Event, Result, Stat, WatchEvent, WatchMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -339,11 +341,7 @@ impl Follower {
     }
 
     async fn read_all(&self) -> Result<Found> {
-        let names = match patiently(|| self.client.children(&self.path)).await {
-            Ok((names, _)) => names,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let names = children_or_none(&self.client, &self.path).await?;
         let mut found = Found::default();
         for name in names.into_iter().filter(|name| (self.wanted)(name)) {
             found.put(&name, self.read(&name).await?);

@@ -4,7 +4,7 @@
 //! nearest before it. Layout: `<path>/_c_<uuid>-lock-N10` and its relatives, see [`Mode`].
 //! Source: `org.apache.curator.framework.recipes.locks.InterProcessMutex`, `kazoo.recipe.lock.Lock`.
 
-use super::kit::{Held, Kind, Line, first_of, join, patiently};
+use super::kit::{Held, Kind, Line, children_or_none, first_of, get_or_none, join, patiently};
 use super::layout::lock::{Mode, REVOKE};
 use super::reentrant::Reentrant;
 use crate::client::{Client, Error, ErrorCode, Result, Watch, within};
@@ -230,20 +230,12 @@ impl Lock {
     /// # Errors
     /// When the server refuses.
     pub async fn participants(&self) -> Result<Vec<Participant>> {
-        let children = match patiently(|| self.client.children(&self.path)).await {
-            Ok((children, _)) => children,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let children = children_or_none(&self.client, &self.path).await?;
         let mut found = Vec::new();
         for name in self.mode.participants(&children) {
             let path = join(&self.path, name);
-            match patiently(|| self.client.get(&path)).await {
-                Ok((data, stat)) => {
-                    found.push(Participant { path, data, session: stat.ephemeral_owner })
-                }
-                Err(error) if error.code() == ErrorCode::NoNode => {}
-                Err(error) => return Err(error),
+            if let Some((data, stat)) = get_or_none(&self.client, &path).await? {
+                found.push(Participant { path, data, session: stat.ephemeral_owner });
             }
         }
         Ok(found)

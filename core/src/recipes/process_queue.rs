@@ -4,7 +4,9 @@
 //! textbook's `<path>/<host>-N10` counts too. Each watches only the nearest before it. Unlike a [`Lock`](super::lock::Lock),
 //! who stands where can be seen, and a place can be kept while other things are done.
 
-use super::kit::{Claim, Held, Kind, changed, exhausted, join, name_of, patiently};
+use super::kit::{
+    Claim, Held, Kind, changed, children_or_none, exhausted, join, name_of, patiently,
+};
 use super::layout::position::{self, Position};
 use super::layout::protected::{self, Style};
 use super::layout::sequence::{self, Sequence};
@@ -186,11 +188,7 @@ impl ProcessQueue {
     /// # Errors
     /// When the server refuses.
     pub async fn members(&self) -> Result<Vec<Member>> {
-        let children = match patiently(|| self.client.children(&self.path)).await {
-            Ok((children, _)) => children,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let children = children_or_none(&self.client, &self.path).await?;
         let member = |node: &str| {
             let stem = sequence::split(node).map_or(node, |(stem, _)| stem);
             let name = protected::strip(stem);

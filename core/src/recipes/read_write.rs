@@ -4,7 +4,7 @@
 //! readers behind it, so that it is not starved. Layout: `<path>/_c_<uuid>-__READ__N10`, `…-__WRIT__N10`, and relatives, see [`Mode`].
 //! Source: `org.apache.curator.framework.recipes.locks.InterProcessReadWriteLock`, `kazoo.recipe.lock.ReadLock`.
 
-use super::kit::{Claim, Held, Kind, Line, patiently};
+use super::kit::{Claim, Held, Kind, Line, children_or_none};
 use super::layout::read_write::{self as names, Access, Mode};
 use crate::client::{Client, Error, ErrorCode, Result, within};
 use std::ops::Deref;
@@ -322,11 +322,7 @@ impl ReadWriteLock {
     /// # Errors
     /// When the server refuses.
     pub async fn participants(&self) -> Result<Vec<(String, Access)>> {
-        let children = match patiently(|| self.client.children(&self.path)).await {
-            Ok((children, _)) => children,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let children = children_or_none(&self.client, &self.path).await?;
         let all = names::participants(&children).into_iter();
         Ok(all.map(|(name, access)| (super::kit::join(&self.path, name), access)).collect())
     }

@@ -8,7 +8,7 @@ mod subscription;
 
 pub use subscription::Subscription;
 
-use super::kit::{Backoff, Held, ensure, join, patiently};
+use super::kit::{Backoff, Held, children_or_none, ensure, join, patiently};
 use super::layout::sequence::Sequence;
 use super::lock::Lock;
 use super::value::{SharedValue, Versioned};
@@ -256,11 +256,7 @@ impl StagedConfig {
     /// When the server refuses.
     pub async fn versions(&self) -> Result<Vec<i32>> {
         let directory = self.versions_path();
-        let names = match patiently(|| self.client.children(&directory)).await {
-            Ok((names, _)) => names,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let names = children_or_none(&self.client, &directory).await?;
         let mut versions: Vec<i32> =
             names.iter().filter_map(|name| Sequence::parse(name)).map(|number| number.0).collect();
         versions.sort_unstable();

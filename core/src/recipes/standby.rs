@@ -7,7 +7,7 @@
 //! [`HotStandby`] waits in the line of one task: quick. [`ColdStandby`] has no place in a line; it looks at many tasks from time
 //! to time and takes one that nobody runs: slower, and cheaper.
 
-use super::kit::{Asked, Backoff, Held, Loss, ensure, join, patiently};
+use super::kit::{Asked, Backoff, Held, Loss, children_or_none, ensure, join, patiently};
 use super::layout::election::{self, INSTANCES};
 use super::leader::{Layout, Leader, Queue, Turn};
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result, Transaction};
@@ -238,11 +238,7 @@ impl ColdStandby {
     /// # Errors
     /// When the session ends meanwhile, or the server refuses.
     pub async fn scan(&self) -> Result<Option<Duty>> {
-        let mut tasks = match patiently(|| self.client.children(&self.root)).await {
-            Ok((tasks, _)) => tasks,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let mut tasks = children_or_none(&self.client, &self.root).await?;
         tasks.sort();
         // Scanners that start together do not all fight for the same task.
         let count = u64::try_from(tasks.len()).unwrap_or(u64::MAX).max(1);

@@ -9,7 +9,9 @@ mod provider;
 pub use super::layout::discovery::{JAVA_MAP, Payload, ServiceInstance, ServiceType, UriSpec};
 pub use provider::{Provider, Strategy};
 
-use super::kit::{Form, Keeper, Live, Presence, Rival, Spec, fresh_id, join, patiently};
+use super::kit::{
+    Form, Keeper, Live, Presence, Rival, Spec, children_or_none, fresh_id, get_or_none, join,
+};
 use crate::client::{Client, CreateMode, Error, ErrorCode, Result};
 use serde_json::Value;
 
@@ -169,7 +171,7 @@ impl Discovery {
     /// # Errors
     /// When the server refuses.
     pub async fn services(&self) -> Result<Vec<String>> {
-        let mut names = self.list(&self.base).await?;
+        let mut names = children_or_none(&self.client, &self.base).await?;
         names.sort();
         Ok(names)
     }
@@ -193,15 +195,13 @@ impl Discovery {
     /// When the server refuses.
     pub async fn instances(&self, service: &str) -> Result<Vec<ServiceInstance>> {
         let path = self.service_path(service);
-        let mut ids = self.list(&path).await?;
+        let mut ids = children_or_none(&self.client, &path).await?;
         ids.sort();
         let mut instances = Vec::new();
         for id in ids {
             let node = join(&path, &id);
-            match patiently(|| self.client.get(&node)).await {
-                Ok((data, _)) => instances.extend(ServiceInstance::from_json(&data)),
-                Err(error) if error.code() == ErrorCode::NoNode => {}
-                Err(error) => return Err(error),
+            if let Some((data, _)) = get_or_none(&self.client, &node).await? {
+                instances.extend(ServiceInstance::from_json(&data));
             }
         }
         Ok(instances)
@@ -229,14 +229,6 @@ impl Discovery {
     /// `BadArguments` for a name that cannot be part of a path.
     pub fn provider(&self, service: &str, strategy: Strategy) -> Result<Provider> {
         Provider::start(&self.client, &self.service_path(service), strategy)
-    }
-
-    async fn list(&self, path: &str) -> Result<Vec<String>> {
-        match patiently(|| self.client.children(path)).await {
-            Ok((names, _)) => Ok(names),
-            Err(error) if error.code() == ErrorCode::NoNode => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
     }
 
     fn service_path(&self, service: &str) -> String {

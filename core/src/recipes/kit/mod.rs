@@ -14,6 +14,7 @@ mod local_copy;
 mod members;
 mod patience;
 mod race;
+mod reading;
 mod receipt;
 mod removal;
 mod turn;
@@ -31,6 +32,7 @@ pub use patience::{
     patiently,
 };
 pub use race::{First, first, first_of};
+pub(crate) use reading::{children_or_none, get_or_none};
 pub use receipt::Receipt;
 pub(crate) use removal::is_starting;
 pub use removal::{Passing, in_background, surely};

@@ -5,7 +5,8 @@
 //! may still be visible (CURATOR-498, -504, -604, -620, -644, -653, -696; apache/curator #1018 and others).
 
 use super::super::kit::{
-    Asked, Backoff, Claim, First, Held, Kind, changed, exhausted, first, join, patiently, unmarked,
+    Asked, Backoff, Claim, First, Held, Kind, changed, children_or_none, exhausted, first,
+    get_or_none, join, unmarked,
 };
 use super::super::layout::lock::Mode;
 use super::super::layout::position::{self, Position};
@@ -243,18 +244,12 @@ impl Queue {
 
     /// Everybody who takes part, in the order of succession.
     pub(crate) async fn participants(&self) -> Result<Vec<Leader>> {
-        let children = match patiently(|| self.client.children(&self.directory)).await {
-            Ok((children, _)) => children,
-            Err(error) if error.code() == ErrorCode::NoNode => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        let children = children_or_none(&self.client, &self.directory).await?;
         let mut found = Vec::new();
         for name in self.layout.participants(&children) {
             let path = join(&self.directory, name);
-            match patiently(|| self.client.get(&path)).await {
-                Ok((data, stat)) => found.push(self.leader(path, &data, &stat)),
-                Err(error) if error.code() == ErrorCode::NoNode => {}
-                Err(error) => return Err(error),
+            if let Some((data, stat)) = get_or_none(&self.client, &path).await? {
+                found.push(self.leader(path, &data, &stat));
             }
         }
         Ok(found)

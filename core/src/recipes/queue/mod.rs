@@ -22,7 +22,7 @@ pub use put::Order;
 pub use sharder::{QueueSharder, ShardedQueue};
 pub use store::Item;
 
-use super::kit::patiently;
+use super::kit::{get_or_none, patiently};
 use super::layout::queue::{self as layout, Kind};
 use crate::client::{Client, ErrorCode, Result};
 use store::Store;
@@ -418,10 +418,8 @@ impl WorkQueue {
         let mut items = Vec::new();
         for item in self.store.kind.in_order(&names) {
             let path = self.store.entry(item.name);
-            match patiently(|| self.client().get(&path)).await {
-                Ok((data, stat)) => items.extend(self.store.read(item.name, &data, stat)),
-                Err(error) if error.code() == ErrorCode::NoNode => {}
-                Err(error) => return Err(error),
+            if let Some((data, stat)) = get_or_none(self.client(), &path).await? {
+                items.extend(self.store.read(item.name, &data, stat));
             }
         }
         Ok(items)

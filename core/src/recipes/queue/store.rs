@@ -2,7 +2,9 @@
 
 use super::clock::ServerClock;
 use crate::client::{Client, CreateMode, ErrorCode, Result, Stat, Watch};
-use crate::recipes::kit::{Backoff, Receipt, ensure, exhausted, join, name_of, patiently};
+use crate::recipes::kit::{
+    Backoff, Receipt, children_or_none, ensure, exhausted, join, name_of, patiently,
+};
 use crate::recipes::layout::frame;
 use crate::recipes::layout::queue::Kind;
 use std::collections::{HashSet, VecDeque};
@@ -145,11 +147,7 @@ impl Store {
 
     /// All names, foreign ones included.
     pub(super) async fn names(&self) -> Result<Vec<String>> {
-        match patiently(|| self.client.children(&self.entries)).await {
-            Ok((names, _)) => Ok(names),
-            Err(error) if error.code() == ErrorCode::NoNode => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        children_or_none(&self.client, &self.entries).await
     }
 
     /// Tries items in order until `attempt` gets one. With `wait` it waits once for a change when there is none, and may
