@@ -209,7 +209,14 @@ fn read_only_mode() -> Outcome {
 
     members.tell("kill 2");
     members.tell("kill 3");
-    let reader = wait(members.all().read_only(true).connect())?;
+    // The one that is left may take a moment to find out that it is alone.
+    let mut reader = wait(members.all().read_only(true).connect())?;
+    eventually("it only reads", || {
+        if reader.state() != State::ReadOnly {
+            reader = wait(members.all().read_only(true).connect()).unwrap();
+        }
+        reader.state() == State::ReadOnly
+    });
     assert_eq!(reader.server().as_ref(), Some(&members.addresses[0]));
     reads_only(&reader);
     let read = Watches::set(&reader)?;
