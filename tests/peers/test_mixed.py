@@ -1,14 +1,18 @@
 """Ensembles of Apache's servers and ours, and of ours alone: one history, whoever leads."""
 
+import functools
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pytest
-from interop.ensemble import Ensemble
-from interop.server import Kind, Server
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
+
+from interop.ensemble import Ensemble
+from interop.missing import needs
+from interop.server import Kind, Server
 
 OURS, OLD, NEW = Kind.QUORATE, Kind.APACHE, Kind.APACHE_39
 # Fresh members elect the one with the largest id, so the last one leads first.
@@ -22,6 +26,8 @@ MIXES = {
     "two-of-ours-and-3.9": [OURS, NEW, OURS],
 }
 DEADLINE = 60.0
+pytestmark = needs("apache", "java", "maven")
+T = TypeVar("T")
 
 
 @pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES.keys())
@@ -57,7 +63,7 @@ class Written:
         for number, member in enumerate(self.ensemble.members, 1):
             if member.running:
                 path = f"/at-{number}-{len(self.paths)}"
-                with_client(member, lambda client, path=path: create(client, path))
+                with_client(member, functools.partial(create, path=path))
                 self.paths.append(path)
 
     def check(self) -> None:
@@ -90,7 +96,7 @@ def names(client: KazooClient) -> list[str]:
     return list(client.get_children("/"))
 
 
-def with_client[T](member: Server, use) -> T:
+def with_client(member: Server, use: Callable[[KazooClient], T]) -> T:
     """Lets somebody use a session of this member, again while the ensemble finds itself."""
     end = time.monotonic() + DEADLINE
     while True:
