@@ -38,7 +38,8 @@ pub enum Effect {
     /// The leader's tree follows on the connection; when it is whole, call [`tree_received`](super::Member::tree_received).
     ReceiveTree,
     /// Make the received tree this server's, durably, under this zxid, and forget the log; then call
-    /// [`tree_installed`](super::Member::tree_installed).
+    /// [`tree_installed`](super::Member::tree_installed). It has to [remember](crate::tree::Tree::remember_session) the newest session of the tree
+    /// that it replaces, or this server could give an id out again.
     InstallTree(Zxid),
     /// Clients may be served. Others are to be told, with the next votes, that the epoch has begun.
     Serve(Epoch),

@@ -252,6 +252,16 @@ impl Tree {
         self.newest_session
     }
 
+    /// No session up to this one is new, though the tree may not show it: the stream of a leader's tree tells of living sessions only. To be
+    /// called with what the tree that it replaces has seen, before it is made durable.
+    pub fn remember_session(&mut self, number: Option<SessionNumber>) {
+        if let Some(number) = number
+            && self.newest_session.is_none_or(|newest| number.is_after(newest))
+        {
+            self.newest_session = Some(number);
+        }
+    }
+
     /// To be called for every session that is heard of.
     fn note_session(&mut self, id: i64) {
         let number = SessionNumber::of(id);

@@ -1,5 +1,6 @@
 //! A disk that answers at once: two numbers, a tree and a log behind it.
 
+use crate::session::SessionNumber;
 use crate::tree::{Tree, TreeConfig, TreeEvent, TreeObserver, TreeReceiver, WalkState};
 use crate::zab::{Durable, Entry, Epoch, History};
 use quorate_wire::txn::TxnRecord;
@@ -12,6 +13,8 @@ pub(super) struct Disk {
     pub(super) current: Epoch,
     /// What the log goes on behind: a tree as it was received, and its zxid.
     base: Option<(Zxid, Vec<u8>)>,
+    /// The newest session of the tree before that.
+    newest: Option<SessionNumber>,
     pub(super) log: Vec<Entry>,
     /// Nothing fits any more.
     pub(super) full: bool,
@@ -40,6 +43,7 @@ impl Disk {
             Some((zxid, image)) => received(image, *zxid),
             None => new_tree(),
         };
+        tree.remember_session(self.newest);
         for entry in &self.log {
             tree.apply(&TxnRecord::from_bytes(entry.payload()).unwrap(), &mut Nobody);
         }
@@ -50,7 +54,8 @@ impl Disk {
         self.log.retain(|entry| entry.zxid() <= after);
     }
 
-    pub(super) fn install(&mut self, zxid: Zxid, image: Vec<u8>) {
+    pub(super) fn install(&mut self, zxid: Zxid, image: Vec<u8>, before: &Tree) {
+        self.newest = before.newest_session();
         self.log.clear();
         self.base = Some((zxid, image));
     }

@@ -194,3 +194,26 @@ fn a_sync_and_a_learners_write_that_come_together_are_both_done() {
     assert!(one.get(&mut world, "/b").is_some());
     world.assert_one();
 }
+
+/// The stream of a leader's tree does not tell which sessions have ended, and the wall clock may stand behind them.
+#[test]
+fn an_id_is_given_out_once_by_a_server_that_was_sent_a_tree() {
+    let mut world = World::new();
+    world.lag = 60_000;
+    world.elect(3);
+    let ahead = Client::new(&mut world, 2);
+    world.part(1);
+    world.elect(3);
+    let mut first = Client::new(&mut world, 1);
+    assert!(first.session << 8 > ahead.session << 8, "its numbers go on behind those of others");
+    first.ask(&mut world, OpCode::CloseSession, &[]);
+    // Server 1 holds nothing that the leader could go on from.
+    world.server(3).memory = 0;
+    world.server(1).disk.log.clear();
+    [1, 2, 4].into_iter().for_each(|sid| world.part(sid));
+    world.pass(TICK);
+    world.elect(3);
+    assert!(world.plans.contains(&"SNAP"));
+    let second = Client::new(&mut world, 1);
+    assert_ne!(first.session, second.session);
+}

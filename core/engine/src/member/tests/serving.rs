@@ -184,33 +184,56 @@ fn a_session_moves_and_its_old_connection_is_of_no_use() {
 
 #[test]
 fn a_client_that_has_seen_more_is_sent_away() {
-    let mut world = World::led_by(3);
-    let mut client = Client::new(&mut world, 1);
-    world.blocked.insert((2, 3));
-    client.create(&mut world, "/a", Persistent);
-    assert!(client.goes_to(&mut world, 2).is_none(), "time would go back");
-    world.blocked.clear();
-    world.run();
-    assert!(client.goes_to(&mut world, 2).is_some());
+    for server in 1..=4 {
+        let mut world = World::led_by(3);
+        let mut client = Client::new(&mut world, 1);
+        client.create(&mut world, "/a", Persistent);
+        assert!(client.goes_to(&mut world, server).is_some());
+        client.last_zxid += 1;
+        assert!(client.goes_to(&mut world, server).is_none(), "time would go back at {server}");
+    }
 }
 
-/// A request that is under way when its session ends is not answered, and nobody else's is taken for it.
+/// Requests of a session that has ended come back as refusals, for which nobody waits.
 #[test]
 fn what_an_ended_session_asked_for_is_forgotten() {
     let mut world = World::led_by(3);
-    let mut one = Client::new(&mut world, 1);
-    let mut two = one.goes_to(&mut world, 1).unwrap();
-    let mut other = Client::new(&mut world, 2);
+    let mut client = Client::new(&mut world, 1);
     world.blocked.insert((1, 3));
-    two.send(&mut world, OpCode::Create, &create("/two", Persistent));
-    let mut three = Client::open(&mut world, 1, two.session, 0);
-    world.run();
-    world.pass(4 * 1000);
-    other.send(&mut world, OpCode::Ping, &[]);
+    client.send(&mut world, OpCode::Create, &create("/a", Persistent));
+    client.send(&mut world, OpCode::Create, &create("/b", Persistent));
+    let mut elsewhere = client.goes_to(&mut world, 2).unwrap();
+    elsewhere.ask(&mut world, OpCode::CloseSession, &[]);
     world.blocked.clear();
     world.run();
-    three.greeted(&mut world);
-    world.pass(10 * 1000);
-    assert_eq!(world.server(1).member.replica().map(|replica| replica.outstanding()), Some(0));
-    one.replies(&mut world);
+    assert!(client.is_closed(&world));
+    assert_eq!(client.replies(&mut world), []);
+    let outstanding = world.server(1).member.replica().map(|replica| replica.outstanding());
+    assert_eq!(outstanding, Some(0));
+    assert_eq!(Client::new(&mut world, 1).get(&mut world, "/a"), None);
+}
+
+/// A client is answered for its own request, though another of its server has asked before.
+#[test]
+fn answers_find_their_requests_among_those_of_others() {
+    for server in [1, 2, 4] {
+        let mut world = World::led_by(3);
+        let mut clients: Vec<Client> = (0..3).map(|_| Client::new(&mut world, server)).collect();
+        for round in 0..3 {
+            for (n, client) in clients.iter_mut().enumerate().rev() {
+                let path = format!("/n{n}");
+                let op = if round == 0 { create(&path, Persistent) } else { set(&path, &[round]) };
+                let kind = if round == 0 { OpCode::Create } else { OpCode::SetData };
+                client.send(&mut world, kind, &op);
+                client.send(&mut world, OpCode::GetData, &get(&path, false));
+            }
+        }
+        world.run();
+        for (n, client) in clients.iter_mut().enumerate() {
+            let replies = client.replies(&mut world);
+            let errors: Vec<i32> = replies.iter().map(|reply| reply.err).collect();
+            assert_eq!(errors, [0; 6], "client {n} at {server}");
+            assert_eq!(data_of(&replies[5]), [2]);
+        }
+    }
 }

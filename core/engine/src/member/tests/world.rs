@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) blocked: BTreeSet<(Sid, Sid)>,
     /// Trees are on their way and do not arrive.
     pub(super) slow_trees: bool,
+    /// By how much the wall clock of server 1 lags, ms.
+    pub(super) lag: i64,
     /// How learners were brought in.
     pub(super) plans: Vec<&'static str>,
 }
@@ -130,6 +132,7 @@ impl World {
             closed: BTreeSet::new(),
             blocked: BTreeSet::new(),
             slow_trees: false,
+            lag: 0,
             plans: Vec::new(),
         }
     }
@@ -187,6 +190,8 @@ impl World {
     fn settle(&mut self) -> bool {
         let (mut busy, now) = (false, self.clock());
         for sid in 1..=4 {
+            let lag = if sid == 1 { self.lag } else { 0 };
+            let now = Now { wall: now.wall - lag, ..now };
             let server = self.server(sid);
             if server.stopped {
                 continue;
@@ -271,7 +276,7 @@ impl World {
             Effect::ReceiveTree => {}
             Effect::InstallTree(zxid) => {
                 let image = std::mem::take(&mut server.image);
-                server.disk.install(zxid, image);
+                server.disk.install(zxid, image, &server.tree);
                 server.tree = server.disk.tree();
                 server.member.tree_installed();
             }
@@ -335,7 +340,8 @@ impl World {
             let held = self.slow_trees && matches!(link.down.front(), Some(Down::Tree(_)));
             let down = if busy_learner || held { None } else { link.down.pop_front() };
             busy |= up.is_some() || down.is_some();
-            let now = self.clock();
+            let lag = if learner == 1 { self.lag } else { 0 };
+            let now = Now { wall: self.clock().wall - lag, ..self.clock() };
             if let Some(message) = up {
                 self.server(leader)
                     .work(now, |member, bench| member.from_learner(key, message, bench));
