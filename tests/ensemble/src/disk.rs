@@ -3,23 +3,23 @@
 //! Writes take time. A process that ends alone leaves the log as far as it was written; a power failure leaves of what was not
 //! synced only a beginning. A file that is replaced by renaming is the old one or the new one.
 
-use crate::state::State;
+use crate::state::{Kept, State};
 use quorate_engine::zab::{Durable, Entry, Epoch, History};
 use quorate_tests_kit::random::Random;
 use quorate_wire::Zxid;
 
 /// A snapshot file: everything up to a zxid.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct Snapshot<S = State> {
     /// The zxid in its name.
     pub zxid: Zxid,
     /// What it holds.
-    pub state: State,
+    pub state: S,
 }
 
 /// Something that is being written.
 #[derive(Clone, Debug)]
-pub enum Write {
+pub enum Write<S = State> {
     /// `acceptedEpoch`.
     Accepted(Epoch),
     /// `currentEpoch`.
@@ -29,24 +29,24 @@ pub enum Write {
     /// The log is cut after this, and snapshots beyond it are removed before.
     Truncate(Zxid),
     /// A snapshot that replaces everything.
-    Install(Snapshot),
+    Install(Snapshot<S>),
 }
 
 /// The disk.
 #[derive(Clone, Debug, Default)]
-pub struct Disk {
+pub struct Disk<S = State> {
     accepted: Epoch,
     current: Epoch,
     log: Vec<Entry>,
     /// How many records of the log no failure can take.
     synced: usize,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<Snapshot<S>>,
     /// Where the log goes on: the beginning of everything, or a snapshot that was installed.
     base: Zxid,
     keeps_snapshots: bool,
 }
 
-impl Disk {
+impl<S: Kept> Disk<S> {
     /// An empty one. On purpose, snapshots may survive a truncation.
     #[must_use]
     pub fn new(keeps_snapshots: bool) -> Self {
@@ -65,7 +65,7 @@ impl Disk {
     }
 
     /// A write has reached the device.
-    pub fn complete(&mut self, write: &Write) {
+    pub fn complete(&mut self, write: &Write<S>) {
         match write {
             Write::Accepted(epoch) => self.accepted = *epoch,
             Write::Current(epoch) => self.current = *epoch,
@@ -85,7 +85,7 @@ impl Disk {
     }
 
     /// A snapshot of what is applied, beside what there is.
-    pub fn snapshot(&mut self, zxid: Zxid, state: &State) {
+    pub fn snapshot(&mut self, zxid: Zxid, state: &S) {
         self.snapshots.push(Snapshot { zxid, state: state.clone() });
     }
 
@@ -119,7 +119,7 @@ impl Disk {
     }
 
     /// The process ends while this is being written. With `power` the machine does.
-    pub fn crash(&mut self, writing: &[Write], power: bool, random: &mut Random) {
+    pub fn crash(&mut self, writing: &[Write<S>], power: bool, random: &mut Random) {
         for write in writing {
             match write {
                 Write::Sync(_) => {}
@@ -140,11 +140,11 @@ impl Disk {
 
     /// What a process finds that begins: the state after the whole log, and as much of the history as fits in memory.
     #[must_use]
-    pub fn open(&mut self, memory: usize) -> (State, Durable) {
+    pub fn open(&mut self, memory: usize) -> (S, Durable) {
         self.forget_replaced();
         let newest = self.snapshots.iter().max_by_key(|snapshot| snapshot.zxid);
         let (mut state, from) =
-            newest.map_or((State::default(), Zxid::ZERO), |s| (s.state.clone(), s.zxid));
+            newest.map_or((S::default(), Zxid::ZERO), |s| (s.state.clone(), s.zxid));
         // Files that begin before the snapshot hold what it replaced; a log goes on behind it.
         let first = self.log.iter().rposition(|entry| entry.zxid() <= from).map_or(0, |n| n + 1);
         let records = self.log.get(first..).unwrap_or_default();

@@ -14,6 +14,7 @@ pub mod server;
 pub mod shrink;
 pub mod state;
 mod vote;
+pub mod whole;
 mod work;
 pub mod world;
 

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 const USAGE: &str = "usage: quorate-tests-ensemble [--seed N] [--seeds N | --forever] [--seconds N] [--mistake NAME]
-                              [--without KIND,..] [--trace]
-       quorate-tests-ensemble --mistakes [--seed N] [--seeds N] [--seconds N]
+                              [--without KIND,..] [--members] [--trace]
+       quorate-tests-ensemble --mistakes [--seed N] [--seeds N] [--seconds N] [--members]
   --seed N      the first seed (1)
   --seeds N     how many seeds, one after another (1)
   --forever     all seeds from the first on
@@ -17,6 +17,7 @@ const USAGE: &str = "usage: quorate-tests-ensemble [--seed N] [--seeds N | --for
   --mistake NAME   put this mistake back
   --without K   spare the world these faults: crash,pause,partition,break,slow,aim
   --mistakes    put every mistake back, one at a time, and tell which seed finds it
+  --members     worlds of whole members with clients, instead of roles that replicate a list
   --trace       tell everything that happens on standard error";
 
 struct Options {
@@ -26,6 +27,7 @@ struct Options {
     mistakes: Mistakes,
     spared: Spared,
     all_mistakes: bool,
+    whole: bool,
     trace: bool,
 }
 
@@ -41,10 +43,10 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let (mistakes, all_mistakes, trace) = (Mistakes::NONE, false, false);
+    let (mistakes, all_mistakes, whole, trace) = (Mistakes::NONE, false, false, false);
     let spared = Spared::NONE;
     let mut options =
-        Options { seed: 1, seeds: 1, seconds: 60, mistakes, spared, all_mistakes, trace };
+        Options { seed: 1, seeds: 1, seconds: 60, mistakes, spared, all_mistakes, whole, trace };
     while let Some(arg) = args.next() {
         let mut number = || {
             let text = args.next().unwrap_or_default();
@@ -56,6 +58,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--seconds" => options.seconds = number()?,
             "--forever" => options.seeds = u64::MAX,
             "--mistakes" => options.all_mistakes = true,
+            "--members" => options.whole = true,
             "--trace" => options.trace = true,
             "--without" => options.spared = args.next().unwrap_or_default().parse()?,
             "--mistake" => {
@@ -82,7 +85,13 @@ fn find_mistakes(options: &Options) -> ExitCode {
             (
                 seed,
                 run(
-                    Run { seed, seconds: options.seconds, mistakes, spared: options.spared },
+                    Run {
+                        seed,
+                        seconds: options.seconds,
+                        mistakes,
+                        spared: options.spared,
+                        whole: options.whole,
+                    },
                     false,
                 ),
             )
@@ -107,12 +116,12 @@ fn find_mistakes(options: &Options) -> ExitCode {
 }
 
 fn run_seeds(options: &Options) -> ExitCode {
-    let &Options { seconds, mistakes, spared, trace, .. } = options;
+    let &Options { seconds, mistakes, spared, whole, trace, .. } = options;
     let began = Instant::now();
     let (mut runs, mut time) = (0u64, 0u64);
     while runs < options.seeds {
         let seed = options.seed.wrapping_add(runs);
-        match run(Run { seed, seconds, mistakes, spared }, trace) {
+        match run(Run { seed, seconds, mistakes, spared, whole }, trace) {
             Ok(summary) => {
                 println!("seed {seed}: {summary:x?}");
                 time += summary.time;

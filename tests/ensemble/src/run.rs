@@ -1,7 +1,8 @@
 //! A run: the world of a seed, for so much virtual time with faults, and then to its calm end.
 
+use crate::check::Checked;
 use crate::shrink::Spared;
-use crate::world::World;
+use crate::{whole, world::World};
 use quorate_engine::zab::Mistakes;
 use quorate_tests_kit::trace::Trace;
 use std::fmt;
@@ -18,6 +19,8 @@ pub struct Run {
     pub mistakes: Mistakes,
     /// Faults that do not happen.
     pub spared: Spared,
+    /// Whether servers are whole members with clients, and not only roles that replicate a list.
+    pub whole: bool,
 }
 
 /// What a run came to.
@@ -41,6 +44,20 @@ pub struct Summary {
     pub crashes: u64,
     /// Syncs that were answered.
     pub syncs: u64,
+    /// Of clients: answers that were compared with the history.
+    pub answers: u64,
+    /// Of clients: requests that ended.
+    pub ended: u64,
+    /// Of these, with an outcome that nobody knows.
+    pub unknown: u64,
+    /// Of clients: events of watches.
+    pub events: u64,
+    /// Of clients: sessions that they have given up.
+    pub lost: u64,
+    /// Of clients: connections.
+    pub moves: u64,
+    /// Ends of sessions that a leader has proposed because nothing was heard of them.
+    pub expired: u64,
 }
 
 /// A run in which a property did not hold.
@@ -64,11 +81,14 @@ impl fmt::Display for Failure {
         let Self { run, at, what, .. } = self;
         writeln!(f, "seed {}, event {}, {} us: {what}", run.seed, at.0, at.1)?;
         let release = if cfg!(debug_assertions) { "" } else { " --release" };
-        let Run { seed, seconds, mistakes, spared } = run;
+        let Run { seed, seconds, mistakes, spared, whole } = run;
         write!(
             f,
             "again with: cargo run{release} -p quorate-tests-ensemble -- --seed {seed} --seconds {seconds}"
         )?;
+        if *whole {
+            f.write_str(" --members")?;
+        }
         if *spared != Spared::NONE {
             write!(f, " --without {spared}")?;
         }
@@ -85,10 +105,32 @@ impl fmt::Display for Failure {
 /// When a property does not hold, or something panics.
 pub fn run(run: Run, echo: bool) -> Result<Summary, Box<Failure>> {
     let trace = Trace::new(echo);
+    if run.whole {
+        let mut world = whole::world::World::new(&run, &trace);
+        let us = run.seconds * 1_000_000;
+        return perform(
+            run,
+            &trace,
+            &mut world,
+            |world| world.run(us),
+            whole::world::World::summary,
+        );
+    }
     let mut world = World::new(&run, &trace);
-    let result = catch_unwind(AssertUnwindSafe(|| world.run(run.seconds * 1_000_000)));
+    let us = run.seconds * 1_000_000;
+    perform(run, &trace, &mut world, |world| world.run(us), World::summary)
+}
+
+fn perform<W>(
+    run: Run,
+    trace: &Trace,
+    world: &mut W,
+    go: impl FnOnce(&mut W) -> Checked,
+    summary: impl Fn(&W) -> Summary,
+) -> Result<Summary, Box<Failure>> {
+    let result = catch_unwind(AssertUnwindSafe(|| go(world)));
     let what = match result {
-        Ok(Ok(())) => return Ok(Summary { hash: trace.hash(), ..world.summary() }),
+        Ok(Ok(())) => return Ok(Summary { hash: trace.hash(), ..summary(world) }),
         Ok(Err(violation)) => violation.0,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -96,6 +138,6 @@ pub fn run(run: Run, echo: bool) -> Result<Summary, Box<Failure>> {
             format!("panic: {}", text.unwrap_or_default())
         }
     };
-    let summary = world.summary();
+    let summary = summary(world);
     Err(Box::new(Failure { run, at: (summary.steps, summary.time), what, trace: trace.tail() }))
 }

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_failure_becomes_smaller_and_stays_one() {
         let mistakes = Mistakes::only(Mistake::HalfIsEnough);
-        let world = Run { seed: 1, seconds: 60, mistakes, spared: Spared::NONE };
+        let world = Run { seed: 1, seconds: 60, mistakes, spared: Spared::NONE, whole: false };
         let whole = (1..100).find_map(|seed| run(Run { seed, ..world }, false).err());
         let whole = whole.unwrap();
         let small = shrink(whole.clone());

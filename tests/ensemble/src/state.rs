@@ -3,6 +3,12 @@
 use quorate_engine::zab::Entry;
 use quorate_wire::Zxid;
 
+/// What a snapshot holds, and a log goes on from.
+pub trait Kept: Clone + Default {
+    /// Applies a transaction, unless it is there already.
+    fn apply(&mut self, entry: &Entry);
+}
+
 /// A transaction that was applied: its place and the number that somebody proposed.
 pub type Applied = (Zxid, u64);
 
@@ -16,9 +22,10 @@ impl State {
     pub fn last(&self) -> Zxid {
         self.0.last().map_or(Zxid::ZERO, |&(zxid, _)| zxid)
     }
+}
 
-    /// Applies a transaction, unless it is there already.
-    pub fn apply(&mut self, entry: &Entry) {
+impl Kept for State {
+    fn apply(&mut self, entry: &Entry) {
         if entry.zxid() > self.last() {
             self.0.push((entry.zxid(), value_of(entry)));
         }

@@ -5,7 +5,7 @@ use crate::disk::{Snapshot, Write};
 use crate::link::Down;
 use crate::server::Role;
 use crate::shrink::Kind;
-use crate::state::State;
+use crate::state::{Kept, State};
 use crate::world::{Event, Side, World};
 use quorate_engine::zab::{
     Durable, Entry, LeaderEffect, LearnerEffect, LearnerKey, Leaving, Mistake, Sid, ToLearner,

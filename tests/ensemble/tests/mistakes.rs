@@ -53,6 +53,6 @@ fn every_mistake_is_found() {
 fn is_found(mistake: Mistake, from: u64) -> bool {
     (from..from + TRIES).any(|seed| {
         let mistakes = Mistakes::only(mistake);
-        run(Run { seed, seconds: 60, mistakes, spared: Spared::NONE }, false).is_err()
+        run(Run { seed, seconds: 60, mistakes, spared: Spared::NONE, whole: false }, false).is_err()
     })
 }

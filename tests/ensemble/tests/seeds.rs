@@ -12,7 +12,8 @@ use std::thread;
 const SEEDS: u64 = 120;
 
 fn summary(seed: u64) -> Summary {
-    let world = Run { seed, seconds: 30, mistakes: Mistakes::NONE, spared: Spared::NONE };
+    let world =
+        Run { seed, seconds: 30, mistakes: Mistakes::NONE, spared: Spared::NONE, whole: false };
     run(world, false).unwrap_or_else(|failure| panic!("{failure}"))
 }
 

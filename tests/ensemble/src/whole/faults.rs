@@ -1,0 +1,221 @@
+//! What goes wrong.
+
+use super::world::{Event, World};
+use crate::shrink::Kind;
+use quorate_engine::zab::Sid;
+use quorate_tests_kit::note;
+use quorate_tests_kit::random::Random;
+
+/// How a world is, and how bad: a weight for each kind of fault.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Servers that vote.
+    pub voters: Sid,
+    /// Servers that do not.
+    pub observers: Sid,
+    /// Clients.
+    pub clients: usize,
+    /// Timeout of their sessions, ms.
+    pub timeout: i32,
+    /// `tickTime`, ms.
+    pub tick: i64,
+    /// Longest time between two faults, us.
+    every: u64,
+    /// Longest time that a message takes, us.
+    pub delay: u64,
+    /// Longest time between two ideas of a client, us.
+    pub idea: u64,
+    weights: [u64; 5],
+    /// How often, in a thousand, a machine fails at a bad moment.
+    pub aim: u64,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn new(random: &mut Random) -> Self {
+        let tick = random.of(200, &[100, 500, 2000]);
+        let ticks = random.of(4, &[6, 10]);
+        Self {
+            voters: random.of(3, &[3, 3, 3, 5, 1, 2]),
+            observers: random.of(0, &[0, 1, 2]),
+            clients: usize::try_from(random.between(1, 6)).unwrap_or(1),
+            timeout: i32::try_from(tick * ticks).unwrap_or(i32::MAX),
+            tick,
+            every: random.skewed(200_000, 20_000_000),
+            delay: random.skewed(200, 20_000),
+            idea: random.skewed(100_000, 2_000_000),
+            weights: std::array::from_fn(|_| random.of(0, &[1, 2, 5])),
+            aim: random.of(0, &[10, 50, 200]),
+        }
+    }
+}
+
+impl World {
+    /// Something goes wrong, and something else will soon.
+    pub(super) fn fault(&mut self) {
+        if self.calm {
+            return;
+        }
+        let next = self.random.between(self.plan.every / 10, self.plan.every);
+        self.after(next, Event::Fault);
+        let all: Vec<Sid> = self.servers.keys().copied().collect();
+        let Some(&sid) = self.random.pick(&all) else { return };
+        let total: u64 = self.plan.weights.iter().sum();
+        let mut dice = self.random.below(total.max(1));
+        let kind = self.plan.weights.iter().position(|&weight| {
+            let hit = dice < weight;
+            dice = dice.saturating_sub(weight);
+            hit
+        });
+        let kind = kind.and_then(|n| Kind::ALL.get(n)).copied();
+        match kind.filter(|&kind| !self.spared.has(kind)) {
+            Some(Kind::Crash) => self.crash_some(&all),
+            Some(Kind::Pause) => self.pause_some(sid),
+            Some(Kind::Partition) => self.partition(sid, &all),
+            Some(Kind::Break) => self.break_some(),
+            Some(Kind::Slow) => self.hinder(sid),
+            _ => {}
+        }
+    }
+
+    /// One, several or all servers end.
+    fn crash_some(&mut self, all: &[Sid]) {
+        let how_many = self.random.skewed(1, u64::try_from(all.len()).unwrap_or(1));
+        let power = self.random.chance(500);
+        for _ in 0..how_many {
+            if let Some(&sid) = self.random.pick(all) {
+                self.crash(sid, power);
+                let down = self.random.skewed(1_000, 10_000_000);
+                self.after(down, Event::Start(sid));
+            }
+        }
+    }
+
+    /// A process ends.
+    pub(super) fn crash(&mut self, sid: Sid, power: bool) {
+        if self.process(sid).is_none() {
+            return;
+        }
+        let silent = power && self.random.chance(500);
+        if silent {
+            let pipes = self.process(sid).map(|p| std::mem::take(&mut p.pipes));
+            for pipe in pipes.unwrap_or_default().into_values() {
+                self.break_pipe(pipe, true);
+            }
+        }
+        self.close_pipes_of(sid);
+        let Some(server) = self.servers.get_mut(&sid) else { return };
+        server.process = None;
+        note!(self.trace, "{sid} ends{}", if power { ", and its machine" } else { "" });
+        self.summary.crashes += 1;
+        server.paused_until = 0;
+        server.full = false;
+        let writing: Vec<_> = server.writing.drain(..).map(|(_, write)| write).collect();
+        server.disk.crash(&writing, power, &mut self.random);
+        self.break_links_of(sid, silent);
+    }
+
+    /// A server stands still, or a client.
+    fn pause_some(&mut self, sid: Sid) {
+        let us = self.random.skewed(10_000, 20_000_000);
+        let until = self.now + us;
+        if self.random.chance(300) {
+            let n = self.random.index(self.owners.len());
+            if let Some(owner) = self.owners.get_mut(n) {
+                note!(self.trace, "client {n} stands still for {us} us");
+                owner.paused_until = owner.paused_until.max(until);
+            }
+        } else if let Some(server) = self.servers.get_mut(&sid).filter(|s| s.process.is_some()) {
+            note!(self.trace, "{sid} stands still for {us} us");
+            server.paused_until = server.paused_until.max(until);
+        }
+    }
+
+    /// A server is cut off from some others, in one direction or both.
+    fn partition(&mut self, sid: Sid, all: &[Sid]) {
+        let us = self.random.skewed(10_000, 30_000_000);
+        let (to, from) = (self.random.chance(700), self.random.chance(700));
+        for &other in all.iter().filter(|&&other| other != sid) {
+            if self.random.chance(600) {
+                for (blocks, pair) in [(to, (sid, other)), (from, (other, sid))] {
+                    if blocks && self.blocked.insert(pair) {
+                        self.after(us, Event::Heal(pair.0, pair.1));
+                    }
+                }
+            }
+        }
+        note!(self.trace, "{sid} is cut off for {us} us: {:?}", self.blocked);
+    }
+
+    /// A connection breaks, of servers or of a client.
+    fn break_some(&mut self) {
+        let links: Vec<u64> = self.links.keys().copied().collect();
+        let pipes: Vec<u64> = self.pipes.keys().copied().collect();
+        if self.random.chance(500) {
+            if let Some(&link) = self.random.pick(&links) {
+                note!(self.trace, "connection {link} breaks");
+                self.break_both(link);
+            }
+        } else if let Some(&pipe) = self.random.pick(&pipes) {
+            let silent = self.random.chance(500);
+            note!(self.trace, "connection {pipe} of a client breaks");
+            self.break_pipe(pipe, silent);
+        }
+    }
+
+    /// A disk is slow, or full, or well again.
+    fn hinder(&mut self, sid: Sid) {
+        let (slowness, full) = (self.random.skewed(1, 200), self.random.chance(200));
+        if let Some(server) = self.servers.get_mut(&sid) {
+            (server.slowness, server.full) = (slowness, full);
+        }
+        if self.random.chance(300) {
+            self.take_snapshot(sid);
+        }
+    }
+
+    fn take_snapshot(&mut self, sid: Sid) {
+        let Some(server) = self.servers.get_mut(&sid) else { return };
+        if let Some(process) = server.process.as_mut().filter(|process| process.serving) {
+            let image = super::image::Image::of(&mut process.tree);
+            server.disk.snapshot(process.tree.last_zxid(), &image);
+        }
+    }
+
+    /// A machine fails at the worst moment, and others soon after.
+    pub(super) fn aim(&mut self, sid: Sid) {
+        if !self.may_aim() {
+            return;
+        }
+        let all: Vec<Sid> = self.servers.keys().copied().collect();
+        let others = self.random.index(all.len());
+        let mut victims: Vec<Sid> =
+            (0..others).filter_map(|_| self.random.pick(&all).copied()).collect();
+        let link = self.process(sid).and_then(|process| process.link);
+        let leader = link.and_then(|link| self.links.get(&link)).map(|link| link.leader);
+        if self.random.chance(500) {
+            victims.extend(leader);
+        }
+        for victim in victims.into_iter().chain([sid]) {
+            let (delay, down) =
+                (self.random.skewed(0, 20_000), self.random.skewed(1_000, 5_000_000));
+            let delay = if victim == sid { 0 } else { delay };
+            self.after(delay, Event::Fail(victim));
+            self.after(delay + down, Event::Start(victim));
+        }
+    }
+
+    /// No more faults: everybody runs, and everybody is reached. Who stands still goes on in a while.
+    pub(super) fn become_calm(&mut self) {
+        note!(self.trace, "calm");
+        self.calm = true;
+        self.blocked.clear();
+        let all: Vec<Sid> = self.servers.keys().copied().collect();
+        for sid in all {
+            if let Some(server) = self.servers.get_mut(&sid) {
+                (server.slowness, server.full) = (1, false);
+            }
+            self.after(1, Event::Start(sid));
+        }
+    }
+}
