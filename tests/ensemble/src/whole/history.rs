@@ -4,6 +4,7 @@ use crate::check::{Checked, ensure};
 use crate::whole::image::Image;
 use quorate_engine::tree::{Outcome, Tree, TreeEvent, TreeObserver};
 use quorate_engine::zab::{Entry, Epoch, Sid, start_of};
+use quorate_wire::ErrorCode::{SessionExpired, SessionMoved};
 use quorate_wire::txn::{Txn, TxnRecord};
 use quorate_wire::{Jute, Stat, Zxid, path};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,8 @@ pub struct History {
     changes: BTreeMap<String, Vec<Zxid>>,
     requests: BTreeSet<(i64, i32)>,
     ended: BTreeMap<i64, Zxid>,
+    /// The newest request of each session that was not refused for who asked.
+    newest: BTreeMap<i64, i32>,
     leaders: BTreeMap<Epoch, Sid>,
     /// What lies in between was proposed and is not in the history of the epoch that was established later.
     discarded: Vec<(Zxid, Zxid)>,
@@ -65,6 +68,7 @@ impl Default for History {
             changes: BTreeMap::new(),
             requests: BTreeSet::new(),
             ended: BTreeMap::new(),
+            newest: BTreeMap::new(),
             leaders: BTreeMap::new(),
             discarded: Vec::new(),
             acknowledged: Zxid::ZERO,
@@ -196,6 +200,10 @@ impl History {
         if cxid != 0 {
             let fresh = self.requests.insert((session, cxid));
             ensure!(fresh, "request {cxid} of {session:x} is done again at {zxid}");
+        }
+        if cxid != 0 && err != SessionMoved.code() && err != SessionExpired.code() {
+            let before = self.newest.insert(session, cxid).unwrap_or(0);
+            ensure!(cxid > before, "{cxid} of {session:x} is done after {before}, at {zxid}");
         }
         if let Some(ended) = self.ended.get(&session) {
             ensure!(err != 0, "{zxid} is of session {session:x}, which ended at {ended}");
