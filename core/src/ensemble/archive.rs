@@ -152,13 +152,21 @@ impl Archive {
     }
 
     /// Makes a leader's tree the whole history, up to `zxid`, which must not be before the last transaction of either. The log goes on behind it.
-    pub(crate) fn install(&mut self, tree: &mut Tree, zxid: Zxid) -> Result<(), StorageError> {
+    ///
+    /// A tree on the wire names living sessions only, so what `old` remembers of the newest id goes over into it: none may be given out again.
+    pub(crate) fn install(
+        &mut self,
+        tree: &mut Tree,
+        old: &Tree,
+        zxid: Zxid,
+    ) -> Result<(), StorageError> {
         if zxid < tree.last_zxid() {
             let reason = format!("its tree is of {} already, after {zxid}", tree.last_zxid());
             let error = io::Error::new(io::ErrorKind::InvalidInput, reason);
             return Err(StorageError::io("replace", &self.dir)(error));
         }
         tree.stands_for(zxid);
+        tree.remember_session(old.newest_session());
         self.begin_change()?;
         self.storage.replace(tree)?;
         self.end_change()

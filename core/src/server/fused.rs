@@ -10,7 +10,7 @@ use super::alarm::Alarm;
 use super::clock::Clock;
 use super::handle::{Control, EndGuard, ServerError};
 use super::journal::{Journal, News, Refusals};
-use super::links::{Core, Links, Stream, number_of};
+use super::links::{Core, Links, Stream};
 use super::listener::{LISTENER, Listener};
 use super::pipe::{Calls, Host};
 use super::snapshotter::Snapshotter;
@@ -194,14 +194,10 @@ impl State {
 
     fn take_events(&mut self, events: &Events, now: Now) {
         for event in events {
-            if let Some(number) = number_of(event.token()) {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                if event.is_read_closed() || event.is_error() {
-                    self.links.ended(number);
-                }
-                self.links.ready(number, readable, event.is_writable() || event.is_error());
-            } else if event.token() == LISTENER {
+            if event.token() == LISTENER {
                 self.accept(now);
+            } else {
+                self.links.take_event(event);
             }
         }
         for pipe in self.control.visitors() {
@@ -216,14 +212,7 @@ impl State {
 
     fn accept(&mut self, now: Now) {
         let Some(listener) = &mut self.listener else { return };
-        while let Some((socket, remote, ticket)) = listener.accept() {
-            let key = self.shard.open(Some(remote), now.mono);
-            let stream = Stream::Tcp(socket, ticket);
-            if let Err(cause) = self.links.add(key, stream, &self.registry) {
-                tracing::warn!("connection from {remote} dropped: {cause}");
-                self.shard.close(key);
-            }
-        }
+        self.links.accept(listener, &mut self.shard, &self.registry, now.mono);
     }
 
     /// What the log has done meanwhile.
@@ -266,7 +255,6 @@ impl State {
     }
 
     fn tick(&mut self, now: Now) -> i64 {
-        // Whoever could not be accepted for want of descriptors causes no second event.
         self.accept(now);
         let strangers = self.shard.tick(now.mono);
         let replica = self.replica.tick(&self.tree, now);

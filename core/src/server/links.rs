@@ -4,7 +4,9 @@
 //! had enough is paused and looked at again in the next round. Replies are sent at once, events in slices.
 
 use super::admission::Ticket;
+use super::listener::Listener;
 use super::pipe::Pipe;
+use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use quorate_engine::shard::{ConnKey, Flush, Shard, Submit};
@@ -89,6 +91,34 @@ impl Links {
             *place = Some(Link { key, stream, listed: false, blocked: false, ended: false });
         }
         Ok(())
+    }
+
+    /// Takes an event of the poll, if it is of a stream of these.
+    pub(super) fn take_event(&mut self, event: &Event) {
+        let Some(number) = number_of(event.token()) else { return };
+        let ended = event.is_read_closed() || event.is_error();
+        if ended {
+            self.ended(number);
+        }
+        self.ready(number, event.is_readable() || ended, event.is_writable() || event.is_error());
+    }
+
+    /// Takes over everybody who has come to the port. Whoever could not be accepted for want of descriptors causes no second event, so it is also
+    /// to be called now and then.
+    pub(super) fn accept(
+        &mut self,
+        listener: &mut Listener,
+        shard: &mut Shard,
+        registry: &Registry,
+        now: i64,
+    ) {
+        while let Some((socket, remote, ticket)) = listener.accept() {
+            let key = shard.open(Some(remote), now);
+            if let Err(cause) = self.add(key, Stream::Tcp(socket, ticket), registry) {
+                tracing::warn!("connection from {remote} dropped: {cause}");
+                shard.close(key);
+            }
+        }
     }
 
     /// Notes that the peer of the stream with this number has ended its sending. It is told only once, perhaps together
@@ -275,7 +305,7 @@ pub(super) const fn token(number: usize) -> Token {
 }
 
 /// The stream's number of a poll token, if it is one.
-pub(super) const fn number_of(token: Token) -> Option<usize> {
+const fn number_of(token: Token) -> Option<usize> {
     token.0.checked_sub(FIRST_LINK)
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::storage::disk::Disk;
+use quorate_engine::session::SessionNumber;
 use quorate_engine::tree::{TreeReceiver, WalkState};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -209,7 +210,7 @@ fn a_tree_that_is_installed_is_the_whole_history() {
     let zxid = Zxid(2 << 32);
     assert!(zxid > last(&writing).0);
     member.archive.write_accepted(2).unwrap();
-    member.archive.install(&mut tree, zxid).unwrap();
+    member.archive.install(&mut tree, &member.tree, zxid).unwrap();
     assert_eq!(tree.last_zxid(), zxid);
     assert_eq!(member.archive.drain().unwrap().history.base(), zxid);
     let mut after = Writing::new();
@@ -218,10 +219,25 @@ fn a_tree_that_is_installed_is_the_whole_history() {
     assert_eq!(member.archive.drain().unwrap().last_zxid(), last(&after).0);
     assert_eq!(member.reload().unwrap(), last(&after));
     // One that is called by an earlier zxid than its own cannot be right, and changes nothing.
-    assert!(member.archive.install(&mut elsewhere(Zxid(3 << 32)), Zxid(3)).is_err());
+    assert!(member.archive.install(&mut elsewhere(Zxid(3 << 32)), &member.tree, Zxid(3)).is_err());
     drop(member);
     let member = Member::in_memory(&disk);
     assert_eq!(member.state(), last(&after));
+}
+
+#[test]
+fn a_tree_that_is_installed_remembers_which_sessions_there_were() {
+    let (disk, writing) = lived();
+    let mut member = Member::in_memory(&disk);
+    let newest = SessionNumber::of(0x0123_4567);
+    member.tree.remember_session(newest);
+    member.archive.write_accepted(2).unwrap();
+    let mut tree = elsewhere(Zxid(9));
+    assert!(tree.newest_session() != newest && last(&writing).0 < Zxid(2 << 32));
+    member.archive.install(&mut tree, &member.tree, Zxid(2 << 32)).unwrap();
+    assert_eq!(tree.newest_session(), newest);
+    drop(member);
+    assert_eq!(Member::in_memory(&disk).tree.newest_session(), newest, "after a restart");
 }
 
 #[test]
@@ -286,7 +302,7 @@ fn a_failed_log_is_final() {
     let failed = |error: Option<StorageError>| matches!(error, Some(StorageError::Log(_)));
     assert!(failed(member.archive.drain().err()));
     assert!(failed(member.archive.truncate(Zxid::ZERO).err()));
-    assert!(failed(member.archive.install(&mut elsewhere(Zxid(9)), Zxid(9)).err()));
+    assert!(failed(member.archive.install(&mut elsewhere(Zxid(9)), &member.tree, Zxid(9)).err()));
     assert!(failed(member.archive.write_current(4).err()));
     assert!(failed(member.archive.reload().err()));
     assert!(failed(member.archive.close().err()));
@@ -402,7 +418,7 @@ fn a_snapshot_that_is_under_way_does_not_count_beside_a_tree_that_is_installed()
     let (mut member, _) = snapshotting(disk.clone());
     let zxid = Zxid(400);
     let mut tree = elsewhere(Zxid(9));
-    member.archive.install(&mut tree, zxid).unwrap();
+    member.archive.install(&mut tree, &member.tree, zxid).unwrap();
     member.tree = tree;
     member.finish_snapshot();
     let names = file_names(&disk);
@@ -510,7 +526,7 @@ fn a_change_for_which_there_is_no_room_leaves_the_old_history() {
     fails_and_loads_again(Op::Shorten, cut);
     let install = |member: &mut Member| {
         let zxid = Zxid(9 << 32);
-        member.archive.install(&mut elsewhere(Zxid(9)), zxid).err()
+        member.archive.install(&mut elsewhere(Zxid(9)), &member.tree, zxid).err()
     };
     fails_and_loads_again(Op::Create, install);
     fails_and_loads_again(Op::Write, install);
@@ -578,7 +594,7 @@ fn a_death_while_a_tree_is_installed_leaves_the_old_one_or_the_new() {
     let new = elsewhere(zxid).digest();
     let act = |member: &mut Member| {
         member.archive.write_accepted(2)?;
-        member.archive.install(&mut elsewhere(Zxid(9)), zxid)
+        member.archive.install(&mut elsewhere(Zxid(9)), &member.tree, zxid)
     };
     let check = |member: Member| {
         let found = member.state();

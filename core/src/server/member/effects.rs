@@ -15,7 +15,9 @@ impl State {
         match effect {
             Effect::Look(history) => {
                 self.words.set_mode(None);
-                self.election.look(history);
+                if let Some(history) = self.pause.look(history, now.mono) {
+                    self.election.look(history);
+                }
             }
             Effect::Listen => self.listen()?,
             Effect::Connect(leader) => self.connect(leader, now)?,
@@ -108,7 +110,7 @@ impl State {
     fn install(&mut self, zxid: Zxid) {
         let Some(receiver) = self.incoming.take() else { return };
         match receiver.finish(zxid) {
-            Ok(mut tree) => match self.archive.install(&mut tree, zxid) {
+            Ok(mut tree) => match self.archive.install(&mut tree, &self.tree, zxid) {
                 Ok(()) => {
                     tracing::info!("the leader's tree of {} nodes is here", tree.node_count());
                     self.tree = tree;

@@ -6,6 +6,7 @@
 
 mod effects;
 mod launch;
+mod pause;
 mod peers;
 mod porch;
 mod settings;

@@ -4,10 +4,11 @@ use super::super::alarm::Alarm;
 use super::super::clock::Clock;
 use super::super::handle::{Control, EndGuard, ServerError};
 use super::super::journal::{News, Refusals};
-use super::super::links::{Core, Links, Stream, number_of};
+use super::super::links::{Core, Links, Stream};
 use super::super::listener::{LISTENER, Listener};
 use super::super::pipe::Calls;
 use super::super::words::Words;
+use super::pause::Pause;
 use super::porch::Porch;
 use super::settings::MemberSettings;
 use crate::ensemble::archive::Archive;
@@ -62,6 +63,7 @@ pub(super) struct State {
     pub(super) words: Words,
     refusals: Refusals,
     pub(super) porch: Porch,
+    pub(super) pause: Pause,
     pub(super) settings: MemberSettings,
     pub(super) election: ElectionThread,
     pub(super) votes: Arc<Votes>,
@@ -143,6 +145,7 @@ impl MemberThread {
             words: parts.words,
             refusals: Refusals::default(),
             porch: Porch::default(),
+            pause: Pause::default(),
             settings,
             election,
             votes,
@@ -203,14 +206,10 @@ impl State {
             if learners || self.leader.as_mut().is_some_and(|link| link.ready(event)) {
                 continue;
             }
-            if let Some(number) = number_of(event.token()) {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                if event.is_read_closed() || event.is_error() {
-                    self.links.ended(number);
-                }
-                self.links.ready(number, readable, event.is_writable() || event.is_error());
-            } else if event.token() == LISTENER {
+            if event.token() == LISTENER {
                 self.accept(now);
+            } else {
+                self.links.take_event(event);
             }
         }
         for pipe in self.control.visitors() {
@@ -225,14 +224,7 @@ impl State {
 
     fn accept(&mut self, now: Now) {
         let Some(listener) = &mut self.listener else { return };
-        while let Some((socket, remote, ticket)) = listener.accept() {
-            let key = self.shard.open(Some(remote), now.mono);
-            let stream = Stream::Tcp(socket, ticket);
-            if let Err(cause) = self.links.add(key, stream, &self.registry) {
-                tracing::warn!("connection from {remote} dropped: {cause}");
-                self.shard.close(key);
-            }
-        }
+        self.links.accept(listener, &mut self.shard, &self.registry, now.mono);
     }
 
     fn read(&mut self, now: Now) {
@@ -249,6 +241,7 @@ impl State {
                 News::Synced(zxid) => self.member.logged(zxid, now),
                 News::Refused(reason) => {
                     self.refusals.note(&reason, now.mono);
+                    self.pause.begin(now.mono);
                     self.member.refused();
                 }
                 News::Room => tracing::info!("there is room for transactions again"),
@@ -294,13 +287,15 @@ impl State {
     }
 
     fn tick(&mut self, now: Now) -> Result<i64, ServerError> {
-        // Whoever could not be accepted for want of descriptors causes no second event.
         self.accept(now);
         if let Some(learners) = &mut self.learners {
             learners.tick();
         }
         for conn in self.porch.late(now.mono) {
             self.shard.hang_up(conn);
+        }
+        if let Some(history) = self.pause.end(now.mono) {
+            self.election.look(history);
         }
         self.notice_leader(now);
         let strangers = self.shard.tick(now.mono);
@@ -313,7 +308,8 @@ impl State {
 
     fn deadline(&self) -> Option<i64> {
         let leader = self.leader.as_ref().and_then(LeaderLink::deadline);
-        self.member.deadline().into_iter().chain(leader).chain(self.porch.deadline()).min()
+        let others = leader.into_iter().chain(self.porch.deadline()).chain(self.pause.deadline());
+        self.member.deadline().into_iter().chain(others).min()
     }
 
     fn snapshot(&mut self) {

@@ -5,7 +5,7 @@ use super::{Inbox, Shared};
 use crate::server::admission::Ticket;
 use crate::server::clock::Clock;
 use crate::server::handle::{Control, EndGuard, ServerError};
-use crate::server::links::{Core, Links, Stream, number_of};
+use crate::server::links::{Core, Links, Stream};
 use crate::server::listener::{LISTENER, Listener};
 use crate::server::pipe::Calls;
 use mio::net::TcpStream;
@@ -149,13 +149,7 @@ impl ShardThread {
 
     fn take_events(&mut self, events: &Events, shard: &mut Shard, now: i64) {
         for event in events {
-            if let Some(number) = number_of(event.token()) {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                if event.is_read_closed() || event.is_error() {
-                    self.links.ended(number);
-                }
-                self.links.ready(number, readable, event.is_writable() || event.is_error());
-            }
+            self.links.take_event(event);
         }
         for (socket, remote, ticket) in self.arrivals.take(self.number) {
             let key = shard.open(Some(remote), now);

@@ -1,0 +1,60 @@
+//! A pause of a member whose log has no room. It would find its leader again at once, be sent the same, and refuse it again,
+//! as fast as the other servers bear it.
+
+use quorate_engine::election::History;
+
+/// When a server looks for a leader.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// Until when it does not, ms.
+    until: i64,
+    /// With what it will.
+    waiting: Option<History>,
+}
+
+impl Pause {
+    /// The log has refused something.
+    pub(super) const fn begin(&mut self, now: i64) {
+        self.until = now.saturating_add(LENGTH);
+    }
+
+    /// The server is to look for a leader: gives back with what if it may do so now, and keeps it otherwise.
+    pub(super) const fn look(&mut self, history: History, now: i64) -> Option<History> {
+        self.waiting = Some(history);
+        self.end(now)
+    }
+
+    /// With what it looks now, after a pause.
+    pub(super) const fn end(&mut self, now: i64) -> Option<History> {
+        if now < self.until { None } else { self.waiting.take() }
+    }
+
+    /// When the pause is over, if somebody waits for that, ms.
+    pub(super) fn deadline(&self) -> Option<i64> {
+        self.waiting.map(|_| self.until)
+    }
+}
+
+/// How long it is, ms. Room does not come back sooner, and other servers are not asked for more than one history in this time.
+const LENGTH: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_wire::Zxid;
+
+    const HELD: History = History { zxid: Zxid(7), epoch: 1 };
+
+    #[test]
+    fn a_server_looks_at_once_unless_its_log_has_refused_something() {
+        let mut pause = Pause::default();
+        assert_eq!(pause.look(HELD, 5), Some(HELD));
+        assert_eq!((pause.deadline(), pause.end(5)), (None, None), "once");
+        pause.begin(10);
+        assert_eq!(pause.look(HELD, 11), None);
+        assert_eq!(pause.deadline(), Some(10 + LENGTH));
+        assert_eq!(pause.end(9 + LENGTH), None);
+        assert_eq!(pause.end(10 + LENGTH), Some(HELD));
+        assert_eq!((pause.deadline(), pause.end(99_999)), (None, None), "once");
+    }
+}
