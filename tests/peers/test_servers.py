@@ -1,4 +1,5 @@
-"""Our client and recipes at Apache's servers: 3.8 and 3.9, alone and with three members."""
+"""Our client and recipes at Apache's servers, 3.8 and 3.9, alone and with three members; and at
+three members of ours. What is ours and alone has `test_faults`."""
 
 from pathlib import Path
 
@@ -13,6 +14,7 @@ KINDS = [
     pytest.param(Kind.APACHE, marks=needs("java", "apache"), id="3.8"),
     pytest.param(Kind.APACHE_39, marks=needs("java", "maven"), id="3.9"),
 ]
+ENSEMBLES = [*KINDS, pytest.param(Kind.QUORATE, id="ours")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -23,7 +25,7 @@ def test_fenced_counter_alone(tmp_path: Path, kind: Kind) -> None:
         print(fenced.run(server.address, tmp_path, faults))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ENSEMBLES)
 def test_fenced_counter_three_members(tmp_path: Path, kind: Kind) -> None:
     with Ensemble(kind) as ensemble:
         ensemble.start()
@@ -38,7 +40,7 @@ def test_all_recipes_alone(tmp_path: Path, kind: Kind) -> None:
         print("\n".join(tour.alone(server, tmp_path)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ENSEMBLES)
 def test_all_recipes_three_members(tmp_path: Path, kind: Kind) -> None:
     with Ensemble(kind, tour.SETTINGS) as ensemble:
         ensemble.start()
@@ -56,7 +58,7 @@ def test_read_only_mode(kind: Kind) -> None:
     members.read_only_mode(kind)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ENSEMBLES)
 def test_sessions_that_move(kind: Kind) -> None:
     members.moves(kind)
 
@@ -70,7 +72,7 @@ def test_rust_suite_alone(kind: Kind, half: int) -> None:
 
 
 @pytest.mark.parametrize("half", suite.HALVES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ENSEMBLES)
 def test_rust_suite_three_members(kind: Kind, half: int) -> None:
     """At a follower, through which everything goes to the leader and back."""
     with Ensemble(kind, suite.SETTINGS) as ensemble:

@@ -1,4 +1,4 @@
-"""Three members of Apache's, and our client's tests that kill, start and reconfigure them.
+"""Three members, and our client's tests that kill, start and reconfigure them.
 
 The tests are in `core/tests/client_ensemble.rs`. They say what is to happen to a member on a
 connection to this process, one line each: `kill 2`, `launch 2`, `serving 3`.
