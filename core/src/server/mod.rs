@@ -5,7 +5,7 @@
 //!
 //! Three drivers run the same engines. `fused` has one thread for connections and state, which is fastest on small
 //! machines; `sharded` has several I/O threads beside the one that writes; `member` is one server of an ensemble. The log and snapshots have
-//! threads of their own in all.
+//! threads of their own in all. [`LocalEnsemble`] is a whole ensemble in this process.
 
 mod admission;
 mod alarm;
@@ -16,6 +16,7 @@ mod handle;
 pub(crate) mod journal;
 mod links;
 mod listener;
+mod local;
 mod member;
 mod pipe;
 pub(crate) mod purger;
@@ -27,4 +28,5 @@ mod words;
 pub use crate::ensemble::election::ElectionError;
 pub use builder::Builder;
 pub use handle::{Connector, Server, ServerError, Stopper};
+pub use local::{LocalBuilder, LocalEnsemble, LocalError, LocalPlan};
 pub use pipe::LocalStream;
