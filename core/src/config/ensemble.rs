@@ -190,10 +190,6 @@ impl ConfigBuilder {
             );
             self.warn(self.origin_of(&["peerType"]), "peerType", WarningKind::Suspicious, message);
         }
-        if let Some(weakness) = ensemble.weakness() {
-            let message = format!("lists {weakness}");
-            self.warn(self.first_line(), "server.*", WarningKind::Suspicious, message);
-        }
         for (&sid, server) in membership.servers.iter().filter(|&(&sid, _)| sid != ensemble.me) {
             if server.addresses.iter().any(|address| address.quorum().is_wildcard()) {
                 let key = format!("server.{sid}");

@@ -37,6 +37,9 @@ pub(in crate::server) fn launch(
     ensemble: &EnsembleConfig,
 ) -> Result<Server, ServerError> {
     let Start { config, settings, storage, clock, poll, waker, listener, address } = start;
+    if let Some(weakness) = ensemble.weakness() {
+        tracing::warn!("{weakness}");
+    }
     let wake = Arc::clone(&waker);
     let (mut archive, tree, durable) = Archive::open(storage, HISTORY_BYTES, move || {
         // A waker that cannot be written to has a wake-up pending.
