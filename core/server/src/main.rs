@@ -1,11 +1,13 @@
-//! The `quorate` binary: `server`, `shell` and `bench` in one file to copy around.
+//! The `quorate` binary: `server`, `shell`, `status` and `bench` in one file to copy around.
 //!
 //! Only the command line is here; each command has a module of its own.
 
 mod bench;
+mod four_letter;
 mod progress;
 mod serve;
 mod shell;
+mod status;
 mod stop;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +28,8 @@ enum Command {
     Server(serve::Args),
     /// Talk to a server: interactive, or one command and done.
     Shell(shell::Args),
+    /// Show the state of an ensemble, ours or Apache's.
+    Status(status::Args),
     /// Measure any server that speaks ZooKeeper's protocol.
     Bench(bench::Args),
 }
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse_from(words).command {
         Command::Server(args) => serve::run(&args),
         Command::Shell(args) => shell::run(args),
+        Command::Status(args) => status::run(&args),
         Command::Bench(args) => bench::run(args),
     };
     match result {

@@ -177,6 +177,23 @@ impl EnsembleConfig {
         Verifier::new(&self.membership).survives()
     }
 
+    /// How many of the voters of which `alive` is true may fail, whichever they are, so that the rest is still a quorum; nothing if not even
+    /// all of them are one.
+    ///
+    /// ```
+    /// use quorate::config::EnsembleConfig;
+    ///
+    /// let three = "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888";
+    /// let ensemble = EnsembleConfig::new(1, three.parse()?);
+    /// assert_eq!(ensemble.margin(|_| true), Some(1));
+    /// assert_eq!(ensemble.margin(|sid| sid != 3), Some(0));
+    /// assert_eq!(ensemble.margin(|sid| sid == 1), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn margin(&self, alive: impl Fn(i64) -> bool) -> Option<usize> {
+        Verifier::new(&self.membership).margin(alive)
+    }
+
     /// Why the ensemble stands failures badly for its size: it survives none, or has an even number of voters.
     ///
     /// ```

@@ -14,7 +14,8 @@ mod session;
 mod verbs;
 
 use crate::stop::Stop;
-use client::{Options, Target};
+use client::Options;
+pub(crate) use client::Target;
 use session::{Settings, Shell};
 use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};

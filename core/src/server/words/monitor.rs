@@ -14,6 +14,9 @@ impl View<'_> {
     pub(super) fn mntr(&self, out: &mut String) -> fmt::Result {
         line(out, "version", version())?;
         line(out, "server_state", self.mode)?;
+        if let Some(ensemble) = &self.facts.config.ensemble {
+            line(out, "quorum_size", ensemble.membership.voters().count())?;
+        }
         self.of_tree(out)?;
         self.of_traffic(out)?;
         self.of_process(out)?;

@@ -8,6 +8,7 @@
 use super::error::ClientError;
 use super::watches::{Event, Watches, event_name};
 use super::{Options, State, Target, WatchKind};
+use crate::four_letter::dial;
 use quorate_wire::event::{EventType, WatcherEvent};
 use quorate_wire::frame::{self, ReplyHeader, RequestHeader, Split};
 use quorate_wire::op::auth::AuthPacket;
@@ -15,7 +16,7 @@ use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
 use quorate_wire::{ErrorCode, Jute, OpCode, Reader};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -414,28 +415,6 @@ impl Inner {
     }
 }
 
-/// Sends a four-letter word and reads all that comes back.
-pub(super) fn ask_word(host: &str, word: &str) -> io::Result<String> {
-    let mut stream = dial(host, MAX_CONNECT)?;
-    stream.set_read_timeout(Some(MAX_CONNECT))?;
-    stream.write_all(word.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MAX_WORD_ANSWER).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-/// Tries each address of a name.
-fn dial(host: &str, patience: Duration) -> io::Result<TcpStream> {
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in host.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, patience) {
-            Ok(stream) => return Ok(stream),
-            Err(e) => failure = e,
-        }
-    }
-    Err(failure)
-}
-
 /// Reads until `input` holds a whole frame and takes it out.
 fn read_frame(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let mut chunk = [0; 1024];
@@ -476,12 +455,10 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// The longest reply that is read: lists of children may well exceed the request limit.
 const MAX_FRAME: usize = 256 * 1024 * 1024;
-/// The longest answer to a four-letter word that is read.
-const MAX_WORD_ANSWER: u64 = 256 * 1024 * 1024;
 /// The shortest session timeout that is worth asking for.
 const MIN_TIMEOUT_MS: u64 = 500;
 /// The longest that one address is tried.
-const MAX_CONNECT: Duration = Duration::from_secs(10);
+pub(super) const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// Pause after a broken connection and after a round without any.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_secs(1);

@@ -15,6 +15,7 @@ pub(crate) use ops::is_multi_done;
 pub(crate) use target::{Target, TargetError};
 pub(crate) use watches::{Event, WatchKind};
 
+use crate::four_letter;
 use crate::stop::Stop;
 use link::{Inner, Pending, Shared, lock};
 use quorate_wire::{ErrorCode, OpCode};
@@ -172,7 +173,7 @@ impl Connection {
     pub(crate) fn four_letter_word(&self, word: &str) -> std::io::Result<String> {
         let mut failure = std::io::Error::other("no server");
         for host in &self.shared.target.hosts {
-            match link::ask_word(host, word) {
+            match four_letter::ask(host, word, link::MAX_CONNECT) {
                 Ok(text) => return Ok(text),
                 Err(e) => failure = std::io::Error::new(e.kind(), format!("{host}: {e}")),
             }
