@@ -1,8 +1,9 @@
-//! The `quorate` binary: `server`, `shell`, `status` and `bench` in one file to copy around.
+//! The `quorate` binary: `server`, `ensemble`, `shell`, `status` and `bench` in one file to copy around.
 //!
 //! Only the command line is here; each command has a module of its own.
 
 mod bench;
+mod ensemble;
 mod four_letter;
 mod progress;
 mod serve;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Run a server until Ctrl-C.
     Server(serve::Args),
+    /// Run an ensemble on this machine, to try it out: a command for each thing that can happen to a member.
+    Ensemble(ensemble::Args),
     /// Talk to a server: interactive, or one command and done.
     Shell(shell::Args),
     /// Show the state of an ensemble, ours or Apache's.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let words = shell::accept_zkcli_options(std::env::args_os());
     let result = match Cli::parse_from(words).command {
         Command::Server(args) => serve::run(&args),
+        Command::Ensemble(args) => ensemble::run(&args),
         Command::Shell(args) => shell::run(args),
         Command::Status(args) => status::run(&args),
         Command::Bench(args) => bench::run(args),

@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// How threads share the work: auto, fused or sharded.
     #[arg(long, value_name = "MODE")]
     io: Option<Io>,
+    /// End with the process that started this one; for `quorate ensemble`.
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -52,6 +55,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         // A log that cannot be written is no reason to end: the complaint about it would panic.
         .log_internal_errors(false)
         .init();
+    if args.end_with_parent {
+        end_with_parent()?;
+    }
     let began = Instant::now();
     let (mut config, warnings) = configuration(args)?;
     for line in warnings::lines(&warnings) {
@@ -83,6 +89,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     server.stop()?;
     say("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever dies without a farewell leaves no servers behind. Elsewhere than on Linux they stay.
+fn end_with_parent() -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .context("cannot ask to be ended with the parent")?;
+    Ok(())
 }
 
 fn configuration(args: &Args) -> anyhow::Result<(ServerConfig, Vec<Warning>)> {

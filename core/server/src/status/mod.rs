@@ -11,13 +11,16 @@ mod table;
 mod tests;
 mod voters;
 
+pub(crate) use answers::{Brief, Role};
+pub(crate) use report::Report;
+pub(crate) use survey::{glance, survey};
+pub(crate) use table::text;
+
 use crate::shell::Target;
-use report::{Health, Report};
+use report::Health;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
-use survey::survey;
-use table::text;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

@@ -66,6 +66,11 @@ pub(crate) fn survey(servers: &[String], patience: Duration) -> io::Result<Vec<S
     }
 }
 
+/// Only what a server is and how far it has come.
+pub(crate) fn glance(server: &str, patience: Duration) -> Result<Brief, String> {
+    Talk::with(server, patience).brief()
+}
+
 /// One server, and how long it may take for all of its answers.
 struct Talk<'a> {
     server: &'a str,

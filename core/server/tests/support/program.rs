@@ -86,6 +86,12 @@ impl Program {
         }
     }
 
+    /// Ends its standard input, and waits until it ends.
+    pub(crate) fn end_of_input(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        self.end()
+    }
+
     /// Waits until it ends by itself.
     pub(crate) fn end(mut self) -> Ended {
         let (out, err) = (self.out.rest(), self.err.rest());
