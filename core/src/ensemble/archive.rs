@@ -362,4 +362,4 @@ impl Archive {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -241,7 +241,14 @@ impl State {
         loop {
             self.replica.deliver(&self.tree, &mut [&mut self.shard], now);
             for word in self.replica.take_words() {
-                self.words.answer(&word, &self.tree, &self.replica, &mut [&mut self.shard], now);
+                self.words.answer(
+                    &word,
+                    &self.tree,
+                    &self.replica,
+                    None,
+                    &mut [&mut self.shard],
+                    now,
+                );
             }
             let mut core = Direct { replica: &mut self.replica, tree: &self.tree, now };
             self.shard.resume(&self.tree, now.mono, &mut core);

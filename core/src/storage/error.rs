@@ -257,6 +257,11 @@ impl StorageError {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
+
+    /// Whether it passes when somebody makes room.
+    pub(crate) fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
 }
 
 impl LogFailure {

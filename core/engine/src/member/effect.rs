@@ -43,6 +43,9 @@ pub enum Effect {
     InstallTree(Zxid),
     /// Clients may be served. Others are to be told, with the next votes, that the epoch has begun.
     Serve(Epoch),
+    /// There is no leader, and clients that make do with reading may be served ([`Shard::set_read_only`](crate::shard::Shard::set_read_only)); or
+    /// there is one, and the connections of all clients are to be closed.
+    ReadOnly(bool),
     /// The role has ended: close all connections of clients, learners and the leader; bring the log to rest, so that
     /// everything given to it is on the disk or never will be; then call [`rested`](super::Member::rested).
     Rest(Leaving),

@@ -11,8 +11,11 @@
 mod effect;
 mod leading;
 mod learning;
+mod reading;
+mod standing;
 
 pub use effect::Effect;
+pub use standing::{Lead, Standing};
 
 use crate::election::History as Logged;
 use crate::quorum::Quorums;
@@ -34,6 +37,8 @@ pub struct MemberConfig {
     pub zab: ZabConfig,
     /// Requests and sessions.
     pub replica: ReplicaConfig,
+    /// How long a leader is looked for before clients may read without one, ms; `None` if they never may.
+    pub read_only: Option<i64>,
 }
 
 /// What a member works on, and when.
@@ -54,8 +59,12 @@ pub struct Member {
     quorums: Quorums,
     durable: Durable,
     role: Role,
+    /// Who was last elected.
+    leader: Option<Sid>,
     /// While clients are served.
     replica: Option<Replica>,
+    /// Since when a leader is looked for, ms, as far as it was noticed.
+    looking_since: Option<i64>,
     out: Vec<Effect>,
 }
 
@@ -94,7 +103,9 @@ impl Member {
             quorums,
             durable: durable.settled(),
             role: Role::Resting,
+            leader: None,
             replica: None,
+            looking_since: None,
             out: Vec::new(),
         };
         member.look();
@@ -111,6 +122,10 @@ impl Member {
     pub fn decided(&mut self, state: ServerState, leader: Sid, now: Now) {
         if !matches!(self.role, Role::Looking) {
             return;
+        }
+        if state != ServerState::Looking {
+            self.end_reading();
+            self.leader = Some(leader);
         }
         match state {
             ServerState::Leading => {
@@ -196,7 +211,8 @@ impl Member {
             Role::Leading(leading) => leading.leader.tick(now.mono),
             Role::Following(follower) => follower.tick(now.mono),
             Role::Observing(observer) => observer.tick(now.mono),
-            Role::Looking | Role::Resting | Role::Connecting(_) => {}
+            Role::Looking => self.serve_readers(bench),
+            Role::Resting | Role::Connecting(_) => {}
         }
         // Whose role ends here ends no sessions.
         self.lead_on(bench)?;
@@ -213,7 +229,8 @@ impl Member {
             Role::Leading(leading) => Some(leading.leader.deadline()),
             Role::Following(follower) => Some(follower.deadline()),
             Role::Observing(observer) => Some(observer.deadline()),
-            Role::Looking | Role::Resting | Role::Connecting(_) => None,
+            Role::Looking => self.readers_deadline(),
+            Role::Resting | Role::Connecting(_) => None,
         };
         let replica = self.replica.as_ref().and_then(Replica::next_deadline);
         role.into_iter().chain(replica).min()

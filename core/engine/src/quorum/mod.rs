@@ -135,6 +135,12 @@ impl Quorums {
         self.configs().any(|config| config.membership.is_voter(sid))
     }
 
+    /// Whether a configuration that counts knows a server.
+    #[must_use]
+    pub fn is_member(&self, sid: i64) -> bool {
+        self.configs().any(|config| config.membership.servers.contains_key(&sid))
+    }
+
     /// All servers that vote in a configuration that counts, in ascending order, each once.
     pub fn voters(&self) -> impl Iterator<Item = i64> + '_ {
         let committed = self.committed.membership.voters();

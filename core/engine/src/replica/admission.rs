@@ -6,6 +6,7 @@ use crate::limits::throttle::{Held, Next, Peer};
 use crate::session::ConnRef;
 use crate::shard::{Shard, State, Submission};
 use crate::tree::Tree;
+use quorate_wire::ErrorCode;
 
 impl Replica {
     /// Whether a submission is to be taken up now. Otherwise it waits, or its connection is closed.
@@ -62,7 +63,8 @@ impl Replica {
         let Some(xid) = held.letter.xid() else { return };
         self.figures.throttled += 1;
         if self.pending.is_empty() {
-            self.ready.push(Ready::Throttled { conn: held.conn, xid });
+            let err = ErrorCode::ThrottledOp.code();
+            self.ready.push(Ready::Bare { conn: held.conn, xid, err });
         } else {
             let purpose = Purpose::Throttled { xid };
             self.pending.push_back(Pending {

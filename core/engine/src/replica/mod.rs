@@ -14,6 +14,7 @@ mod leading;
 mod learning;
 mod pending;
 mod place;
+mod read_only;
 mod reaper;
 mod reply;
 mod snapshots;
@@ -116,8 +117,17 @@ enum Ready {
     Connected(ConnRef, i64),
     Gone(ConnRef),
     HangUp(ConnRef),
-    Synced { conn: ConnRef, xid: i32, body: Box<[u8]> },
-    Throttled { conn: ConnRef, xid: i32 },
+    Synced {
+        conn: ConnRef,
+        xid: i32,
+        body: Box<[u8]>,
+    },
+    /// An answer without a body.
+    Bare {
+        conn: ConnRef,
+        xid: i32,
+        err: i32,
+    },
 }
 
 impl Replica {
@@ -179,6 +189,9 @@ impl Replica {
     fn accept(&mut self, conn: ConnRef, submission: Submission<'_>, tree: &Tree, now: Now) {
         if self.place.passes_on(&submission) {
             return self.pass_on(conn, submission, now);
+        }
+        if self.place.is_read_only() && !matches!(submission, Submission::FourLetter { .. }) {
+            return self.read_only_submission(conn, submission, now);
         }
         match submission {
             Submission::Write { session, xid, op, body, identities } => {
@@ -256,6 +269,11 @@ impl Replica {
     /// Ends sessions whose time has come and nodes that nobody needs. Returns when to be called again.
     pub fn tick(&mut self, tree: &Tree, now: Now) -> Option<i64> {
         if self.place.is_learning() {
+            self.throttle.tick(now.mono);
+            return self.next_deadline();
+        }
+        if self.place.is_read_only() {
+            self.forget_readers(now);
             self.throttle.tick(now.mono);
             return self.next_deadline();
         }
@@ -428,7 +446,7 @@ impl Replica {
                 answer_sync(conn, xid, &body, tree, shards, now);
             }
             (Purpose::Throttled { xid }, Some(conn)) => {
-                answer_throttled(conn, xid, tree, shards, now);
+                answer_bare(conn, xid, ErrorCode::ThrottledOp.code(), tree, shards, now);
             }
             _ => {}
         }
@@ -452,9 +470,9 @@ impl Replica {
                     let_read(Some(conn), tree, shards, now);
                     answer_sync(conn, xid, &body, tree, shards, now);
                 }
-                Ready::Throttled { conn, xid } => {
+                Ready::Bare { conn, xid, err } => {
                     let_read(Some(conn), tree, shards, now);
-                    answer_throttled(conn, xid, tree, shards, now);
+                    answer_bare(conn, xid, err, tree, shards, now);
                 }
                 Ready::Connected(conn, session) => {
                     if let Some(shard) = shards.get_mut(conn.shard) {
@@ -611,9 +629,15 @@ fn answer_sync(
     }
 }
 
-fn answer_throttled(conn: ConnRef, xid: i32, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+fn answer_bare(
+    conn: ConnRef,
+    xid: i32,
+    err: i32,
+    tree: &Tree,
+    shards: &mut [&mut Shard],
+    now: Now,
+) {
     if let Some(shard) = shards.get_mut(conn.shard) {
-        let err = ErrorCode::ThrottledOp.code();
         shard.reply(conn.conn, xid, tree.last_zxid(), err, now.mono, |_| {});
     }
 }

@@ -17,6 +17,8 @@ pub(super) enum Place {
     Leading(Leading),
     /// It follows or observes, and passes requests on.
     Learning(Learning),
+    /// There is no leader: it lets read what it has, and nothing else.
+    ReadOnly,
 }
 
 /// What a leader's replica knows of other servers' sessions, and of syncs.
@@ -56,6 +58,10 @@ impl Place {
 
     pub(super) fn learning() -> Self {
         Self::Learning(Learning::default())
+    }
+
+    pub(super) const fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnly)
     }
 
     pub(super) const fn is_learning(&self) -> bool {

@@ -66,8 +66,8 @@ pub struct Conn {
     pub(super) writes: u32,
     /// Which tick the session was last touched for.
     pub(super) touched: i64,
-    /// Whether the handshake had the read-only byte, so that the answer has one.
-    pub(super) knows_read_only: bool,
+    /// The read-only byte of the handshake: whether the client makes do with reading. The answer has one too if there was one.
+    pub(super) read_only: Option<bool>,
     /// Whether a long read of it waits for the next round.
     pub(super) postponed: bool,
     /// Whether it stands in a list of connections with output.
@@ -123,7 +123,7 @@ impl Conn {
             queued: 0,
             writes: 0,
             touched: i64::MIN,
-            knows_read_only: true,
+            read_only: Some(false),
             postponed: false,
             listed: Listed::No,
         }
@@ -133,6 +133,12 @@ impl Conn {
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether it makes do with reading, as its handshake has said.
+    #[must_use]
+    pub const fn makes_do_with_reading(&self) -> bool {
+        matches!(self.read_only, Some(true))
     }
 
     /// Whether more is read from it now.

@@ -59,12 +59,15 @@ impl Shard {
         let Ok(request) = ConnectRequest::from_bytes(payload) else {
             return self.hang_up(key);
         };
+        if self.read_only && request.read_only != Some(true) {
+            return self.hang_up(key);
+        }
         if Zxid(request.last_zxid_seen) > tree.last_zxid() {
             return self.hang_up(key);
         }
         let timeout = granted_timeout(&self.config, request.timeout);
         conn.timeout = timeout;
-        conn.knows_read_only = request.read_only.is_some();
+        conn.read_only = request.read_only;
         conn.state = State::Connecting;
         self.stats.handshakes += 1;
         let submission = match request.session_id {
@@ -116,7 +119,7 @@ impl Shard {
             timeout,
             session_id: session,
             password: Some(password),
-            read_only: conn.knows_read_only.then_some(false),
+            read_only: conn.read_only.map(|_| self.read_only),
         };
         write_frame(self.output.of(conn), |out| response.write(out));
         self.stats.notified(conn);

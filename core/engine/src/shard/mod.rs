@@ -162,6 +162,8 @@ impl Default for ShardConfig {
 #[derive(Debug)]
 pub struct Shard {
     config: ShardConfig,
+    /// Only clients that make do with reading are welcome.
+    read_only: bool,
     conns: Slab<Conn>,
     generation: u32,
     watches: WatchTable,
@@ -185,6 +187,7 @@ impl Shard {
         let watches = WatchTable::new(config.hash_seed);
         Self {
             config,
+            read_only: false,
             conns: Slab::new(),
             generation: 0,
             watches,
@@ -196,6 +199,11 @@ impl Shard {
             turns: effort::Turns::default(),
             stats: ShardStats::default(),
         }
+    }
+
+    /// From now on only clients are welcome that make do with reading, which are told so; or all again.
+    pub const fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
     }
 
     /// Takes up a connection. `remote` is `None` for one within the process.

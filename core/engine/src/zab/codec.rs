@@ -21,7 +21,7 @@ use quorate_wire::quorum::learner::{
     RevalidateRequest, SuggestedLeader, Touch, touches,
 };
 use quorate_wire::quorum::packet::{NO_ZXID, Packet, PacketKind};
-use quorate_wire::txn::TxnHeader;
+use quorate_wire::txn::TxnRecord;
 use std::sync::Arc;
 
 /// A packet that is no message.
@@ -264,9 +264,10 @@ fn spoken(version: i32) -> Result<(), Malformed> {
     if version >= PROTOCOL_VERSION { Ok(()) } else { Err(Malformed::Version(version)) }
 }
 
-/// A transaction. A log that holds it under another zxid than its own could not be read again.
+/// A transaction, whole. A log that holds what is none, or one under another zxid than its own, could not be read again: so this is
+/// found out before it is in the log, and not when it is to be applied.
 fn entry(zxid: Zxid, payload: &[u8]) -> Result<Entry, Malformed> {
-    let inside = TxnHeader::from_bytes(payload)?.zxid;
+    let inside = TxnRecord::from_bytes(payload)?.header.zxid;
     if inside != zxid {
         return Err(Malformed::OtherTxn(inside));
     }

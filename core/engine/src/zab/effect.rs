@@ -32,6 +32,11 @@ pub enum Leaving {
     },
     /// The same server has connected again.
     Replaced,
+    /// A server of its id is connected, and answers: it is another one.
+    Twin {
+        /// The id.
+        sid: Sid,
+    },
     /// There is a gap in what it proposes.
     Gap {
         /// What came.
@@ -64,6 +69,10 @@ impl fmt::Display for Leaving {
             }
             Self::Ahead { sid } => write!(f, "server {sid} holds a newer history than its leader"),
             Self::Replaced => write!(f, "the server has connected again"),
+            Self::Twin { sid } => write!(
+                f,
+                "server {sid} is connected already, and answers: two servers may have the myid {sid}"
+            ),
             Self::Gap { got, after } => write!(f, "transaction {got} came after {after}"),
             Self::CannotCut(zxid) => write!(f, "the log cannot be cut at {zxid}"),
             Self::Slow => write!(f, "a proposal was not acknowledged in time"),

@@ -210,7 +210,8 @@ pub(super) const ADVANCED: &[Key] = &[
         Kind::Bool,
         "false",
         Honoured(Slot::Bool(|config| &mut config.read_only_mode)),
-        "Read-only mode; on a standalone server it only adds `isro` to the four-letter words",
+        "Read-only mode: a member that finds no leader for two seconds, or for a longer tick, serves clients that make do with reading; and \
+         `isro` is among the four-letter words",
     ),
     Key::new(
         file("standaloneEnabled", Section::Advanced),

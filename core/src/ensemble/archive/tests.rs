@@ -15,7 +15,7 @@ use support::memory::MemoryDisk;
 use support::{History as Writing, TREE};
 
 #[path = "../../../tests/support/mod.rs"]
-mod support;
+pub(crate) mod support;
 
 /// A member's disk, and the tree that its one thread would hold.
 struct Member {
@@ -496,8 +496,7 @@ fn fails_and_loads_again(refused: Op, act: impl Fn(&mut Member) -> Option<Storag
     let mut member = Member::open(disk, DIR).unwrap();
     *full.lock().unwrap() = true;
     let error = act(&mut member).unwrap();
-    let is_full = |e: &StorageError| matches!(e, StorageError::Io { source, .. } if crate::storage::disk::is_full(source));
-    assert!(is_full(&error), "{error}");
+    assert!(error.is_want_of_room(), "{error}");
     let unfinished =
         |error: Option<StorageError>| matches!(error, Some(StorageError::Unfinished { .. }));
     *full.lock().unwrap() = false;

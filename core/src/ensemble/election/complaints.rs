@@ -21,6 +21,7 @@ pub(super) enum About {
     OwnId,
     Frame,
     Crowd,
+    Twins,
     Accept,
     Listen,
     Stranger,
@@ -78,6 +79,10 @@ impl Complaints {
             Problem::Frame(..) => {
                 (About::Frame, "is it a member of this ensemble, with the same settings of TLS?")
             }
+            Problem::Twins(_) => (
+                About::Twins,
+                "if so, give one of them another myid; if not, the network between them is broken",
+            ),
             Problem::Crowd(_) => {
                 (About::Crowd, "find out who connects there, and keep others out with a firewall")
             }

@@ -303,7 +303,7 @@ impl Driver {
         match outcome {
             Outcome::Made { link, wire, remote } => {
                 self.sockets.add(link, wire, remote);
-                self.links.connected(link);
+                self.links.connected(now, link);
             }
             Outcome::Failed { link, failure } => {
                 self.lament(now, &failure);

@@ -2,6 +2,9 @@
 //!
 //! With SASL switched off, Apache's leaders ask nobody for a proof, and so it is here: the first thing that is said is
 //! FOLLOWERINFO or OBSERVERINFO. A learner that insists on proving itself finds its connection closed.
+//!
+//! Of those who have not said who they are there are few at a time: the next one takes the place of the oldest, so that whoever keeps
+//! connections and says nothing keeps no learner out. What is wrong with them is said once in a while.
 
 use super::learner::{Heard, Learner};
 use super::link::Link;
@@ -11,9 +14,10 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use quorate_engine::tree::{FrozenHead, StreamId, Tree};
-use quorate_engine::zab::{LearnerKey, ToLeader, ToLearner};
+use quorate_engine::zab::{LearnerKey, Leaving, ToLeader, ToLearner};
 use slab::Slab;
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 
@@ -49,6 +53,19 @@ pub(crate) struct LearnerLinks {
     given_up: Vec<StreamId>,
     /// For the data of packets.
     room: Vec<u8>,
+    /// There may be more to accept, of which no event will tell.
+    unaccepted: bool,
+    /// ms.
+    now: i64,
+    strangers: Strangers,
+}
+
+/// What was said about those who never said who they are.
+#[derive(Debug, Default)]
+struct Strangers {
+    /// From when it may be said again, ms.
+    again_at: i64,
+    untold: u64,
 }
 
 impl LearnerLinks {
@@ -75,6 +92,9 @@ impl LearnerLinks {
             dirty: Vec::new(),
             given_up: Vec::new(),
             room: Vec::new(),
+            unaccepted: false,
+            now: 0,
+            strangers: Strangers::default(),
         })
     }
 
@@ -106,7 +126,8 @@ impl LearnerLinks {
     }
 
     /// Looks after connections that could not be accepted for want of descriptors, which cause no second event.
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, now: i64) {
+        self.now = now;
         self.accept();
     }
 
@@ -160,9 +181,11 @@ impl LearnerLinks {
         Some(frozen)
     }
 
-    /// Ends a connection, about which nothing more is reported.
-    pub(crate) fn close(&mut self, key: LearnerKey) {
-        self.forget(key);
+    /// Ends a connection, about which nothing more is reported, and says why.
+    pub(crate) fn close(&mut self, key: LearnerKey, why: &Leaving) {
+        if let Some(learner) = self.forget(key) {
+            self.complain(&learner, why);
+        }
         self.reports.retain(|report| match report {
             LearnerReport::Connected(of, _)
             | LearnerReport::Message(of, _)
@@ -181,6 +204,9 @@ impl LearnerLinks {
             }
         }
         self.drop_the_slow(tree);
+        if self.unaccepted {
+            self.accept();
+        }
         self.given_up.drain(..).for_each(|id| tree.abandon_stream(id));
         self.turn.extend(self.later.drain(..));
         for &key in &self.turn {
@@ -193,6 +219,7 @@ impl LearnerLinks {
     /// Whether there is something to do for which no event will come.
     pub(crate) fn has_work(&self, crowded: bool) -> bool {
         !self.reports.is_empty()
+            || self.unaccepted
             || !self.dirty.is_empty()
             || self.turn.iter().chain(&self.later).any(|&key| {
                 let learner = self.learners.get(place(key)).filter(|learner| learner.key == key);
@@ -206,13 +233,31 @@ impl LearnerLinks {
         streams.chain(self.given_up.drain(..)).for_each(|id| tree.abandon_stream(id));
     }
 
+    /// Lets in whoever has connected; in one round not so many that who is among them has no time to say who it is.
     fn accept(&mut self) {
-        while let Some((socket, remote)) = self.ports.accept() {
+        self.unaccepted = true;
+        for _ in 0..ACCEPTED_AT_ONCE {
+            let Some((socket, remote)) = self.ports.accept() else {
+                self.unaccepted = false;
+                return;
+            };
+            self.make_room();
             if self.learners.len() >= MOST_LEARNERS {
                 tracing::warn!("too many learners: the connection from {remote} is closed");
             } else if let Err(error) = self.admit(socket, remote) {
                 tracing::warn!("connection from {remote} dropped: {error}");
             }
+        }
+    }
+
+    /// One who has not said who it is makes room for the next, if there are many of them.
+    fn make_room(&mut self) {
+        let silent = self.learners.iter().filter(|(_, learner)| !learner.has_spoken());
+        let (count, oldest) = silent.fold((0_usize, None), |(count, oldest), (_, learner)| {
+            (count.saturating_add(1), oldest.into_iter().chain([learner.key]).min())
+        });
+        if let Some(oldest) = oldest.filter(|_| count >= MOST_STRANGERS) {
+            self.lose(oldest, Loss::Crowd(count));
         }
     }
 
@@ -261,14 +306,34 @@ impl LearnerLinks {
 
     fn lose(&mut self, key: LearnerKey, loss: Loss) {
         let Some(learner) = self.forget(key) else { return };
-        let remote = learner.link.remote;
         if learner.has_spoken() || !matches!(loss, Loss::Ended) {
-            tracing::warn!("learner at {remote}: {loss}");
+            self.complain(&learner, &loss);
         } else {
             // One that has found another address of this server sooner.
-            tracing::debug!("connection from {remote}: {loss}");
+            tracing::debug!("connection from {}: {loss}", learner.link.remote);
         }
         self.reports.push_back(LearnerReport::Gone(key, loss));
+    }
+
+    /// Says why a connection has ended: of learners always, of strangers now and then.
+    fn complain(&mut self, learner: &Learner, why: &impl Display) {
+        let remote = learner.link.remote;
+        if learner.has_spoken() {
+            return tracing::warn!("learner at {remote}: {why}");
+        }
+        let strangers = &mut self.strangers;
+        if self.now < strangers.again_at {
+            strangers.untold = strangers.untold.saturating_add(1);
+            return tracing::debug!("connection from {remote}: {why}");
+        }
+        strangers.again_at = self.now.saturating_add(SAID_EVERY);
+        let more = match std::mem::take(&mut strangers.untold) {
+            0 => String::new(),
+            n => format!(" ({n} times more since the like of this was last said)"),
+        };
+        tracing::warn!(
+            "a connection to the quorum port from {remote}: {why}; only members of the ensemble should connect there{more}"
+        );
     }
 
     fn forget(&mut self, key: LearnerKey) -> Option<Learner> {
@@ -290,3 +355,9 @@ fn place(key: LearnerKey) -> usize {
 /// Connections at once.
 const MOST_LEARNERS: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 12;
+/// Connections at once of those who have not said who they are.
+const MOST_STRANGERS: usize = 64;
+/// Connections accepted in one round.
+const ACCEPTED_AT_ONCE: usize = 32;
+/// Time between two lines about them, ms.
+const SAID_EVERY: i64 = 10_000;

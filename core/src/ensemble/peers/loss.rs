@@ -57,7 +57,17 @@ pub(crate) enum Loss {
         /// What may wait.
         limit: usize,
     },
+    /// It has said nothing, as many others, and the next one has come.
+    #[error("it is the oldest of {0} that have said nothing, and another one has come")]
+    Crowd(usize),
     /// No address of a leader has answered in time.
     #[error("cannot be reached: {0}")]
     Unreachable(io::Error),
+}
+
+impl Loss {
+    /// Whether the other side has said what cannot be, and so may say it again as soon as it is asked again.
+    pub(crate) const fn is_nonsense(&self) -> bool {
+        matches!(self, Self::Packet { .. } | Self::Message { .. } | Self::Tree(_))
+    }
 }

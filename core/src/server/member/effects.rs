@@ -3,10 +3,11 @@
 use super::thread::State;
 use crate::ensemble::peers::{LeaderLink, LeaderSettings, LearnerLinks};
 use crate::server::ServerError;
+use crate::server::words::READ_ONLY;
 use crate::storage::StorageError;
 use quorate_engine::member::{Doing, Effect};
 use quorate_engine::replica::Now;
-use quorate_engine::shard::{ConnKey, State as ConnState};
+use quorate_engine::shard::{Conn, ConnKey, State as ConnState};
 use quorate_engine::zab::{Epoch, Leaving, Sid};
 use quorate_wire::Zxid;
 
@@ -32,9 +33,8 @@ impl State {
                 }
             }
             Effect::CloseLearner(key, why) => {
-                tracing::info!("a learner's connection is closed: {why}");
                 if let Some(learners) = &mut self.learners {
-                    learners.close(key);
+                    learners.close(key, &why);
                 }
             }
             Effect::ToLeader(message) => {
@@ -44,19 +44,20 @@ impl State {
             }
             Effect::Append(segment) => self.archive.append(segment),
             Effect::AppendEntries(entries) => self.archive.append_entries(&entries),
-            Effect::WriteAccepted(epoch) => {
-                self.archive.write_accepted(epoch)?;
-                self.member.accepted_written(epoch, now);
-            }
-            Effect::WriteCurrent(epoch) => {
-                self.archive.write_current(epoch)?;
-                self.member.current_written(epoch, now);
-            }
-            Effect::Truncate(zxid) => self.truncate(zxid),
+            Effect::WriteAccepted(epoch) => match self.archive.write_accepted(epoch) {
+                Ok(()) => self.member.accepted_written(epoch, now),
+                Err(error) => self.unwritten(error, now)?,
+            },
+            Effect::WriteCurrent(epoch) => match self.archive.write_current(epoch) {
+                Ok(()) => self.member.current_written(epoch, now),
+                Err(error) => self.unwritten(error, now)?,
+            },
+            Effect::Truncate(zxid) => self.truncate(zxid, now),
             Effect::ReceiveTree => {}
-            Effect::InstallTree(zxid) => self.install(zxid),
+            Effect::InstallTree(zxid) => self.install(zxid, now),
             Effect::Serve(epoch) => self.serve_clients(epoch, now),
-            Effect::Rest(why) => self.rest(&why)?,
+            Effect::ReadOnly(on) => self.serve_readers(on, now),
+            Effect::Rest(why) => self.rest(&why, now)?,
         }
         Ok(())
     }
@@ -94,8 +95,20 @@ impl State {
         Ok(())
     }
 
+    /// An epoch cannot be written. Without room for it the role ends as it does without room for transactions; whether the file has
+    /// changed all the same is seen when the next one begins.
+    fn unwritten(&mut self, error: StorageError, now: Now) -> Result<(), ServerError> {
+        if !error.is_want_of_room() {
+            return Err(error.into());
+        }
+        self.refusals.note(&error.to_string(), now.mono);
+        self.pause.begin(now.mono);
+        self.member.refused();
+        Ok(())
+    }
+
     /// A cut that fails leaves a history that must be read again, which is done when the role has ended.
-    fn truncate(&mut self, zxid: Zxid) {
+    fn truncate(&mut self, zxid: Zxid, now: Now) {
         match self.archive.truncate(zxid) {
             Ok(Some((tree, history))) => {
                 tracing::info!("the log has been cut after {zxid}, as the leader asked");
@@ -103,11 +116,11 @@ impl State {
                 self.member.truncated(Some(history));
             }
             Ok(None) => self.member.truncated(None),
-            Err(error) => self.gave_up("cut", &error),
+            Err(error) => self.gave_up("cut", &error, now),
         }
     }
 
-    fn install(&mut self, zxid: Zxid) {
+    fn install(&mut self, zxid: Zxid, now: Now) {
         let Some(receiver) = self.incoming.take() else { return };
         match receiver.finish(zxid) {
             Ok(mut tree) => match self.archive.install(&mut tree, &self.tree, zxid) {
@@ -116,17 +129,19 @@ impl State {
                     self.tree = tree;
                     self.member.tree_installed();
                 }
-                Err(error) => self.gave_up("replace", &error),
+                Err(error) => self.gave_up("replace", &error, now),
             },
             Err(error) => {
                 tracing::error!("the leader's tree is of no use: {error}");
+                self.pause.begin(now.mono);
                 self.member.unconnected();
             }
         }
     }
 
-    fn gave_up(&mut self, action: &str, error: &StorageError) {
+    fn gave_up(&mut self, action: &str, error: &StorageError, now: Now) {
         tracing::error!("cannot {action} the history, which will be tried again: {error}");
+        self.pause.begin(now.mono);
         self.member.unconnected();
     }
 
@@ -138,16 +153,33 @@ impl State {
         };
         tracing::info!("serving as {mode} in epoch {epoch:#x}");
         self.election.established(epoch);
+        self.pause.served();
         self.words.set_mode(Some(mode));
-        for (conn, letter) in self.porch.admit() {
+        self.admit(|_| true, now);
+    }
+
+    /// There is no leader, and whoever makes do with reading is served; or that is over.
+    fn serve_readers(&mut self, on: bool, now: Now) {
+        self.shard.set_read_only(on);
+        self.words.set_mode(on.then_some(READ_ONLY));
+        if on {
+            tracing::warn!("no leader is found: only clients that make do with reading are served");
+            self.admit(Conn::makes_do_with_reading, now);
+        } else {
+            self.hang_up_clients();
+        }
+    }
+
+    fn admit(&mut self, is_welcome: impl Fn(&Conn) -> bool, now: Now) {
+        let shard = &self.shard;
+        let admitted = self.porch.admit(|conn| shard.conn(conn).is_some_and(&is_welcome));
+        for (conn, letter) in admitted {
             self.member.submit(0, conn, letter.submission(), &self.tree, now);
         }
     }
 
-    /// Ends everything that belongs to the role, and begins to look for a leader with what is on the disk.
-    fn rest(&mut self, why: &Leaving) -> Result<(), ServerError> {
-        tracing::warn!("the role has ended: {why}");
-        self.words.set_mode(None);
+    /// Closes the connections of all clients, but of those that wait to be served.
+    fn hang_up_clients(&mut self) {
         let strangers = |conn: ConnKey| self.porch.holds(conn);
         let clients: Vec<ConnKey> = self
             .shard
@@ -157,6 +189,14 @@ impl State {
             .map(|conn| conn.key)
             .collect();
         clients.into_iter().for_each(|conn| self.shard.hang_up(conn));
+    }
+
+    /// Ends everything that belongs to the role, and begins to look for a leader with what is on the disk.
+    fn rest(&mut self, why: &Leaving, now: Now) -> Result<(), ServerError> {
+        self.pause.left(now.mono);
+        tracing::warn!("the role has ended: {why}");
+        self.words.set_mode(None);
+        self.hang_up_clients();
         if let Some(learners) = self.learners.take() {
             learners.shutdown(&mut self.tree);
         }

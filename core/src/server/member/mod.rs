@@ -10,6 +10,8 @@ mod pause;
 mod peers;
 mod porch;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 pub(super) use launch::{Start, launch};

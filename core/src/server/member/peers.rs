@@ -83,12 +83,16 @@ impl State {
                 }
                 LeaderReport::Gone(loss) => {
                     tracing::info!("the leader is gone: {loss}");
+                    if loss.is_nonsense() {
+                        self.pause.begin(now.mono);
+                    }
                     self.leader = None;
                     self.member.unconnected();
                 }
             }
         }
     }
+
     /// A tree takes its time: as long as it is coming, the leader lives.
     pub(super) fn notice_leader(&mut self, now: Now) {
         let received = self.leader.as_ref().map_or(0, LeaderLink::received);

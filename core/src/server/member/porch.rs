@@ -32,9 +32,10 @@ impl Porch {
         std::mem::take(&mut self.words)
     }
 
-    /// Everybody who waits, in the order of their coming.
-    pub(super) fn admit(&mut self) -> Vec<(ConnKey, Letter)> {
-        self.waiting.drain(..).map(|(conn, letter, _)| (conn, letter)).collect()
+    /// Those who wait and are welcome, in the order of their coming.
+    pub(super) fn admit(&mut self, is_welcome: impl Fn(ConnKey) -> bool) -> Vec<(ConnKey, Letter)> {
+        let welcome = self.waiting.extract_if(.., |(conn, ..)| is_welcome(*conn));
+        welcome.map(|(conn, letter, _)| (conn, letter)).collect()
     }
 
     /// Those who have waited for too long: another server may do better.

@@ -51,7 +51,11 @@ impl MemberSettings {
             me,
             listen_on_all: ensemble.listen_on_all,
             search: ms(ensemble.connect_ms(config.tick_time_ms)),
-            engine: MemberConfig { zab, replica: ReplicaConfig { server, ..replica } },
+            engine: MemberConfig {
+                zab,
+                replica: ReplicaConfig { server, ..replica },
+                read_only: config.read_only_mode.then_some(tick.max(READ_ONLY_DELAY)),
+            },
             election: ElectionConfig {
                 me,
                 membership: membership.clone(),
@@ -106,4 +110,6 @@ const QUEUE_BYTES: usize = 128 << 20;
 const ASIDE_BYTES: usize = 4 << 20;
 /// Connections of servers that are no members.
 const STRANGERS: usize = 64;
+/// How long a leader is looked for at least before clients may read without one, ms.
+const READ_ONLY_DELAY: i64 = 2_000;
 const EVERYWHERE: &str = "::";

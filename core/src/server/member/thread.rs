@@ -61,7 +61,7 @@ pub(super) struct State {
     pub(super) shard: Shard,
     links: Links,
     pub(super) words: Words,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
     pub(super) porch: Porch,
     pub(super) pause: Pause,
     pub(super) settings: MemberSettings,
@@ -278,7 +278,8 @@ impl State {
         let shards = &mut [&mut self.shard];
         if let Some(replica) = self.member.replica() {
             for word in words {
-                self.words.answer(&word, &self.tree, replica, shards, now);
+                let standing = Some(self.member.standing());
+                self.words.answer(&word, &self.tree, replica, standing, shards, now);
             }
         }
         for word in self.porch.take_words() {
@@ -289,7 +290,7 @@ impl State {
     fn tick(&mut self, now: Now) -> Result<i64, ServerError> {
         self.accept(now);
         if let Some(learners) = &mut self.learners {
-            learners.tick();
+            learners.tick(now.mono);
         }
         for conn in self.porch.late(now.mono) {
             self.shard.hang_up(conn);

@@ -119,7 +119,7 @@ impl Writer {
             }
         }
         for word in self.replica.take_words() {
-            self.words.answer(&word, &tree, &self.replica, &mut shards, now);
+            self.words.answer(&word, &tree, &self.replica, None, &mut shards, now);
         }
         self.snapshot(&mut tree);
         let waiting: Vec<bool> = shards.iter().map(|shard| shard.has_work()).collect();

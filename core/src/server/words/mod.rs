@@ -6,6 +6,7 @@
 //! `org.apache.zookeeper.server.command` (3.8 and 3.9).
 
 mod conns;
+mod ensemble;
 mod facts;
 mod monitor;
 mod numbers;
@@ -16,6 +17,7 @@ mod watches;
 
 pub(super) use facts::Facts;
 
+use quorate_engine::member::Standing;
 use quorate_engine::replica::{Now, Replica, Word};
 use quorate_engine::shard::{Conn, Shard, ShardStats};
 use quorate_engine::tree::Tree;
@@ -37,6 +39,8 @@ struct View<'a> {
     mode: &'static str,
     tree: &'a Tree,
     replica: &'a Replica,
+    /// Where it stands, if it is a member of an ensemble.
+    standing: Option<Standing<'a>>,
     shards: Vec<&'a Shard>,
     now: Now,
 }
@@ -46,7 +50,7 @@ impl Words {
         Self { facts, mode: Some("standalone"), trace_mask: DEFAULT_TRACE_MASK }
     }
 
-    /// Takes note of what a member of an ensemble does: `leader`, `follower` or `observer`; `None` while it does not serve.
+    /// Takes note of what a member of an ensemble does: `leader`, `follower`, `observer` or [`READ_ONLY`]; `None` while it does not serve.
     pub(super) const fn set_mode(&mut self, mode: Option<&'static str>) {
         self.mode = mode;
     }
@@ -74,6 +78,7 @@ impl Words {
         word: &Word,
         tree: &Tree,
         replica: &Replica,
+        standing: Option<Standing<'_>>,
         shards: &mut [&mut Shard],
         now: Now,
     ) {
@@ -83,7 +88,7 @@ impl Words {
         } else if !self.act(word, shards, &mut text) {
             let shards = shards.iter().map(|shard| &**shard).collect();
             let mode = self.mode.unwrap_or_default();
-            let view = View { facts: &self.facts, mode, tree, replica, shards, now };
+            let view = View { facts: &self.facts, mode, tree, replica, standing, shards, now };
             // Writing to a string cannot fail.
             let _ = view.tell(word.word, &mut text);
         }
@@ -120,7 +125,7 @@ impl View<'_> {
     fn tell(&self, word: FourLetterWord, out: &mut String) -> fmt::Result {
         match word {
             FourLetterWord::Ruok => out.write_str("imok"),
-            FourLetterWord::Isro => out.write_str("rw"),
+            FourLetterWord::Isro => out.write_str(if self.is_read_only() { "ro" } else { "rw" }),
             FourLetterWord::Srvr => self.srvr(out),
             FourLetterWord::Stat => self.stat(out),
             FourLetterWord::Hash => self.hash(out),
@@ -138,6 +143,11 @@ impl View<'_> {
             | FourLetterWord::Gtmk
             | FourLetterWord::Stmk => Ok(()),
         }
+    }
+
+    /// Whether only clients are served that make do with reading.
+    fn is_read_only(&self) -> bool {
+        self.mode == READ_ONLY
     }
 
     /// All connections, by shard and slot.
@@ -160,5 +170,7 @@ impl View<'_> {
     }
 }
 
+/// The mode of a member that has no leader and lets clients read.
+pub(super) const READ_ONLY: &str = "read-only";
 /// `ZooTrace.DEFAULT_MASK`: client requests, sessions, warnings.
 const DEFAULT_TRACE_MASK: i64 = 306;

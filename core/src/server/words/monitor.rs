@@ -14,9 +14,7 @@ impl View<'_> {
     pub(super) fn mntr(&self, out: &mut String) -> fmt::Result {
         line(out, "version", version())?;
         line(out, "server_state", self.mode)?;
-        if let Some(ensemble) = &self.facts.config.ensemble {
-            line(out, "quorum_size", ensemble.membership.voters().count())?;
-        }
+        self.of_ensemble(out)?;
         self.of_tree(out)?;
         self.of_traffic(out)?;
         self.of_process(out)?;
@@ -90,7 +88,7 @@ impl View<'_> {
     }
 }
 
-fn line(out: &mut String, key: &str, value: impl Display) -> fmt::Result {
+pub(super) fn line(out: &mut String, key: &str, value: impl Display) -> fmt::Result {
     writeln!(out, "zk_{key}\t{value}")
 }
 

@@ -2,8 +2,7 @@
 //! `EnvCommand`, `DirsCommand`.
 
 use super::{Facts, View};
-use crate::config::membership::Address;
-use crate::config::{EnsembleConfig, ServerConfig};
+use crate::config::ServerConfig;
 use std::fmt::{self, Write};
 use std::path::Path;
 
@@ -24,10 +23,7 @@ impl View<'_> {
         writeln!(out, "minSessionTimeout={}", config.min_session_timeout())?;
         writeln!(out, "maxSessionTimeout={}", config.max_session_timeout())?;
         writeln!(out, "clientPortListenBacklog={}", backlog(config))?;
-        match &config.ensemble {
-            None => writeln!(out, "serverId=0"),
-            Some(ensemble) => place(ensemble, out),
-        }
+        self.conf_of_ensemble(out)
     }
 
     pub(super) fn envi(out: &mut String) -> fmt::Result {
@@ -43,24 +39,6 @@ impl View<'_> {
         writeln!(out, "datadir_size: {}", sizes.snapshots)?;
         writeln!(out, "logdir_size: {}", sizes.logs)
     }
-}
-
-/// What a member adds. Source: `QuorumZooKeeperServer#dumpConf`.
-fn place(ensemble: &EnsembleConfig, out: &mut String) -> fmt::Result {
-    let ports = |port: fn(&Address) -> u16| {
-        let own = ensemble.own_server().map(|own| own.addresses.iter().map(port));
-        let ports: Vec<String> = own.into_iter().flatten().map(|port| port.to_string()).collect();
-        ports.join("|")
-    };
-    writeln!(out, "serverId={}", ensemble.me)?;
-    writeln!(out, "initLimit={}", ensemble.init_limit)?;
-    writeln!(out, "syncLimit={}", ensemble.sync_limit)?;
-    writeln!(out, "electionAlg=3")?;
-    writeln!(out, "electionPort={}", ports(|address| address.election_port))?;
-    writeln!(out, "quorumPort={}", ports(|address| address.quorum_port))?;
-    writeln!(out, "peerType={}", u8::from(ensemble.is_observer()))?;
-    writeln!(out, "membership: ")?;
-    write!(out, "{}", ensemble.membership)
 }
 
 /// The backlog as Apache names its default, which stands for Java's own of the same size.

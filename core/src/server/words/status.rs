@@ -7,12 +7,12 @@ use std::fmt::{self, Write};
 
 impl View<'_> {
     pub(super) fn srvr(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "Zookeeper version: {}", version())?;
+        self.heading(out)?;
         self.figures(out)
     }
 
     pub(super) fn stat(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "Zookeeper version: {}", version())?;
+        self.heading(out)?;
         writeln!(out, "Clients:")?;
         for conn in self.conns() {
             self.brief(conn, out)?;
@@ -20,6 +20,14 @@ impl View<'_> {
         }
         writeln!(out)?;
         self.figures(out)
+    }
+
+    fn heading(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "Zookeeper version: {}", version())?;
+        if self.is_read_only() {
+            writeln!(out, "READ-ONLY mode; serving only read-only clients")?;
+        }
+        Ok(())
     }
 
     pub(super) fn hash(&self, out: &mut String) -> fmt::Result {
@@ -44,8 +52,9 @@ impl View<'_> {
         writeln!(out, "Sent: {}", stats.sent)?;
         writeln!(out, "Connections: {}", self.conns().count())?;
         writeln!(out, "Outstanding: {}", self.replica.outstanding())?;
-        writeln!(out, "Zxid: 0x{:x}", self.tree.last_zxid().0)?;
+        writeln!(out, "Zxid: 0x{:x}", self.last_zxid().0)?;
         writeln!(out, "Mode: {}", self.mode)?;
-        writeln!(out, "Node count: {}", self.node_count())
+        writeln!(out, "Node count: {}", self.node_count())?;
+        self.proposal_sizes(out)
     }
 }

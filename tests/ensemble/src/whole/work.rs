@@ -122,6 +122,8 @@ impl World {
                 self.write(sid, Write::Install(Snapshot { zxid, state }));
             }
             Effect::Serve(epoch) => self.serves(sid, epoch)?,
+            // Here nobody may read without a leader.
+            Effect::ReadOnly(_) => {}
             Effect::Rest(why) => self.rest(sid, &why)?,
         }
         Ok(())

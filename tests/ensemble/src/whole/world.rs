@@ -371,7 +371,7 @@ impl World {
             outstanding_limit: 1000,
             limits: Limits::default(),
         };
-        MemberConfig { zab, replica }
+        MemberConfig { zab, replica, read_only: None }
     }
 
     fn woken(&mut self, sid: Sid, turn: u64) -> Checked {

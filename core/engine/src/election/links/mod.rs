@@ -8,8 +8,10 @@
 //!
 //! Other than in Apache a connection on which something was heard is missed when it breaks. The larger id makes it again; the smaller one only knocks,
 //! and hangs up without a word, since a greeting would replace the connection that the other may be making. If the host refuses, the
-//! process has died, and the next election need not wait for it. Servers that are no members are listened to as well, up
-//! to a number; whoever says nothing in time is hung up on.
+//! process has died, and the next election need not wait for it. Where two servers have one id, each replaces the connection of the other, and misses
+//! its own: so one that breaks soon after it was made again is not made once more until there is something to say. Servers that are no members are
+//! listened to as well, up to a number, beyond which the newcomer takes the place of the oldest: whoever keeps connections and says nothing keeps nobody
+//! out. Whoever says nothing in time is hung up on.
 
 mod peer;
 #[cfg(test)]
@@ -84,9 +86,16 @@ pub enum Problem {
     /// A frame has an impossible length.
     #[error("the election connection of server {0} is closed: a frame of {1} bytes")]
     Frame(i64, i32),
-    /// Too many connections of nobody in particular.
-    #[error("a connection to the election port is closed: there are {0} of strangers already")]
+    /// Too many connections of nobody in particular: this is the oldest.
+    #[error(
+        "a connection to the election port is closed: there are {0} of strangers, and another one has come"
+    )]
     Crowd(usize),
+    /// A server connects again and again while its last connection is in use.
+    #[error(
+        "server {0} connects again and again, though its last connection is in use: two servers may have the myid {0}"
+    )]
+    Twins(i64),
 }
 
 /// Times and limits.
@@ -186,17 +195,17 @@ impl Links {
     /// Tells that somebody has connected; gives the connection's name.
     pub fn accepted(&mut self, now: i64) -> Link {
         let link = self.name();
-        let strangers = self.strangers();
+        let (count, oldest) = (self.strangers().count(), self.strangers().next());
+        if let Some(oldest) = oldest.filter(|_| count >= self.options.strangers) {
+            self.fail(oldest, Problem::Crowd(count));
+        }
         let deadline = now.saturating_add(self.options.greeting_timeout);
         self.sockets.insert(link, Socket::Greeting { buffer: Vec::new(), deadline });
-        if strangers >= self.options.strangers {
-            self.fail(link, Problem::Crowd(strangers));
-        }
         link
     }
 
     /// Tells that a connection was made.
-    pub fn connected(&mut self, link: Link) {
+    pub fn connected(&mut self, now: i64, link: Link) {
         let Some(&Socket::Connecting { to, knock, .. }) = self.sockets.get(&link) else { return };
         self.end_attempt(link, to);
         let waits = self.peers.get(&to).is_some_and(|peer| peer.waiting.is_some());
@@ -208,7 +217,7 @@ impl Links {
             // It connects back.
             self.close(link);
         } else {
-            self.open(link, to, Vec::new());
+            self.open(now, link, to, Vec::new());
         }
     }
 
@@ -236,7 +245,7 @@ impl Links {
         peer.link = None;
         if !self.members.contains(&sid) {
             self.peers.remove(&sid);
-        } else if heard {
+        } else if heard && peer.may_be_missed(now) {
             // One that never says anything is not worth it: it could be closed again and again.
             self.reach(now, sid, Vec::new(), sid > self.me);
         }
@@ -278,8 +287,7 @@ impl Links {
         let late = |(&link, socket): (&Link, &Socket)| (socket.deadline()? <= now).then_some(link);
         let late: Vec<Link> = self.sockets.iter().filter_map(late).collect();
         for link in late {
-            if let Some(&Socket::Connecting { to, .. }) = self.sockets.get(&link) {
-                self.end_attempt(link, to);
+            if let Some(Socket::Connecting { .. }) = self.sockets.get(&link) {
                 self.close(link);
             } else {
                 self.fail(link, Problem::Silent);
@@ -303,12 +311,13 @@ impl Links {
         if sid == self.me {
             self.fail(link, Problem::OwnId(sid));
         } else if sid > self.me || message.sid != sid {
-            self.open(link, sid, rest);
+            self.open(now, link, sid, rest);
         } else {
             // The own connection to it may be dead without anybody having noticed here.
             let peer = self.peers.entry(sid).or_default();
             let old = peer.link.take();
-            old.into_iter().chain([link]).for_each(|link| self.close(link));
+            self.part(now, sid, old);
+            self.close(link);
             let at = message.addresses.into_iter().filter(|address| !address.is_wildcard());
             self.connect(now, sid, at.collect());
         }
@@ -321,13 +330,24 @@ impl Links {
     }
 
     /// Takes a connection into use, instead of any other one of this server.
-    fn open(&mut self, link: Link, sid: i64, buffer: Vec<u8>) {
+    fn open(&mut self, now: i64, link: Link, sid: i64, buffer: Vec<u8>) {
         let old = self.peers.entry(sid).or_default().open(link);
-        old.into_iter().for_each(|old| self.close(old));
+        self.part(now, sid, old);
         self.sockets.insert(link, Socket::Open { sid, buffer, heard: false });
         self.commands.push_back(Command::Reachable(sid));
         self.pump(sid);
         self.split(link);
+    }
+
+    /// Closes the connection that another one replaces. Once that may be because only the other side knows that it is dead.
+    fn part(&mut self, now: i64, sid: i64, old: Option<Link>) {
+        let Some(old) = old else { return };
+        let used = matches!(self.sockets.get(&old), Some(Socket::Open { heard: true, .. }));
+        if used && self.peers.get_mut(&sid).is_some_and(|peer| peer.is_replaced_often(now)) {
+            self.fail(old, Problem::Twins(sid));
+        } else {
+            self.close(old);
+        }
     }
 
     fn connect(&mut self, now: i64, to: i64, at: Vec<HostPort>) {
@@ -395,6 +415,9 @@ impl Links {
     fn close(&mut self, link: Link) {
         let Some(socket) = self.sockets.remove(&link) else { return };
         self.commands.push_back(Command::Close { link });
+        if let Socket::Connecting { to, .. } = socket {
+            self.end_attempt(link, to);
+        }
         let Socket::Open { sid, .. } = socket else { return };
         let Some(peer) = self.peers.get_mut(&sid) else { return };
         peer.link.take_if(|current| *current == link);
@@ -403,14 +426,15 @@ impl Links {
         }
     }
 
-    fn strangers(&self) -> usize {
-        let stranger = |socket: &&Socket| match socket {
+    /// Connections of nobody in particular, oldest first.
+    fn strangers(&self) -> impl Iterator<Item = Link> {
+        let is_one = |socket: &Socket| match socket {
             Socket::Greeting { .. } => true,
             Socket::Connecting { to: sid, .. } | Socket::Open { sid, .. } => {
                 !self.members.contains(sid)
             }
         };
-        self.sockets.values().filter(stranger).count()
+        self.sockets.iter().filter(move |(_, socket)| is_one(socket)).map(|(&link, _)| link)
     }
 
     const fn name(&mut self) -> Link {

@@ -52,7 +52,7 @@ fn a_small_id_says_who_it_is_and_hangs_up() {
     assert_eq!(commands(&mut links), [Command::Connect { link: 1, to: 2, at: vec![] }]);
     links.send(0, 2, frame("b"));
     assert_eq!(commands(&mut links), [], "it is connecting already");
-    links.connected(1);
+    links.connected(0, 1);
     let greeting = Command::Write { link: 1, bytes: greeted(1) };
     assert_eq!(commands(&mut links), [greeting, Command::Close { link: 1 }]);
     // The other one connects back, and gets the newest message.
@@ -67,7 +67,7 @@ fn a_large_id_connects_back_to_where_the_other_says_it_is() {
     let at = vec![HostPort::new("h1", 3888)];
     let connect = Command::Connect { link: 2, to: 1, at };
     assert_eq!(commands(&mut links), [Command::Close { link: first }, connect]);
-    links.connected(2);
+    links.connected(0, 2);
     let greeting = Command::Write { link: 2, bytes: greeted(3) };
     assert_eq!(commands(&mut links), [greeting, Command::Reachable(1)]);
     // It connects again, although there is a connection: that one is dead for it.
@@ -91,7 +91,7 @@ fn a_server_whose_addresses_change_says_so_from_then_on() {
     let moved = InitialMessage::v1(3, HostPort::new("elsewhere", 1));
     links.set_greeting(&moved);
     links.send(0, 1, frame("a"));
-    links.connected(1);
+    links.connected(0, 1);
     let mut bytes = Vec::new();
     moved.write(&mut bytes);
     assert_eq!(commands(&mut links)[1], Command::Write { link: 1, bytes });
@@ -197,7 +197,7 @@ fn a_dead_process_is_told_from_a_connection_that_was_replaced() {
     links.closed(0, link);
     assert_eq!(commands(&mut links), [Command::Connect { link: 2, to: 3, at: vec![] }]);
     let mut other = links.clone();
-    links.connected(2);
+    links.connected(0, 2);
     assert_eq!(commands(&mut links), [Command::Close { link: 2 }]);
     other.failed(2, true);
     assert_eq!(commands(&mut other), [Command::Unreachable(3)]);
@@ -211,16 +211,16 @@ fn a_dead_process_is_told_from_a_connection_that_was_replaced() {
     links.closed(0, link);
     links.send(0, 3, frame("a"));
     commands(&mut links);
-    links.connected(2);
+    links.connected(0, 2);
     assert_eq!(commands(&mut links)[0], Command::Write { link: 2, bytes: greeted(1) });
     // The larger one connects again.
     let mut links = self::links(3);
     links.send(0, 1, frame("a"));
-    links.connected(1);
+    links.connected(0, 1);
     links.received(0, 1, &frame("x"));
     commands(&mut links);
     links.closed(0, 1);
-    links.connected(2);
+    links.connected(0, 2);
     let expected = [
         Command::Connect { link: 2, to: 1, at: vec![] },
         Command::Write { link: 2, bytes: greeted(3) },
@@ -252,12 +252,57 @@ fn strangers_are_heard_and_forgotten() {
     assert!(links.peers.is_empty() && links.sockets.is_empty());
     // Only so many at a time.
     let open: Vec<Link> = (0..4).map(|sid| accept(&mut links, 10 + sid)).collect();
-    let fifth = links.accepted(0);
-    let crowd = Command::Problem { link: fifth, problem: Problem::Crowd(4) };
-    let refused = [crowd, Command::Close { link: fifth }];
-    assert_eq!(commands(&mut links)[4..], refused);
+    commands(&mut links);
+    let member = accept(&mut links, 3);
+    let crowd = Command::Problem { link: open[0], problem: Problem::Crowd(4) };
+    let replaced = [crowd, Command::Close { link: open[0] }, Command::Reachable(3)];
+    assert_eq!(commands(&mut links), replaced, "a member is let in whoever stands in its way");
+    links.closed(0, member);
     open.into_iter().for_each(|link| links.closed(0, link));
-    assert!(links.peers.is_empty() && links.sockets.is_empty());
+    assert!(links.sockets.is_empty());
+}
+
+#[test]
+fn connections_that_are_made_for_strangers_make_room_too() {
+    let mut links = links(9);
+    for sid in 4..8 {
+        accept(&mut links, sid);
+    }
+    // Each has been hung up on, and is being connected to.
+    commands(&mut links);
+    let sid = 3;
+    accept(&mut links, sid);
+    let crowd = Command::Problem { link: 2, problem: Problem::Crowd(4) };
+    assert_eq!(commands(&mut links)[..2], [crowd, Command::Close { link: 2 }]);
+    assert!(!links.peers.contains_key(&4), "nothing is left of it");
+}
+
+#[test]
+fn two_servers_with_one_id_make_no_storm_and_are_told() {
+    // Of the two with the id 3, this one loses its connection to server 1 again and again.
+    let mut links = links(3);
+    for (now, missed) in [(0, true), (50, false), (199, false), (200, true), (399, false)] {
+        links.send(now, 1, frame("a"));
+        let made = links.next_link;
+        links.connected(now, made);
+        links.received(now, made, &frame("x"));
+        commands(&mut links);
+        links.closed(now, made);
+        let connects = commands(&mut links);
+        assert_eq!(connects.len(), usize::from(missed), "at {now}: {connects:?}");
+        links.failed(links.next_link, false);
+    }
+    // The server to which they connect is told of it, once it cannot be an accident.
+    let mut links = self::links(1);
+    let mut old = accept(&mut links, 3);
+    for turn in 0..4 {
+        links.received(0, old, &frame("x"));
+        commands(&mut links);
+        let new = accept(&mut links, 3);
+        let told = Command::Problem { link: old, problem: Problem::Twins(3) };
+        assert_eq!(commands(&mut links).first() == Some(&told), turn >= 2, "{turn}");
+        old = new;
+    }
 }
 
 #[test]
@@ -371,7 +416,7 @@ impl Net {
         let (sid, link) = end;
         let server = self.servers.get_mut(&sid).unwrap();
         match arrival {
-            Arrival::Connected => server.connected(link),
+            Arrival::Connected => server.connected(0, link),
             Arrival::Accepted(from) => {
                 let link = server.accepted(0);
                 self.wires.push((from, (sid, link)));

@@ -22,6 +22,8 @@ pub(super) struct Client {
     pub(super) session: i64,
     xid: i32,
     pub(super) last_zxid: i64,
+    /// Whether its server only lets read, as it has said.
+    pub(super) reads_only: bool,
 }
 
 /// A reply, or an event (with xid -1).
@@ -56,6 +58,23 @@ impl Client {
 
     /// Connects and says hello.
     pub(super) fn open(world: &mut World, server: Sid, session: i64, last_zxid: i64) -> Self {
+        Self::hello(world, server, session, last_zxid, false)
+    }
+
+    /// Makes do with reading; nothing if there is no session.
+    pub(super) fn reader(world: &mut World, server: Sid, session: i64) -> Option<Self> {
+        let mut client = Self::hello(world, server, session, 0, true);
+        world.run();
+        client.greeted(world).then_some(client)
+    }
+
+    fn hello(
+        world: &mut World,
+        server: Sid,
+        session: i64,
+        last_zxid: i64,
+        read_only: bool,
+    ) -> Self {
         let now = world.clock();
         let conn = world.server(server).shard.open(None, now.mono);
         let word = password::of_session(session);
@@ -65,12 +84,12 @@ impl Client {
             timeout: TIMEOUT,
             session_id: session,
             password: Some(&word),
-            read_only: Some(false),
+            read_only: Some(read_only),
         };
         let mut bytes = Vec::new();
         write_frame(&mut bytes, |out| hello.write(out));
         world.server(server).receive(conn, &bytes, now);
-        Self { server, conn, session, xid: 0, last_zxid }
+        Self { server, conn, session, xid: 0, last_zxid, reads_only: false }
     }
 
     /// Whether the server has answered with a session.
@@ -79,6 +98,7 @@ impl Client {
         let Split::Frame { payload, consumed } = split(bytes, 1 << 20) else { return false };
         let welcome = ConnectResponse::from_bytes(payload).unwrap();
         self.session = welcome.session_id;
+        self.reads_only = welcome.read_only == Some(true);
         bytes.drain(..consumed);
         self.session != 0
     }

@@ -3,5 +3,6 @@
 mod client;
 mod disk;
 mod ensemble;
+mod reading;
 mod serving;
 mod world;

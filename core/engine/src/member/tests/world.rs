@@ -79,7 +79,7 @@ impl Submit for Desk<'_> {
     }
 }
 
-fn config(me: Sid) -> MemberConfig {
+fn config(me: Sid, read_only: Option<i64>) -> MemberConfig {
     let zab = ZabConfig {
         me,
         tick: TICK,
@@ -98,17 +98,23 @@ fn config(me: Sid) -> MemberConfig {
         outstanding_limit: 1000,
         limits: Limits::default(),
     };
-    MemberConfig { zab, replica }
+    MemberConfig { zab, replica, read_only }
 }
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// A world whose clients may read after so long without a leader, if at all.
+    fn with(read_only: Option<i64>) -> Self {
         let text =
             "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2:observer\nversion=0";
         let quorums = Quorums::new(Membership::parse(text).unwrap());
         let server = |sid| {
             let disk = Disk::default();
-            let member = Member::new(config(sid), quorums.clone(), disk.durable(usize::MAX));
+            let member =
+                Member::new(config(sid, read_only), quorums.clone(), disk.durable(usize::MAX));
             let shard = Shard::new(ShardConfig { tick: 1000, ..ShardConfig::default() });
             Server {
                 sid,
@@ -139,7 +145,16 @@ impl World {
 
     /// A world whose leader is this one, with everybody behind it.
     pub(super) fn led_by(leader: Sid) -> Self {
-        let mut world = Self::new();
+        Self::new().with_leader(leader)
+    }
+
+    /// The same, and clients may read after so long without a leader.
+    pub(super) fn that_lets_read(leader: Sid, delay: i64) -> Self {
+        Self::with(Some(delay)).with_leader(leader)
+    }
+
+    fn with_leader(self, leader: Sid) -> Self {
+        let mut world = self;
         world.elect(leader);
         assert!(world.servers.values().all(|server| server.serving), "{world:#?}");
         world
@@ -281,6 +296,12 @@ impl World {
                 server.member.tree_installed();
             }
             Effect::Serve(_) => server.serving = true,
+            Effect::ReadOnly(on) => {
+                server.shard.set_read_only(on);
+                if !on {
+                    self.hang_up(sid);
+                }
+            }
             Effect::Rest(why) => self.rest(sid, why),
         }
     }
@@ -289,13 +310,19 @@ impl World {
         let server = self.servers.get_mut(&sid).unwrap();
         server.left.push(why);
         server.serving = false;
+        self.hang_up(sid);
+        let server = self.server(sid);
+        let durable = server.disk.durable(server.memory);
+        server.member.rested(durable, &mut server.tree).unwrap();
+        self.part(sid);
+    }
+
+    fn hang_up(&mut self, sid: Sid) {
+        let server = self.servers.get_mut(&sid).unwrap();
         for key in server.shard.conns().map(|conn| conn.key).collect::<Vec<_>>() {
             server.shard.close(key);
             self.closed.insert((sid, key));
         }
-        let durable = server.disk.durable(server.memory);
-        server.member.rested(durable, &mut server.tree).unwrap();
-        self.part(sid);
     }
 
     /// All connections of a server to others end, which learn of it.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::zab::message::Features;
+use quorate_wire::txn::{Txn, TxnHeader};
 use std::collections::BTreeSet;
 
 /// SplitMix64.
@@ -59,8 +60,9 @@ impl Random {
     fn entry(&mut self) -> Entry {
         let zxid = self.zxid();
         let (client_id, cxid) = (self.long(), self.int());
-        let header = TxnHeader { client_id, cxid, zxid, time: self.long(), kind: self.int() };
-        Entry::from_payload(zxid, &[header.to_bytes(), self.bytes()].concat())
+        let txn = Txn::CreateSession(self.int());
+        let header = TxnHeader { client_id, cxid, zxid, time: self.long(), kind: txn.kind() };
+        Entry::from_payload(zxid, &TxnRecord { header, txn, digest: None }.to_bytes())
     }
 
     fn said_down(&mut self) -> ToLearner {
@@ -191,7 +193,10 @@ fn up(kind: PacketKind, zxid: Zxid, data: Option<&[u8]>) -> String {
 fn errors_say_what_came_where() {
     use PacketKind::{AckEpoch, Commit, FollowerInfo, LeaderInfo, NewLeader, Ping, Proposal};
     let (start, version) = (start_of(5), PROTOCOL_VERSION.to_bytes());
-    let header = TxnHeader { client_id: 1, cxid: 2, zxid: Zxid(7), time: 3, kind: 4 }.to_bytes();
+    let txn = Txn::CreateSession(9);
+    let header = TxnHeader { client_id: 1, cxid: 2, zxid: Zxid(7), time: 3, kind: txn.kind() };
+    let odd = TxnHeader { kind: 4711, ..header }.to_bytes();
+    let header = TxnRecord { header, txn, digest: None }.to_bytes();
     let old = LearnerInfo { protocol_version: 1, ..LearnerInfo::new(3, 0) }.to_bytes();
     let info = LearnerInfo::new(3, 0).to_bytes();
     let rows = [
@@ -201,6 +206,14 @@ fn errors_say_what_came_where() {
         (
             down(Proposal, Zxid(7), Some(&header[..31])),
             "PROPOSAL of 0x7: its data are something else: the record ends early: 4 more bytes are needed, 3 are left",
+        ),
+        (
+            down(Proposal, Zxid(7), Some(&header[..34])),
+            "PROPOSAL of 0x7: its data are something else: the record ends early: 4 more bytes are needed, 2 are left",
+        ),
+        (
+            down(Proposal, Zxid(7), Some(&odd)),
+            "PROPOSAL of 0x7: its data are something else: 4711 is not a known transaction type",
         ),
         (down(Proposal, Zxid(7), None), "PROPOSAL of 0x7: it has no data"),
         (down(LeaderInfo, Zxid(9), Some(&version)), "LEADERINFO of 0x9: no epoch begins there"),

@@ -18,6 +18,7 @@ impl Leader {
         for entry in Entry::all_of(segment) {
             debug_assert!(entry.zxid() == self.next_zxid(), "zxids go up by one");
             self.history.push(entry.clone());
+            self.proposals.count(entry.payload().len());
             for (&key, peer) in &mut self.peers {
                 if peer.stage >= Stage::Syncing && peer.follows() {
                     peer.owes_since = peer.owes_since.or(Some(now));

@@ -26,7 +26,11 @@ impl Leader {
             return self.close(key, Leaving::Protocol("it has the id of its leader"));
         }
         let before = self.peers.iter().find(|(k, peer)| **k != key && peer.sid == sid);
-        if let Some(before) = before.map(|(&before, _)| before) {
+        if let Some((&before, peer)) = before {
+            if self.answers(peer, now) {
+                return self.close(key, Leaving::Twin { sid });
+            }
+            // Only the other side knows that this connection is dead. What it had acknowledged need not be there any more.
             self.close(before, Leaving::Replaced);
         }
         let counts = kind == LearnerKind::Follower && self.quorums.is_voter(sid);
@@ -48,7 +52,11 @@ impl Leader {
 
     /// Takes the epoch if a quorum has said what it has promised.
     pub(super) fn discover(&mut self, now: i64) {
-        let promised = self.peers.values().filter(|peer| peer.stage == Stage::Waiting);
+        // Who is no member may say what it likes.
+        let promised = self
+            .peers
+            .values()
+            .filter(|peer| peer.stage == Stage::Waiting && self.quorums.is_member(peer.sid));
         if !self.config.mistakes.make(Mistake::IgnoreEpochs) {
             self.epoch = promised.fold(self.epoch, |epoch, peer| epoch.max(peer.accepted + 1));
         }

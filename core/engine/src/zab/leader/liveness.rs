@@ -32,6 +32,13 @@ struct Waiting {
     after: Zxid,
 }
 
+impl Rounds {
+    /// Syncs that wait.
+    pub(super) fn pending(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
 impl Leader {
     /// A client of this server wants to see everything that was committed anywhere before now. Returns the number that
     /// [`LeaderEffect::Synced`] will reach when it can.
@@ -146,6 +153,12 @@ impl Leader {
                 self.ping(now);
             }
         }
+    }
+
+    /// Whether a learner answered a moment ago. One that has come again while its last connection seems to be well does not.
+    pub(super) fn answers(&self, peer: &Peer, now: i64) -> bool {
+        let moment = self.config.ping_interval.saturating_mul(2);
+        peer.stage == Stage::Active && now < peer.heard.saturating_add(moment)
     }
 
     fn too_late(&self, peer: &Peer, now: i64) -> Option<Leaving> {

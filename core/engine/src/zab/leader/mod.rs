@@ -5,11 +5,14 @@
 
 mod broadcast;
 mod discovery;
+mod figures;
 mod liveness;
 mod peer;
 mod sync;
 #[cfg(test)]
 mod tests;
+
+pub use figures::{Following, Proposals};
 
 use super::{
     Durable, Epoch, History, LeaderEffect, LearnerKey, Leaving, Mistake, Sid, ToLeader, ZabConfig,
@@ -60,6 +63,7 @@ pub struct Leader {
     peers: BTreeMap<LearnerKey, Peer>,
     rounds: Rounds,
     next_ping: i64,
+    proposals: Proposals,
     /// On purpose only: who has gone, and what it had acknowledged.
     gone: Vec<(Sid, Zxid)>,
     out: Vec<LeaderEffect>,
@@ -83,6 +87,7 @@ impl Leader {
             peers: BTreeMap::new(),
             rounds: Rounds::default(),
             next_ping: now.saturating_add(config.ping_interval),
+            proposals: Proposals::default(),
             gone: Vec::new(),
             out: Vec::new(),
             config,

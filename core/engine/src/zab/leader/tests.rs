@@ -2,8 +2,8 @@ use super::Leader;
 use crate::quorum::Quorums;
 use crate::zab::message::{Features, LearnerKind};
 use crate::zab::{
-    Durable, Entry, History, LeaderEffect, LearnerKey, Mistakes, ToLeader, ToLearner, ZabConfig,
-    start_of,
+    Durable, Entry, History, LeaderEffect, LearnerKey, Leaving, Mistakes, ToLeader, ToLearner,
+    ZabConfig, start_of,
 };
 use quorate_wire::Zxid;
 use quorate_wire::quorum::Membership;
@@ -11,6 +11,7 @@ use quorate_wire::quorum::Membership;
 const EPOCH: i64 = 5;
 /// The only transaction.
 const LAST: Zxid = start_of(EPOCH - 1).next();
+const FIRST: LearnerKey = LearnerKey(1);
 const LATE: LearnerKey = LearnerKey(2);
 
 fn info(sid: i64, features: Features) -> ToLeader {
@@ -36,8 +37,8 @@ fn settle(leader: &mut Leader) -> Vec<ToLearner> {
     }
 }
 
-/// A leader of epoch 5 that has proposed nothing, before it a learner that ends here. Returns how it is told to go on.
-fn told(last: Zxid, features: Features) -> ToLearner {
+/// A leader that is about to ask who has promised what.
+fn elected() -> Leader {
     let config = ZabConfig {
         me: 1,
         tick: 2_000,
@@ -52,14 +53,25 @@ fn told(last: Zxid, features: Features) -> ToLearner {
     let mut history = History::after(start_of(EPOCH - 1));
     history.push(Entry::from_payload(LAST, b"x"));
     let durable = Durable { history, ..Durable::default() };
-    let mut leader = Leader::new(config, quorums, durable, 0);
-    let first = LearnerKey(1);
-    leader.connected(first, 0);
-    leader.received(first, info(2, Features::NONE), 0);
+    Leader::new(config, quorums, durable, 0)
+}
+
+/// A leader of epoch 5 that has proposed nothing, and is followed by server 2.
+fn established() -> Leader {
+    let mut leader = elected();
+    leader.connected(FIRST, 0);
+    leader.received(FIRST, info(2, Features::NONE), 0);
     settle(&mut leader);
-    leader.received(first, ToLeader::AckEpoch { current: Some(EPOCH - 1), last: LAST }, 0);
+    leader.received(FIRST, ToLeader::AckEpoch { current: Some(EPOCH - 1), last: LAST }, 0);
     settle(&mut leader);
-    leader.received(first, ToLeader::Ack(start_of(EPOCH)), 0);
+    leader.received(FIRST, ToLeader::Ack(start_of(EPOCH)), 0);
+    settle(&mut leader);
+    leader
+}
+
+/// Before such a leader a learner that ends here. Returns how it is told to go on.
+fn told(last: Zxid, features: Features) -> ToLearner {
+    let mut leader = established();
     leader.connected(LATE, 0);
     leader.received(LATE, info(3, features), 0);
     settle(&mut leader);
@@ -86,4 +98,96 @@ fn a_tree_comes_under_a_zxid_above_all_that_the_learner_keeps() {
 #[test]
 fn a_learner_at_the_beginning_of_the_epoch_lacks_nothing() {
     assert_eq!(told(start_of(EPOCH), Features::NONE), ToLearner::Diff(start_of(EPOCH)));
+}
+
+/// Why connections are closed.
+fn closed(leader: &mut Leader) -> Vec<(LearnerKey, Leaving)> {
+    let effects = leader.effects();
+    effects
+        .filter_map(|effect| match effect {
+            LeaderEffect::Close(key, why) => Some((key, why)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_second_server_of_one_id_is_refused_while_the_first_answers() {
+    let mut leader = established();
+    leader.connected(LATE, 1_999);
+    leader.received(LATE, info(2, Features::NONE), 1_999);
+    assert_eq!(closed(&mut leader), [(LATE, Leaving::Twin { sid: 2 })]);
+    // Two pings are not answered: it may be the same one, whose old connection is dead.
+    let again = LearnerKey(3);
+    leader.connected(again, 2_000);
+    leader.received(again, info(2, Features::NONE), 2_000);
+    assert_eq!(closed(&mut leader), [(FIRST, Leaving::Replaced)]);
+}
+
+#[test]
+fn who_has_the_leaders_id_is_refused() {
+    let mut leader = established();
+    leader.connected(LATE, 1);
+    leader.received(LATE, info(1, Features::NONE), 1);
+    let why = Leaving::Protocol("it has the id of its leader");
+    assert_eq!(closed(&mut leader), [(LATE, why)]);
+}
+
+/// Who is no member can neither use the epochs up nor make a leader leave.
+#[test]
+fn a_stranger_that_boasts_changes_nothing() {
+    let boast = |sid| {
+        let accepted = crate::zab::LAST_EPOCH;
+        let (kind, features) = (LearnerKind::Follower, Features::NONE);
+        ToLeader::Info { sid, kind, accepted, config: 0, features }
+    };
+    let mut leader = elected();
+    leader.connected(LATE, 0);
+    leader.received(LATE, boast(9), 0);
+    leader.connected(FIRST, 0);
+    leader.received(FIRST, info(2, Features::NONE), 0);
+    let promises = leader.effects().any(|it| it == LeaderEffect::WriteAccepted(EPOCH));
+    assert!(promises, "{leader:?}");
+    let mut leader = established();
+    leader.connected(LATE, 0);
+    leader.received(LATE, boast(9), 0);
+    assert!(leader.is_established());
+}
+
+#[test]
+fn a_learner_that_says_what_cannot_be_is_closed_and_nobody_else() {
+    let protocol = Leaving::Protocol("this cannot be said now");
+    let lies = [
+        ToLeader::Ack(start_of(EPOCH)),
+        ToLeader::AckEpoch { current: Some(EPOCH), last: LAST },
+        ToLeader::Ping(LAST, Vec::new()),
+        ToLeader::Revalidate { session: 1, timeout: 1 },
+    ];
+    for lie in lies {
+        let mut leader = established();
+        leader.connected(LATE, 1);
+        leader.received(LATE, lie, 1);
+        assert_eq!(closed(&mut leader), [(LATE, protocol.clone())]);
+        assert!(leader.is_established());
+    }
+    // An acknowledgement of what was never proposed.
+    let mut leader = established();
+    leader.received(FIRST, ToLeader::Ack(start_of(EPOCH).next()), 1);
+    let closed = closed(&mut leader);
+    assert!(matches!(closed[..], [(FIRST, Leaving::Protocol(_))]), "{closed:?}");
+}
+
+#[test]
+fn a_learner_that_is_ahead_of_who_was_elected_is_refused() {
+    let mut leader = elected();
+    leader.connected(FIRST, 0);
+    leader.received(FIRST, info(2, Features::NONE), 0);
+    leader.connected(LATE, 0);
+    leader.received(LATE, info(3, Features::NONE), 0);
+    settle(&mut leader);
+    leader.received(FIRST, ToLeader::AckEpoch { current: Some(EPOCH - 1), last: LAST.next() }, 0);
+    assert_eq!(closed(&mut leader), [(FIRST, Leaving::Ahead { sid: 2 })]);
+    // The other one suffices.
+    leader.received(LATE, ToLeader::AckEpoch { current: Some(EPOCH - 1), last: LAST }, 0);
+    assert_eq!(settle(&mut leader), [ToLearner::Diff(LAST), ToLearner::NewLeader(EPOCH, None)]);
 }

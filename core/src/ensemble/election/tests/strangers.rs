@@ -2,7 +2,6 @@
 
 use super::peer::{Peer, frame, greeting, looking};
 use super::*;
-use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
 /// Three members of which the first gets something odd. They elect afterwards, and the connection is closed with this line, and no other.
@@ -137,19 +136,36 @@ fn a_crowd_of_strangers_is_kept_small() {
     let one = Member::start(ElectionConfig { links, ..config(1, &membership(&home, 3, "")) });
     one.thread.look(history(5, 1));
     let mut crowd: Vec<Peer> = (0..4).map(|sid| Peer::greet(&home, 1, 10 + sid)).collect();
-    let mut fifth = Peer::connect(&home, 1);
-    fifth.is_closed();
-    let line = one.says("there are 4 of strangers already");
+    let mut member = Peer::greet(&home, 1, 2);
+    assert_eq!(member.ballot().vote.leader, 1, "a member is let in");
+    crowd.remove(0).is_closed();
+    let line = one.says("there are 4 of strangers, and another one has come");
     assert_eq!(one.lines(), [line]);
-    // Where one has gone, there is room for a member.
-    drop(crowd.pop());
-    eventually("room", || {
-        let mut member = Peer::connect(&home, 1);
-        member.socket.write_all(&greeting(&home, 2)).ok()?;
-        member.socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        let mut bytes = [0; 4];
-        io::Read::read_exact(&mut member.socket, &mut bytes).ok()
-    });
+    // The others stay.
+    for mut peer in crowd {
+        peer.socket.set_nonblocking(true).unwrap();
+        let error = io::Read::read(&mut peer.socket, &mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn two_servers_with_one_id_are_told_and_nobody_else_is_disturbed() {
+    let home = home();
+    let one = Member::start(config(1, &membership(&home, 3, "")));
+    one.thread.look(history(5, 1));
+    let mut twins = Vec::new();
+    for _ in 0..4 {
+        let mut twin = Peer::greet(&home, 1, 3);
+        twin.say(looking(3, history(0, 0), 1));
+        twin.hears(|ballot| ballot.vote.leader == 1);
+        twins.push(twin);
+    }
+    let line = one.says("two servers may have the myid 3");
+    assert_eq!(one.lines(), [line]);
+    let mut two = Peer::greet(&home, 1, 2);
+    two.say(looking(2, history(9, 1), 1));
+    two.hears(|ballot| ballot.vote.leader == 2);
 }
 
 #[test]

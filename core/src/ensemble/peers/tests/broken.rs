@@ -10,6 +10,7 @@ use quorate_wire::Zxid;
 use quorate_wire::jute::Jute;
 use quorate_wire::quorum::address::HostPort;
 use quorate_wire::quorum::{Packet, PacketKind};
+use quorate_wire::txn::TxnHeader;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener};
 
@@ -171,6 +172,8 @@ fn a_leader_that_talks_nonsense_is_left_with_the_reason() {
     let mut forged = [&snap[..], &stream[..]].concat();
     *forged.last_mut().unwrap() ^= 1;
     let ack = Packet::new(PacketKind::Ack, Zxid(7), None).to_bytes();
+    let txn = TxnHeader { client_id: 1, cxid: 2, zxid: Zxid(7), time: 3, kind: 4711 }.to_bytes();
+    let odd = Packet::new(PacketKind::Proposal, Zxid(7), Some(&txn)).to_bytes();
     let rows = [
         (vec![], true, 0, "it has closed the connection".to_owned()),
         (
@@ -202,6 +205,12 @@ fn a_leader_that_talks_nonsense_is_left_with_the_reason() {
             false,
             0,
             "no packet begins at byte 0: a length of 2147483647 is not possible here".to_owned(),
+        ),
+        (
+            odd,
+            false,
+            0,
+            "at byte 0: PROPOSAL of 0x7: its data are something else: 4711 is not a known transaction type".to_owned(),
         ),
         (ack, false, 0, "at byte 0: ACK of 0x7: no leader says this".to_owned()),
     ];

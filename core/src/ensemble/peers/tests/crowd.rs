@@ -1,6 +1,8 @@
 //! A leader with too many requests, and a learner that can take nothing now.
 
-use super::super::{LeaderLink, LeaderReport, LeaderSettings, LearnerLinks, LearnerReport, Limits};
+use super::super::{
+    LeaderLink, LeaderReport, LeaderSettings, LearnerLinks, LearnerReport, Limits, Loss,
+};
 use super::party::{CHIEF, info};
 use super::stage::{Stage, push, raw, until};
 use super::{LIMITS, TREE};
@@ -9,6 +11,7 @@ use quorate_engine::zab::message::Request;
 use quorate_engine::zab::{ToLeader, ToLearner};
 use quorate_wire::quorum::address::HostPort;
 use quorate_wire::{Jute, Zxid};
+use std::io::Write;
 
 fn request(n: i32) -> ToLeader {
     let body = vec![0; 1000].into();
@@ -72,6 +75,45 @@ fn in_a_crowd_requests_wait_and_acknowledgements_do_not() {
         links.flush(&mut tree);
         next == 20_000
     });
+}
+
+#[test]
+fn strangers_keep_no_learner_out() {
+    let (mut stage, mut tree) = (Stage::new(), Tree::new(TREE));
+    let address = ["127.0.0.1:0".parse().unwrap()];
+    let mut links = LearnerLinks::open(&address, CHIEF, LIMITS, stage.registry()).unwrap();
+    let address = links.addresses().next().unwrap();
+    let mut heard = Vec::new();
+    let mut gone = 0;
+    let mut round = |what: &str, enough: &dyn Fn(&[ToLeader], i32) -> bool| {
+        until(what, || {
+            for event in stage.events(links.has_work(false)) {
+                assert!(links.ready(&event));
+            }
+            while let Some(report) = links.next(false) {
+                match report {
+                    LearnerReport::Connected(..) => {}
+                    LearnerReport::Message(_, message) => heard.push(message),
+                    LearnerReport::Gone(_, loss) => {
+                        assert!(matches!(loss, Loss::Crowd(64)), "{loss}");
+                        gone += 1;
+                    }
+                }
+            }
+            links.flush(&mut tree);
+            enough(&heard, gone)
+        });
+    };
+    let silent: Vec<_> = (0..100).map(|_| raw(address)).collect();
+    round("only so many stay", &|_, gone| gone == 36);
+    let mut learner = raw(address);
+    learner.write_all(&bytes(&[info(3)])).unwrap();
+    round("a learner is let in", &|heard, gone| heard == [info(3)] && gone == 37);
+    let more: Vec<_> = (0..100).map(|_| raw(address)).collect();
+    round("it is none of them any more", &|_, gone| gone == 36 + 100);
+    learner.write_all(&bytes(&[ToLeader::Ack(Zxid(1))])).unwrap();
+    round("it is heard", &|heard, _| heard.len() == 2);
+    drop((silent, more));
 }
 
 #[test]

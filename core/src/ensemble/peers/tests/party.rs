@@ -180,7 +180,7 @@ impl Party {
 impl Chief {
     fn round(&mut self, now: i64) {
         self.engine.tick(now);
-        self.links.tick();
+        self.links.tick(now);
         self.settle(now);
         while let Some(report) = self.links.next(false) {
             match report {
@@ -214,8 +214,8 @@ impl Chief {
                         self.links.send_tree(key, &mut self.tree);
                     }
                     LeaderEffect::Close(key, why) => {
+                        self.links.close(key, &why);
                         self.closed.push((key, why));
-                        self.links.close(key);
                     }
                     LeaderEffect::Committed(upto) => {
                         let entries = self.engine.history().since(self.applied);
