@@ -1,11 +1,14 @@
 """Three servers as one service, on loopback, to be killed, paused and restarted."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from interop.ports import PortLease
-from interop.server import START, Kind, Server, ServerError
+from interop.proxy import QuorumProxy
+from interop.server import START, Kind, Place, Server, ServerError
 
 MEMBERS = 3
 
@@ -14,17 +17,26 @@ class Ensemble:
     """Members with the face that a single server has, as far as tests need it."""
 
     def __init__(
-        self, kind: Kind | Sequence[Kind], settings: Mapping[str, str] | None = None
+        self,
+        kind: Kind | Sequence[Kind],
+        settings: Mapping[str, str] | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
-        """Members of one kind, or of these kinds: `server.1` is the first."""
+        """Members of one kind, or of these kinds: `server.1` is the first. Without `places` all
+        are on the loopback interface."""
         kinds = [kind] * MEMBERS if isinstance(kind, Kind) else list(kind)
         size = len(kinds)
         self._leases = [PortLease() for _ in range(2 * size)]
-        self.members = [Server(kind, settings) for kind in kinds]
+        places = places or [Place()] * size
+        self.members = [
+            Server(kind, settings, place=place)
+            for kind, place in zip(kinds, places, strict=True)
+        ]
         for number, member in enumerate(self.members, 1):
             for other in range(1, size + 1):
                 quorum, election = self._leases[2 * other - 2 : 2 * other]
-                address = f"127.0.0.1:{quorum.port}:{election.port}"
+                host = places[other - 1].host
+                address = f"{host}:{quorum.port}:{election.port}"
                 member.settings[f"server.{other}"] = address
             member.settings |= {"initLimit": "20", "syncLimit": "10"}
             member.data.mkdir(parents=True, exist_ok=True)
@@ -56,10 +68,24 @@ class Ensemble:
                 return member
         raise ServerError("nobody leads")
 
+    def followers(self) -> list[Server]:
+        """The members that run and do not lead."""
+        leader = self.leader()
+        return [member for member in self.members if member.running and member is not leader]
+
+    def epoch(self) -> int:
+        """That of the leader's last transaction: one more for every election."""
+        found = re.search(r"(?m)^Zxid: 0x([0-9a-f]+)$", self.leader().four_letters("srvr"))
+        assert found is not None
+        return int(found[1], 16) >> 32
+
+    def number(self, member: Server) -> int:
+        """What its `myid` says."""
+        return self.members.index(member) + 1
+
     def follower(self) -> Server:
         """A member that follows now."""
-        leader = self.leader()
-        return next(member for member in self.members if member is not leader)
+        return self.followers()[0]
 
     def close(self) -> None:
         """Ends all members and gives back what they used."""
@@ -68,8 +94,33 @@ class Ensemble:
         for lease in self._leases:
             lease.release()
 
-    def __enter__(self) -> "Ensemble":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class WatchedEnsemble(Ensemble):
+    """Members that reach each other's quorum ports through proxies."""
+
+    def __init__(self, kind: Kind | Sequence[Kind]) -> None:
+        super().__init__(kind)
+        self._proxies = [QuorumProxy(lease.port) for lease in self._leases[::2]]
+        for member in self.members:
+            # Members that are paused are missed soon.
+            member.settings["syncLimit"] = "6"
+            for other, proxy in enumerate(self._proxies, 1):
+                if other != self.number(member):
+                    election = self._leases[2 * other - 1].port
+                    address = f"127.0.0.1:{proxy.port}:{election}"
+                    member.settings[f"server.{other}"] = address
+
+    def proxy(self, leader: Server) -> QuorumProxy:
+        """The one through which others follow this member."""
+        return self._proxies[self.number(leader) - 1]
+
+    def close(self) -> None:
+        super().close()
+        for proxy in self._proxies:
+            proxy.close()

@@ -13,6 +13,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import LockTimeout
 from kazoo.retry import KazooRetry
 
+from interop import node
 from interop.peer import PATIENCE, Peer
 
 FOR_EVER = 86_400.0
@@ -21,10 +22,10 @@ FOR_EVER = 86_400.0
 class KazooPeer(Peer):
     """One kazoo client. What requests name with `as` is kept until it is released."""
 
-    def __init__(self, servers: str, name: str = "kazoo") -> None:
+    def __init__(self, servers: str, name: str = "kazoo", timeout: float = 10.0) -> None:
         self.name = name
         self.client = KazooClient(
-            servers, timeout=10.0, connection_retry=KazooRetry(max_tries=-1, max_delay=1.0)
+            servers, timeout=timeout, connection_retry=KazooRetry(max_tries=-1, max_delay=1.0)
         )
         self.client.start(PATIENCE)
         self._held: dict[str, Any] = {}
@@ -164,7 +165,7 @@ class KazooPeer(Peer):
         return bool(self.client.NonBlockingLease(call["path"], duration, call["as"]))
 
     def _node(self, verb: str, call: dict[str, Any]) -> Any:
-        """Nodes as they are, for looking at what others wrote."""
+        """Nodes as they are, and single requests."""
         match verb:
             case "children":
                 return sorted(self.client.get_children(call["path"]))
@@ -172,7 +173,7 @@ class KazooPeer(Peer):
                 return self.client.get(call["path"])[0].decode()
             case "json":
                 return json.loads(self.client.get(call["path"])[0])
-        raise ValueError(verb)
+        return node.by_kazoo(self.client, verb, call)
 
 
 class Term:

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -37,6 +38,16 @@ class ServerError(Exception):
     """A server did not start, stop or answer; the text carries the end of its log."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a server runs: its address, what its command line begins with, and what its
+    environment has besides."""
+
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+
+
 class Server:
     """One standalone server on a leased loopback port with a directory of its own.
 
@@ -49,10 +60,12 @@ class Server:
         kind: Kind,
         settings: Mapping[str, str] | None = None,
         data: Path | None = None,
+        place: Place = Place(),
     ) -> None:
         """`settings` are zoo.cfg lines on top of `BASE_SETTINGS`; `data` is a data
         directory to use instead of a fresh one (it is then left in place by `close`)."""
         self.kind = kind
+        self.place = place
         self.home = Path(tempfile.mkdtemp(prefix=f"peers-{kind.value}-"))
         self.data = data if data is not None else self.home / "data"
         self.settings = {**BASE_SETTINGS, **(settings or {})}
@@ -66,11 +79,18 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.place.host}:{self.port}"
 
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        if self._process is None:
+            raise ServerError(f"{self._name} is not running")
+        return self._process.pid
 
     @property
     def log(self) -> str:
@@ -99,7 +119,8 @@ class Server:
         config.write_text(self._config(), "utf-8")
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command(config),
+                [*self.place.prefix, *self._command(config)],
+                env={**os.environ, **dict(self.place.environment)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -167,7 +188,7 @@ class Server:
 
     def four_letters(self, word: str, timeout: float = 10.0) -> str:
         """Sends a four-letter word and returns the whole answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout) as link:
+        with socket.create_connection((self.place.host, self.port), timeout) as link:
             link.sendall(word.encode("ascii"))
             chunks = []
             while chunk := link.recv(65536):
@@ -195,7 +216,7 @@ class Server:
         lines = {
             "dataDir": str(self.data),
             "clientPort": str(self.port),
-            "clientPortAddress": "127.0.0.1",
+            "clientPortAddress": self.place.host,
         }
         lines |= self.settings
         extra: list[str] = []

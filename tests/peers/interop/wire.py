@@ -23,6 +23,7 @@ class Op(IntEnum):
     SET_DATA = 5
     GET_ACL = 6
     SET_ACL = 7
+    SYNC = 9
     CHILDREN2 = 12
     CHECK = 13
     MULTI = 14
@@ -69,7 +70,7 @@ class Connection:
 
     def __init__(
         self,
-        port: int,
+        port: int | tuple[str, int],
         timeout_ms: int = 30_000,
         session: int = 0,
         password: bytes = bytes(16),
@@ -77,7 +78,8 @@ class Connection:
     ) -> None:
         """Connects and performs the handshake; `session` 0 asks for a new one. A refused
         session (expired, wrong password) leaves `session` at 0."""
-        self._socket = socket.create_connection(("127.0.0.1", port), deadline)
+        address = ("127.0.0.1", port) if isinstance(port, int) else port
+        self._socket = socket.create_connection(address, deadline)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._input = self._socket.makefile("rb")
         self._xid = 0

@@ -16,6 +16,7 @@ mod leader;
 mod lease;
 mod lock;
 mod naming;
+mod node;
 mod partition;
 mod persistent;
 mod queue;
@@ -78,6 +79,7 @@ struct Peer {
     lease: lease::Leases,
     lock: lock::Locks,
     naming: naming::Names,
+    node: node::Nodes,
     partition: partition::Partitions,
     persistent: persistent::Persistent,
     queue: queue::Queues,
@@ -100,6 +102,7 @@ impl Peer {
             lease: lease::Leases::new(client),
             lock: lock::Locks::new(client),
             naming: naming::Names::new(client),
+            node: node::Nodes::new(client),
             partition: partition::Partitions::new(client),
             persistent: persistent::Persistent::new(client),
             queue: queue::Queues::new(client),
@@ -125,6 +128,7 @@ impl Peer {
             "lease" => self.lease.answer(verb, call).await,
             "lock" => self.lock.answer(verb, call).await,
             "naming" => self.naming.answer(verb, call).await,
+            "node" => self.node.answer(verb, call).await,
             "partition" => self.partition.answer(verb, call).await,
             "persistent" => self.persistent.answer(verb, call).await,
             "queue" => self.queue.answer(verb, call).await,
