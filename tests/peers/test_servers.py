@@ -63,6 +63,11 @@ def test_sessions_that_move(kind: Kind) -> None:
     members.moves(kind)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_reconfiguration(kind: Kind) -> None:
+    members.reconfiguration(kind)
+
+
 @pytest.mark.parametrize("half", suite.HALVES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_rust_suite_alone(kind: Kind, half: int) -> None:

@@ -34,8 +34,7 @@ def moves(kind: Kind) -> None:
 
 
 def reconfiguration(kind: Kind) -> None:
-    """Clients follow the configuration while it changes. Not among the tests that are always
-    run: once in 20 runs on a busy machine it has not come to its end, and nobody knows why."""
+    """Clients follow the configuration while it changes, and share out what there is."""
     with Ensemble(kind, {**SETTINGS, "reconfigEnabled": "true"}) as ensemble:
         for member in ensemble.members:
             for number, other in enumerate(ensemble.members, 1):

@@ -18,12 +18,14 @@ pub(super) struct Hosts {
     probed: usize,
     /// A server to try before going on.
     preferred: Option<usize>,
+    /// Whether a good server was left for another, which has not been asked yet.
+    moving: bool,
 }
 
 impl Hosts {
     pub(super) fn new(labels: Vec<String>, random: &mut Random) -> Self {
         let order = shuffled(labels.len(), random);
-        Self { labels, order, at: 0, tried: 0, probed: 0, preferred: None }
+        Self { labels, order, at: 0, tried: 0, probed: 0, preferred: None, moving: false }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -68,7 +70,15 @@ impl Hosts {
     }
 
     pub(super) const fn succeeded(&mut self) {
-        self.tried = 0;
+        (self.tried, self.moving) = (0, false);
+    }
+
+    /// A server was reached and did not take the session. A member that has just joined is often a transaction behind, and refuses whoever has seen
+    /// it: who moves there asks once more, after the pause. Otherwise all of them would stay away until the list changes again.
+    pub(super) fn refused(&mut self, server: usize) {
+        if std::mem::take(&mut self.moving) {
+            self.prefer(server);
+        }
     }
 
     /// Takes a new list. `current` is the server in use; answers whether to leave it, and its new index if not.
@@ -102,7 +112,8 @@ impl Hosts {
         shuffle(&mut first, random);
         shuffle(&mut rest, random);
         first.append(&mut rest);
-        *self = Self { labels, order: first, at: 0, tried: 0, probed: 0, preferred: None };
+        let (order, moving) = (first, here.is_some() && !stay);
+        *self = Self { labels, order, at: 0, tried: 0, probed: 0, preferred: None, moving };
         here.filter(|_| stay)
     }
 }

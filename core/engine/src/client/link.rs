@@ -98,6 +98,9 @@ impl ClientSession {
     /// The connection could not be made, or is closed.
     pub fn disconnected(&mut self, attempt: u64, now: i64) {
         if self.link.attempt() == Some(attempt) {
+            if let Link::Greeting { server, .. } = self.link {
+                self.hosts.refused(server);
+            }
             self.give_up_connection(now);
         }
     }

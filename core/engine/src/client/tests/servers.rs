@@ -71,6 +71,40 @@ fn the_same_list_in_another_order_changes_nothing() {
     assert_eq!(list("cba")[rig.session.link.server().unwrap()], label);
 }
 
+/// A member that has just joined may be a moment behind, and hang up: who moves there for the sake of the load asks it once more.
+#[test]
+fn who_moves_to_even_out_the_load_asks_twice() {
+    let mut moved = 0;
+    for seed in 0..20 {
+        let session = ClientSession::new(settings(), None, seed, 0);
+        let mut rig = Rig { session, now: 0, attempt: 0, server: 0, effects: Vec::new() };
+        rig.connect();
+        rig.session.set_servers(list("abcxyz"), rig.now);
+        if rig.session.state() == State::Connected {
+            continue;
+        }
+        moved += 1;
+        let mut refused = || {
+            rig.greet();
+            rig.hang_up();
+            rig.server
+        };
+        let asked = [refused(), refused(), refused(), refused()];
+        assert!(asked[0] > 2 && asked[1] == asked[0], "{asked:?}");
+        assert!(asked[2] != asked[1] && asked[3] != asked[2], "{asked:?}");
+        rig.connect();
+        rig.hang_up();
+        // It is not on the move any more.
+        let asked = [(); 2].map(|()| {
+            rig.greet();
+            rig.hang_up();
+            rig.server
+        });
+        assert_ne!(asked[0], asked[1]);
+    }
+    assert!(moved > 5, "{moved}");
+}
+
 /// What an index means is looked up when a connection is opened: by then the list may be another one.
 #[test]
 fn an_attempt_begins_again_when_the_list_changes() {
