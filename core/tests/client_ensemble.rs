@@ -1,7 +1,7 @@
 //! A client at an ensemble of somebody else's: sessions that move, reading without a quorum, and a membership that changes.
 //!
 //! `QUORATE_TEST_MEMBERS` lists three members, `QUORATE_TEST_CONTROL` is where to say what is to happen to them, in lines such as `kill 2`.
-//! `tests/peers/interop/members.py` starts both, with Apache's servers.
+//! `tests/peers/interop/members.py` starts both, with Apache's servers and with ours.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -191,7 +191,7 @@ fn a_session_is_taken_away() -> Outcome {
     Ok(wait(witness.close())?)
 }
 
-/// Apache's servers have nothing but new sessions without a quorum, and these only if sessions may be local. What a quorum has given stays
+/// Servers give nothing but new sessions without a quorum, and these only if sessions may be local. What a quorum has given stays
 /// suspended until there is one again.
 #[test]
 #[ignore = "needs an ensemble: tests/run-peers servers"]

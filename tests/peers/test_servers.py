@@ -53,7 +53,7 @@ def test_tls(tmp_path: Path, kind: Kind) -> None:
     secure.run(kind, tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ENSEMBLES)
 def test_read_only_mode(kind: Kind) -> None:
     members.read_only_mode(kind)
 
