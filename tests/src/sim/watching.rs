@@ -9,7 +9,8 @@ use super::env::{Checked, Violation, ensure};
 use super::history::History;
 use super::model::{self, Change, parent};
 use quorate_wire::event::EventType;
-use std::collections::BTreeMap;
+use quorate_wire::op::remove_watches::WatcherType;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The kinds of watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct Watching {
     cursor: i64,
     /// Whether the connection knows the watches.
     armed: bool,
+    /// The server has removed these: they must be told at once.
+    leaving: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,28 @@ impl Watching {
 
     pub(super) fn keys(&self) -> Vec<u64> {
         self.watches.keys().copied().collect()
+    }
+
+    /// What a watch is on.
+    pub(super) fn path(&self, key: u64) -> Option<&str> {
+        self.watches.get(&key).map(|watch| watch.path.as_str())
+    }
+
+    /// The watches of a type on a path.
+    pub(super) fn of_type(&self, path: &str, kind: WatcherType) -> BTreeSet<u64> {
+        let meant = |watch: &Watch| watch.path == path && watch.kind.is_of(kind);
+        self.watches.iter().filter(|(_, watch)| meant(watch)).map(|(key, _)| *key).collect()
+    }
+
+    /// A reply says that there are no such watches any more.
+    pub(super) fn remove(&mut self, keys: BTreeSet<u64>) {
+        self.leaving = keys;
+    }
+
+    /// Whoever was removed has been told.
+    pub(super) fn left(&self) -> Checked {
+        ensure!(self.leaving.is_empty(), "not told that they were removed: {:?}", self.leaving);
+        Ok(())
     }
 
     /// A reply says that there is a watch.
@@ -172,9 +197,14 @@ impl Watching {
         Ok(())
     }
 
-    /// The owner is told that there will be no more.
-    pub(super) fn ended(&mut self, key: u64) -> Checked {
+    /// The owner is told that there will be no more; `removed` if it is said to have been removed.
+    pub(super) fn ended(&mut self, key: u64, removed: bool) -> Checked {
         self.known(key)?;
+        let due = self.leaving.remove(&key);
+        ensure!(
+            due == removed,
+            "watch {key} is told that it was removed: {removed}, it was: {due}"
+        );
         self.watches.remove(&key);
         Ok(())
     }
@@ -213,6 +243,18 @@ impl Watch {
 impl Kind {
     const fn is_lasting(self) -> bool {
         matches!(self, Self::Persistent | Self::Recursive)
+    }
+
+    /// Whether it is meant by a type.
+    const fn is_of(self, kind: WatcherType) -> bool {
+        matches!(
+            (kind, self),
+            (WatcherType::Any, _)
+                | (WatcherType::Data, Self::Data | Self::Exist)
+                | (WatcherType::Children, Self::Child)
+                | (WatcherType::Persistent, Self::Persistent)
+                | (WatcherType::PersistentRecursive, Self::Recursive)
+        )
     }
 
     /// Whether a one-shot watch fires.

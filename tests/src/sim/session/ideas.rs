@@ -6,7 +6,7 @@ use super::wish::Wish;
 use crate::sim::client::Farewell;
 use crate::sim::env::{Checked, Env, Violation, ensure};
 use crate::sim::trace::note;
-use quorate_engine::client::{ClientSession, Refused};
+use quorate_engine::client::{ClientSession, Refused, below};
 
 impl Owner {
     pub(super) fn idea(&mut self, env: &mut Env) -> Checked {
@@ -56,7 +56,10 @@ impl Owner {
 
     fn submit(&mut self, env: &mut Env) -> Checked {
         let (token, key) = (self.name(), self.name());
-        let mut wish = Wish::any(&mut self.random, &env.plan, key);
+        let mut wish = match self.by_type(env) {
+            Some(wish) => wish,
+            None => Wish::any(&mut self.random, &env.plan, key),
+        };
         let (session, root) = (&mut self.session, self.root);
         match wish.with(|request| session.submit(root, request, token)) {
             Ok(()) => {
@@ -87,6 +90,22 @@ impl Owner {
             self.settings.max_pending
         );
         Ok(())
+    }
+
+    /// A request about all watches of a type, where the engine has nothing else under way: it sends the same to keep house, and on the wire
+    /// nobody could tell which is whose.
+    fn by_type(&mut self, env: &Env) -> Option<Wish> {
+        if self.session.in_flight() > 0 || !self.random.chance(100) {
+            return None;
+        }
+        let keys = self.watching.keys();
+        let watched = self.random.pick(&keys).and_then(|key| self.watching.path(*key));
+        let here = watched.and_then(|path| path.strip_prefix(self.root)).map(str::to_owned);
+        let here = here.filter(|path| path.starts_with('/') && self.random.chance(800));
+        let here = here.unwrap_or_else(|| env.plan.path(&mut self.random));
+        let (root, watching) = (self.root, &self.watching);
+        let had = |path: &str, kind| !watching.of_type(&below(root, path), kind).is_empty();
+        Some(Wish::by_type(&mut self.random, here, had))
     }
 
     fn name(&mut self) -> u64 {

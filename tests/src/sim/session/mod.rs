@@ -21,6 +21,7 @@ use outcome::Asked;
 use quorate_engine::client::{ClientSession, Effect, Settings, Token};
 use quorate_wire::OpCode;
 use std::collections::{BTreeMap, VecDeque};
+use wish::Wish;
 
 /// The owner of a session.
 pub struct Owner {
@@ -239,6 +240,7 @@ impl Owner {
             self.effects(env)?;
             if let Some(token) = token {
                 ensure!(!self.asked.contains_key(&token), "{token} was answered and has not ended");
+                self.watching.left()?;
             }
             if let Some(Heard::Other { rearmed: true, .. }) = heard {
                 self.watching.settled()?;
@@ -261,8 +263,14 @@ impl Owner {
             let Some((_, Some(link))) = self.link else {
                 return Err(Violation("output without a connection".into()));
             };
-            let unsent = &mut self.unsent;
-            let next = |op| if is_housekeeping(op) { None } else { unsent.pop_front() };
+            let (unsent, asked) = (&mut self.unsent, &self.asked);
+            let is_by_type = |token: &Token| {
+                asked.get(token).is_some_and(|asked| matches!(asked.wish, Wish::ByType { .. }))
+            };
+            let next = |op| match unsent.front() {
+                Some(token) if is_housekeeping(op) && !is_by_type(token) => None,
+                _ => unsent.pop_front(),
+            };
             for leaving in self.tap.sends(env, link, &mut out, next)? {
                 let Some(token) = leaving.token else { continue };
                 let session = self.tap.session;

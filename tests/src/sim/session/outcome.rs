@@ -103,7 +103,7 @@ impl Asked {
             Wish::Set { .. } | Wish::SetAcl { .. } => Some(Reply::Stat(Stat::from_bytes(body)?)),
             Wish::Exists { .. } if body.is_empty() => Some(Reply::Absent),
             Wish::Exists { .. } => Some(Reply::Stat(Stat::from_bytes(body)?)),
-            Wish::Delete { .. } => Some(Reply::Done),
+            Wish::Delete { .. } | Wish::ByType { .. } => Some(Reply::Done),
             _ => None,
         })
     }

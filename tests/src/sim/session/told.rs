@@ -51,7 +51,7 @@ impl Owner {
                 self.counts.missed += 1;
                 self.watching.missed(key)
             }
-            Notice::Ended(_) => self.watching.ended(key),
+            Notice::Ended(code) => self.watching.ended(key, code == ErrorCode::NoWatcher),
         }
     }
 
@@ -110,6 +110,17 @@ impl Owner {
                     .filter(|_| *err == 0 || (absent && matches!(asked.wish, Wish::Exists { .. })));
                 if let Some((key, kind, path)) = watch {
                     self.watching.add(key, kind, below(self.root, path), *zxid);
+                }
+                if let Wish::ByType { path, kind, removes, had } = &asked.wish {
+                    let known = self.watching.of_type(&below(self.root, path), *kind);
+                    ensure!(
+                        if *err == 0 { *had } else { known.is_empty() },
+                        "{:?} was answered {err}, and there are {known:?}",
+                        asked.wish
+                    );
+                    if *removes && *err == 0 {
+                        self.watching.remove(known);
+                    }
                 }
                 return Ok(Some(*token));
             }

@@ -5,6 +5,7 @@ use crate::sim::random::Random;
 use crate::sim::watching::Kind;
 use quorate_engine::client::{Create, Part, Request, WatchKey};
 use quorate_wire::op::create::CreateMode;
+use quorate_wire::op::remove_watches::WatcherType;
 use quorate_wire::{Acl, acl};
 
 /// A request that owns what it is made of.
@@ -25,9 +26,27 @@ pub(super) enum Wish {
     Ephemerals { prefix: String },
     Count { path: String },
     WhoAmI,
+    ByType { path: String, kind: WatcherType, removes: bool, had: bool },
 }
 
 impl Wish {
+    /// Asks for watches of a type, or removes them. `here` is where there are some, and `had` says whether there are any of this type.
+    pub(super) fn by_type(
+        random: &mut Random,
+        here: String,
+        had: impl FnOnce(&str, WatcherType) -> bool,
+    ) -> Self {
+        let types = [
+            WatcherType::Data,
+            WatcherType::Children,
+            WatcherType::Persistent,
+            WatcherType::PersistentRecursive,
+        ];
+        let kind = random.of(WatcherType::Any, &types);
+        let had = had(&here, kind);
+        Self::ByType { path: here, kind, removes: random.chance(500), had }
+    }
+
     /// One of any kind. `key` names the watch, if there is one.
     pub(super) fn any(random: &mut Random, plan: &Plan, key: WatchKey) -> Self {
         let path = plan.path(random);
@@ -79,6 +98,10 @@ impl Wish {
             Self::Ephemerals { prefix } => Request::Ephemerals { prefix },
             Self::Count { path } => Request::CountDescendants { path },
             Self::WhoAmI => Request::WhoAmI,
+            Self::ByType { path, kind, removes: true, .. } => {
+                Request::RemoveWatches { path, kind: *kind }
+            }
+            Self::ByType { path, kind, .. } => Request::CheckWatches { path, kind: *kind },
             Self::Multi { paths, data } => {
                 let parts = paths.iter().enumerate().map(|(n, path)| match (n + data.len()) % 4 {
                     0 => Part::Set { path, data, version: -1 },
