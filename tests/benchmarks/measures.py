@@ -44,9 +44,9 @@ class Bench:
             "bench",
             "--json",
             "--server",
-            f"127.0.0.1:{server.port}",
+            server.target,
             "--pid",
-            str(server.pid),
+            server.pids,
             *line.split(),
             *more,
         ]

@@ -39,6 +39,16 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    @property
+    def target(self):
+        """Where `quorate bench` finds it."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pids(self):
+        """What `quorate bench` watches."""
+        return str(self.pid)
+
     def fresh(self, **settings):
         """Starts on an empty data directory."""
         self.stop()
@@ -48,6 +58,17 @@ class Server:
     def start(self, **settings):
         """Starts on the data there is; returns seconds to the first read."""
         self.stop()
+        begin = self.run(settings)
+        while not can_read(self.port):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} has ended, see {self.home}/log.txt")
+            if time.monotonic() - begin > START_LIMIT:
+                raise RuntimeError(f"{self.name} does not serve, see {self.home}/log.txt")
+            time.sleep(0.001)
+        return time.monotonic() - begin
+
+    def run(self, settings):
+        """Starts the process; returns when that was."""
         self.settings = settings
         (self.home / "data").mkdir(parents=True, exist_ok=True)
         config = self.home / "zoo.cfg"
@@ -63,13 +84,7 @@ class Server:
                 # Ctrl-C is for the script, which then stops its servers in order.
                 start_new_session=True,
             )
-        while not can_read(self.port):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} has ended, see {self.home}/log.txt")
-            if time.monotonic() - begin > START_LIMIT:
-                raise RuntimeError(f"{self.name} does not serve, see {self.home}/log.txt")
-            time.sleep(0.001)
-        return time.monotonic() - begin
+        return begin
 
     def config(self, settings):
         lines = {

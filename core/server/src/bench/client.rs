@@ -4,6 +4,7 @@
 //! the bystander of `watch`). Errors of the server are errors here.
 
 use super::request::{self, Template};
+use super::servers::Servers;
 use anyhow::{Context, Result, bail, ensure};
 use quorate_wire::frame::{NOTIFICATION_XID, ReplyHeader, write_frame};
 use quorate_wire::op::connect::{ConnectRequest, ConnectResponse};
@@ -29,8 +30,33 @@ impl Client {
     /// # Errors
     /// When nobody listens there, or who listens does not speak the protocol.
     pub(super) fn connect(server: SocketAddr) -> Result<Self> {
-        let stream = open_many(server, 1, SESSION_TIMEOUT)?.pop().context("no session")?;
-        Ok(Self { stream, xid: 0, input: Vec::new() })
+        Self::connect_within(server, REPLY_LIMIT)
+    }
+
+    /// Opens a session at a server that answers this fast, now and later.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and when it takes longer.
+    pub(super) fn connect_within(server: SocketAddr, patience: Duration) -> Result<Self> {
+        let mut stream = dial(server, patience, &handshake(SESSION_TIMEOUT))?;
+        let mut input = Vec::new();
+        welcome(server, &mut stream, &mut input)?;
+        Ok(Self { stream, xid: 0, input })
+    }
+
+    /// Opens a session at the first of the servers that will have one.
+    ///
+    /// # Errors
+    /// That of the last one, when none will.
+    pub(super) fn connect_to_any(servers: &Servers) -> Result<Self> {
+        let mut result = Self::connect(servers.first());
+        for server in servers.all().skip(1) {
+            if result.is_ok() {
+                break;
+            }
+            result = Self::connect(server);
+        }
+        result
     }
 
     /// Sends one request and waits for its reply: the error code and the body.
@@ -143,12 +169,12 @@ impl Client {
     }
 }
 
-/// Opens `count` sessions, some dozen at a time, and returns their streams (still blocking).
+/// Opens `count` sessions at the servers in turn, some dozen at a time, and returns their streams (still blocking).
 ///
 /// # Errors
 /// When a connection or a handshake fails.
 pub(super) fn open_many(
-    server: SocketAddr,
+    servers: &Servers,
     count: usize,
     timeout: Duration,
 ) -> Result<Vec<TcpStream>> {
@@ -157,28 +183,37 @@ pub(super) fn open_many(
     let mut input = Vec::new();
     while streams.len() < count {
         let mut batch = Vec::new();
-        for _ in streams.len()..count.min(streams.len().saturating_add(BACKLOG)) {
-            let mut stream = TcpStream::connect_timeout(&server, REPLY_LIMIT)
-                .with_context(|| format!("cannot connect to {server}"))?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(REPLY_LIMIT))?;
-            stream.write_all(&hello).context("cannot send the handshake")?;
-            batch.push(stream);
+        for number in streams.len()..count.min(streams.len().saturating_add(BACKLOG)) {
+            let server = servers.of(number);
+            batch.push((server, dial(server, REPLY_LIMIT, &hello)?));
         }
-        for mut stream in batch {
-            read_frame(&mut stream, &mut input).with_context(|| {
-                format!(
-                    "{server} does not answer the handshake of client {}; is a limit of connections \
-                     per address (maxClientCnxns) in the way?",
-                    streams.len() + 1
-                )
+        for (server, mut stream) in batch {
+            welcome(server, &mut stream, &mut input).with_context(|| {
+                let number = streams.len().saturating_add(1);
+                format!("client {number}: is a limit of connections per address (maxClientCnxns) in the way?")
             })?;
-            let reply = ConnectResponse::from_bytes(&input)?;
-            ensure!(reply.session_id != 0, "{server} refuses a new session");
             streams.push(stream);
         }
     }
     Ok(streams)
+}
+
+/// Connects and sends the handshake.
+fn dial(server: SocketAddr, patience: Duration, hello: &[u8]) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect_timeout(&server, patience)
+        .with_context(|| format!("cannot connect to {server}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(hello).context("cannot send the handshake")?;
+    Ok(stream)
+}
+
+/// Reads the answer to the handshake.
+fn welcome(server: SocketAddr, stream: &mut TcpStream, input: &mut Vec<u8>) -> Result<()> {
+    read_frame(stream, input).with_context(|| format!("{server} does not answer the handshake"))?;
+    let reply = ConnectResponse::from_bytes(input)?;
+    ensure!(reply.session_id != 0, "{server} refuses a new session");
+    Ok(())
 }
 
 /// The handshake of a new session as a frame.

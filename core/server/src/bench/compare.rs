@@ -4,20 +4,20 @@
 //! the median of its rounds.
 
 use super::metric::{Better, Outcome, readable};
-use super::options::{Context, resolve};
-use super::process::Process;
+use super::options::Context;
+use super::process::Processes;
+use super::servers::Servers;
 use super::work::Workload;
 use crate::stop::Stop;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 
 /// Options of `compare`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Compare {
-    /// The first server: host:port[,pid=N][,name=TEXT]
+    /// The first server: host:port[,pid=N][,name=TEXT]; of an ensemble host:port+host:port+…[,pid=N+N+…]
     #[arg(value_parser = Contender::parse)]
     a: Contender,
     /// The second server, in the same form.
@@ -35,8 +35,8 @@ pub(super) struct Compare {
 /// One of the two servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Contender {
-    server: SocketAddr,
-    process: Option<Process>,
+    servers: Servers,
+    processes: Processes,
     name: String,
 }
 
@@ -86,13 +86,15 @@ impl Contender {
     fn parse(text: &str) -> Result<Self> {
         let mut parts = text.split(',');
         let address = parts.next().unwrap_or_default();
-        let mut contender =
-            Self { server: resolve(address)?, process: None, name: address.to_owned() };
+        let (servers, processes) = (Servers::parse(address, '+')?, Processes::default());
+        let mut contender = Self { servers, processes, name: address.to_owned() };
         for part in parts {
             match part.split_once('=') {
-                Some(("pid", pid)) => {
-                    let pid = pid.parse().with_context(|| format!("{pid} is not a process id"))?;
-                    contender.process = Some(Process(pid));
+                Some(("pid", pids)) => {
+                    let pids = pids.split('+').map(|pid| {
+                        pid.parse::<u32>().with_context(|| format!("{pid} is not a process id"))
+                    });
+                    contender.processes = pids.collect::<Result<_>>()?;
                 }
                 Some(("name", name)) => name.clone_into(&mut contender.name),
                 _ => bail!("{part}: only pid=N and name=TEXT may follow the address"),
@@ -102,7 +104,8 @@ impl Contender {
     }
 
     fn context(&self, stop: &Stop) -> Context {
-        Context { server: self.server, process: self.process, keep: false, stop: stop.clone() }
+        let (servers, processes) = (self.servers.clone(), self.processes.clone());
+        Context { servers, processes, keep: false, stop: stop.clone() }
     }
 }
 
@@ -218,7 +221,11 @@ mod tests {
     #[test]
     fn a_contender_has_an_address_and_perhaps_a_process_and_a_name() {
         let contender = Contender::parse("127.0.0.1:2181,pid=7,name=ours").unwrap();
-        assert_eq!((contender.process, contender.name.as_str()), (Some(Process(7)), "ours"));
+        assert_eq!(contender.processes, Processes::from_iter([7]));
+        assert_eq!(contender.name, "ours");
+        let ensemble = Contender::parse("127.0.0.1:1+127.0.0.1:2,pid=7+8").unwrap();
+        assert_eq!(ensemble.servers.all().count(), 2);
+        assert_eq!(ensemble.processes, Processes::from_iter([7, 8]));
         assert!(Contender::parse("127.0.0.1:2181,pid=x").is_err());
         assert!(Contender::parse("127.0.0.1:2181,what").is_err());
         assert!(Contender::parse("127.0.0.1").is_err());

@@ -8,6 +8,7 @@ use super::clock::{Clock, float, seconds, thread_cpu};
 use super::load::{Extent, Job, Next, drive};
 use super::metric::{Better, Outcome, histogram};
 use super::options::{Context, Load, duration};
+use super::process::Processes;
 use super::request::{self, Template};
 use crate::stop::Stop;
 use anyhow::{Context as _, Result, bail};
@@ -74,8 +75,12 @@ impl Limits {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let canned = Canned::bind(0)?;
-        let context =
-            Context { server: canned.address(), process: None, keep: true, stop: stop.clone() };
+        let context = Context {
+            servers: canned.address().into(),
+            processes: Processes::default(),
+            keep: true,
+            stop: stop.clone(),
+        };
         let load = Load { clients, outstanding: Some(outstanding), rate: None, threads: 1 };
         let read = request::get("/quorate-bench-canned/k000000000", false);
         let (warmup, measured) = (self.seconds / 4, self.seconds);

@@ -3,7 +3,6 @@
 //! Every figure knows whether more is better, so that comparisons need no knowledge of the workload.
 
 use super::clock::{float, seconds};
-use super::process::Process;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -140,11 +139,6 @@ pub(super) fn readable(value: f64) -> String {
 /// A histogram of nanoseconds, 64 ns to 10 minutes, to three digits.
 pub(super) fn histogram() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(100, 600_000_000_000, 3)?)
-}
-
-/// Processor time of `process` now; `None` when there is none to watch.
-pub(super) fn cpu_now(process: Option<Process>) -> Result<Option<Duration>> {
-    process.map(Process::cpu).transpose()
 }
 
 /// The time between two readings.

@@ -17,6 +17,7 @@ mod options;
 mod process;
 mod random;
 mod request;
+mod servers;
 mod stage;
 mod syncs;
 #[cfg(test)]

@@ -1,23 +1,23 @@
 //! Options that several workloads share, and what they turn into.
 //!
-//! [`Target`] says which server, [`Load`] how hard to press it; [`Context`] is both resolved: an address, a
-//! process to watch, and the wish to stop.
+//! [`Target`] says which servers, [`Load`] how hard to press them; [`Context`] is both resolved: addresses,
+//! processes to watch, and the wish to stop.
 
-use super::process::Process;
+use super::process::Processes;
+use super::servers::Servers;
 use crate::stop::Stop;
-use anyhow::{Context as _, Result};
-use std::net::{SocketAddr, ToSocketAddrs};
+use anyhow::Result;
 use std::time::Duration;
 
-/// Which server.
+/// Which server, or servers.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Target {
-    /// The server to measure, host:port.
+    /// The server to measure, host:port; members of an ensemble with commas between them, who get the sessions in turn.
     #[arg(long, global = true, default_value = "127.0.0.1:2181", value_name = "HOST:PORT")]
     server: String,
-    /// Its process, for processor time and memory (on this machine).
-    #[arg(long, global = true, value_name = "PID")]
-    pid: Option<u32>,
+    /// Its process, or those of all members, for processor time and memory (on this machine).
+    #[arg(long, global = true, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
     /// Leaves the nodes that the workload made.
     #[arg(long, global = true)]
     keep: bool,
@@ -54,10 +54,10 @@ pub(super) struct Span {
 /// What a workload needs to know beyond its own options.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
-    /// Where the server listens.
-    pub(super) server: SocketAddr,
-    /// The server's process.
-    pub(super) process: Option<Process>,
+    /// Where the servers listen.
+    pub(super) servers: Servers,
+    /// Their processes.
+    pub(super) processes: Processes,
     /// Whether nodes stay.
     pub(super) keep: bool,
     /// Ctrl-C.
@@ -83,26 +83,15 @@ impl Target {
     /// Resolves the address.
     ///
     /// # Errors
-    /// When it is not host:port or the host has no address.
+    /// When one is not host:port or the host has no address.
     pub(super) fn context(&self, stop: Stop) -> Result<Context> {
         Ok(Context {
-            server: resolve(&self.server)?,
-            process: self.pid.map(Process),
+            servers: Servers::parse(&self.server, ',')?,
+            processes: self.pid.iter().copied().collect(),
             keep: self.keep,
             stop,
         })
     }
-}
-
-/// The first address of host:port.
-///
-/// # Errors
-/// When it is not host:port or the host has no address.
-pub(super) fn resolve(text: &str) -> Result<SocketAddr> {
-    text.to_socket_addrs()
-        .with_context(|| format!("{text} is not an address of the form host:port"))?
-        .next()
-        .with_context(|| format!("{text} has no address"))
 }
 
 /// Seconds, with a fraction if wanted.
@@ -136,11 +125,5 @@ mod tests {
     fn a_rate_is_positive_and_finite() {
         assert_eq!(positive("10"), Ok(10.0));
         assert!(positive("0").is_err() && positive("inf").is_err() && positive("-3").is_err());
-    }
-
-    #[test]
-    fn an_address_needs_a_port() {
-        assert!(resolve("127.0.0.1:2181").is_ok());
-        assert!(resolve("127.0.0.1").is_err());
     }
 }

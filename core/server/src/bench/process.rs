@@ -5,22 +5,49 @@
 
 use anyhow::{Context, Result};
 use std::fs;
+use std::iter::Sum;
 use std::time::Duration;
 
-/// A process to be watched.
+/// Processes to be watched as one, perhaps none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Processes(Vec<Process>);
+
+impl Processes {
+    /// The sum of their processor times; `None` when there are none.
+    pub(super) fn cpu(&self) -> Result<Option<Duration>> {
+        self.total(Process::cpu)
+    }
+
+    /// The sum of their resident memory, bytes; `None` when there are none.
+    pub(super) fn rss(&self) -> Result<Option<u64>> {
+        self.total(Process::rss)
+    }
+
+    fn total<T: Sum>(&self, of: impl Fn(Process) -> Result<T>) -> Result<Option<T>> {
+        let found = self.0.iter().map(|process| of(*process)).collect::<Result<Vec<_>>>()?;
+        Ok(if found.is_empty() { None } else { Some(found.into_iter().sum()) })
+    }
+}
+
+impl FromIterator<u32> for Processes {
+    fn from_iter<I: IntoIterator<Item = u32>>(pids: I) -> Self {
+        Self(pids.into_iter().map(Process).collect())
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Process(pub(super) u32);
+struct Process(u32);
 
 impl Process {
     /// User and system time of all its threads since it started.
-    pub(super) fn cpu(self) -> Result<Duration> {
+    fn cpu(self) -> Result<Duration> {
         let path = format!("/proc/{}/stat", self.0);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         parse_cpu(&text).with_context(|| format!("{path} has an unknown form"))
     }
 
     /// Resident memory, bytes.
-    pub(super) fn rss(self) -> Result<u64> {
+    fn rss(self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.0);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         parse_rss(&text).with_context(|| format!("{path} has no VmRSS line"))

@@ -10,6 +10,7 @@ use quorate_wire::op::delete::DeleteRequest;
 use quorate_wire::op::get_data::GetDataRequest;
 use quorate_wire::op::multi::{MultiHeader, MultiPart, write_part};
 use quorate_wire::op::set_data::SetDataRequest;
+use quorate_wire::op::sync::SyncRequest;
 use quorate_wire::{Jute, OpCode, Reader};
 use std::borrow::Cow;
 
@@ -94,6 +95,11 @@ pub(super) fn multi(parts: &[MultiPart<'_>]) -> Template {
     }
     MultiHeader::END.write(&mut body);
     Template::new(OpCode::Multi, &body)
+}
+
+/// A sync: the server answers when it has everything that its leader had at that moment.
+pub(super) fn sync(path: &str) -> Template {
+    Template::new(OpCode::Sync, &SyncRequest { path: Some(Cow::Borrowed(path)) }.to_bytes())
 }
 
 /// A ping; its xid must be [`PING_XID`](quorate_wire::frame::PING_XID).

@@ -28,18 +28,18 @@ pub(super) fn on_stage<T>(
 ) -> Result<T> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let root = format!("/quorate-bench-{}-{number}", std::process::id());
-    let mut client = Client::connect(context.server)?;
+    let mut client = Client::connect_to_any(&context.servers)?;
     client.must("create the bench's root", &request::create(&root, b""))?;
     client.close();
     // The session of the stage would expire while a long workload keeps it silent: hence two.
-    let result = Client::connect(context.server).and_then(|client| {
+    let result = Client::connect_to_any(&context.servers).and_then(|client| {
         let mut stage = Stage { client, root: root.clone() };
         let result = work(&mut stage);
         stage.client.close();
         result
     });
     if !context.keep {
-        let removed = Client::connect(context.server).and_then(|mut client| {
+        let removed = Client::connect_to_any(&context.servers).and_then(|mut client| {
             client.remove_tree(&root)?;
             client.close();
             Ok(())
@@ -62,6 +62,19 @@ impl Stage {
             (0..count.max(1)).map(|n| format!("{}/k{n:09}", self.root)).collect();
         self.client.pipeline("create keys", paths.iter().map(|p| request::create(p, &data)))?;
         Ok(paths)
+    }
+
+    /// Waits until all members have everything that was made here.
+    ///
+    /// # Errors
+    /// When one cannot be reached.
+    pub(super) fn spread(&self, context: &Context) -> Result<()> {
+        for server in context.servers.all().skip(1) {
+            let mut client = Client::connect(server)?;
+            client.must("sync", &request::sync(&self.root))?;
+            client.close();
+        }
+        Ok(())
     }
 }
 

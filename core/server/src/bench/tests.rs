@@ -3,9 +3,12 @@
 //! They check that requests, replies, clearing away and figures fit together, not how fast anything is.
 
 use super::canned::Canned;
+use super::client::{SESSION_TIMEOUT, open_many};
 use super::load::{Extent, Job, Next, drive};
 use super::metric::Outcome;
 use super::options::{Context, Load};
+use super::process::Processes;
+use super::servers::Servers;
 use super::work::Workload;
 use crate::stop::Stop;
 use clap::Parser;
@@ -27,8 +30,8 @@ fn run(line: &str, stop: &Stop) -> anyhow::Result<Outcome> {
     let server = Canned::bind(0)?;
     let address = server.address();
     let context = Context {
-        server: address,
-        process: Some(super::process::Process(std::process::id())),
+        servers: address.into(),
+        processes: [std::process::id()].into_iter().collect(),
         keep: false,
         stop: stop.clone(),
     };
@@ -62,7 +65,12 @@ fn a_closed_loop_counts_every_reply_and_no_error() {
 fn an_open_loop_sends_what_its_rate_intends() {
     let server = Canned::bind(0).unwrap();
     let stop = Stop::default();
-    let context = Context { server: server.address(), process: None, keep: false, stop };
+    let context = Context {
+        servers: server.address().into(),
+        processes: Processes::default(),
+        keep: false,
+        stop,
+    };
     let load = Load { clients: 2, outstanding: Some(100), rate: Some(500.0), threads: 2 };
     let (warmup, measured) = (Duration::from_millis(100), Duration::from_secs(1));
     let over = Stop::default();
@@ -127,7 +135,8 @@ fn a_stall_counts_for_every_request_that_should_have_been_sent_during_it() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let server = listener.local_addr().unwrap();
     let stop = Stop::default();
-    let context = Context { server, process: None, keep: false, stop };
+    let context =
+        Context { servers: server.into(), processes: Processes::default(), keep: false, stop };
     // One request in flight: the others can only wait on this side.
     let load = Load { clients: 1, outstanding: Some(1), rate: Some(100.0), threads: 1 };
     let measured = Duration::from_secs(1);
@@ -157,6 +166,7 @@ fn the_other_workloads_run() {
         "multi --ops 3 --kind set --clients 1 --keys 5 --seconds 0.1 --warmup 0",
         "multi --ops 3 --kind create --clients 1 --seconds 0.1 --warmup 0",
         "connect --clients 3 --seconds 0.1 --warmup 0",
+        "gap --clients 2 --seconds 0.1",
     ] {
         let outcome = run(line, &Stop::default()).unwrap_or_else(|e| panic!("{line}: {e:#}"));
         assert!(value(&outcome, "rate") > 0.0, "{line}: {outcome:?}");
@@ -165,11 +175,35 @@ fn the_other_workloads_run() {
 }
 
 #[test]
+fn members_of_an_ensemble_get_the_sessions_in_turn() {
+    let members = [Canned::bind(0).unwrap(), Canned::bind(0).unwrap()];
+    let [a, b] = members.each_ref().map(Canned::address);
+    let servers = Servers::parse(&format!("{a}+{b}"), '+').unwrap();
+    let over = Stop::default();
+    let streams = std::thread::scope(|scope| {
+        let over = &over;
+        for member in members {
+            scope.spawn(move || member.serve(over, 100));
+        }
+        let streams = open_many(&servers, 3, SESSION_TIMEOUT);
+        over.request();
+        streams.unwrap()
+    });
+    let peers: Vec<_> = streams.iter().map(|stream| stream.peer_addr().unwrap()).collect();
+    assert_eq!(peers, [a, b, a]);
+}
+
+#[test]
 fn ctrl_c_ends_a_long_run_with_partial_results() {
     let server = Canned::bind(0).unwrap();
     let stop = Stop::default();
     let address = server.address();
-    let context = Context { server: address, process: None, keep: false, stop: stop.clone() };
+    let context = Context {
+        servers: address.into(),
+        processes: Processes::default(),
+        keep: false,
+        stop: stop.clone(),
+    };
     let load = Load { clients: 1, outstanding: Some(1), rate: None, threads: 1 };
     let (warmup, measured) = (Duration::ZERO, Duration::from_secs(600));
     let over = Stop::default();
@@ -205,7 +239,12 @@ impl Job for Impatient<'_> {
 #[test]
 fn nobody_listening_is_an_error_that_names_the_address() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let context = Context { server: free, process: None, keep: false, stop: Stop::default() };
+    let context = Context {
+        servers: free.into(),
+        processes: Processes::default(),
+        keep: false,
+        stop: Stop::default(),
+    };
     let workload = Line::try_parse_from(["mix"]).unwrap_or_else(|e| panic!("{e}")).workload;
     let error = format!("{:#}", workload.run(&context).unwrap_err());
     assert!(error.contains(&free.to_string()), "{error}");

@@ -2,7 +2,7 @@
 //!
 //! `client_bench MODE SERVERS COUNT` prints one line of JSON: operations, seconds, and seconds of CPU of this process.
 //! Modes: `get` and `set` keep 1,000 requests in flight on one session; `lock` acquires and releases an uncontended lock;
-//! `handover` passes a lock through 100 sessions; `local` and `local-one` read from a server in this process, pipelined
+//! `handover` passes a lock through 100 sessions, `handover-10` through 10; `local` and `local-one` read from a server in this process, pipelined
 //! and one at a time. `reconnect` (in `reconnect.rs`) restarts a server under COUNT clients; `fill` and `cache` (in `cache.rs`) make a tree and
 //! copy it.
 #![allow(
@@ -33,7 +33,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, mode, servers, count] = arguments.as_slice() else {
         eprintln!(
-            "usage: client_bench get|set|lock|handover|local|local-one|fill|cache SERVERS COUNT, or reconnect BINARY COUNT"
+            "usage: client_bench get|set|lock|handover|handover-10|local|local-one|fill|cache SERVERS COUNT, or reconnect BINARY COUNT"
         );
         std::process::exit(2);
     };
@@ -57,10 +57,11 @@ fn main() {
         "set" => (count / 10, Box::new(|n| wait(pipeline(&client, n, true)))),
         "local-one" => (count / 10, Box::new(|n| (0..n).map(|_| one(&client)).collect())),
         "lock" => (count / 10, Box::new(|n| (0..n).map(|_| lock(&client)).collect())),
-        "handover" => {
+        "handover" | "handover-10" => {
+            let waiters = if mode == "handover" { WAITERS } else { 10 };
             let clients: Vec<Client> =
-                (0..WAITERS).map(|_| wait(builder().connect()).unwrap()).collect();
-            (WAITERS, Box::new(move |n| handover(&clients, n / WAITERS)))
+                (0..waiters).map(|_| wait(builder().connect()).unwrap()).collect();
+            (count / 10, Box::new(move |n| handover(&clients, n / waiters)))
         }
         other => panic!("there is no mode {other}"),
     };

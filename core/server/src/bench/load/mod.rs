@@ -11,7 +11,7 @@ mod worker;
 
 use super::client::{SESSION_TIMEOUT, open_many};
 use super::clock::{Clock, count, float, nanos, seconds};
-use super::metric::{Better, Outcome, cpu_between, cpu_now};
+use super::metric::{Better, Outcome, cpu_between};
 use super::options::{Context, Load};
 use crate::progress::Progress;
 use anyhow::{Result, bail};
@@ -86,7 +86,7 @@ pub(super) fn drive<J: Job>(
 ) -> Result<Run> {
     let clients = load.clients.max(1);
     let threads = load.threads.clamp(1, clients);
-    let mut streams = open_many(context.server, clients, SESSION_TIMEOUT)?;
+    let mut streams = open_many(&context.servers, clients, SESSION_TIMEOUT)?;
     for stream in &streams {
         stream.set_read_timeout(None)?;
     }
@@ -105,7 +105,7 @@ pub(super) fn drive<J: Job>(
         rate: load.rate.map(|rate| rate / float(count(threads))),
         seen: &seen,
     };
-    let before = cpu_now(context.process)?;
+    let before = context.processes.cpu()?;
     let mut tally = Tally::new(classes)?;
     let observed = std::thread::scope(|scope| -> Result<Observed> {
         let mut handles = Vec::new();
@@ -132,7 +132,7 @@ pub(super) fn drive<J: Job>(
     let partial = context.stop.requested();
     let (elapsed, cpu) = match extent {
         Extent::Time { .. } => (observed.end.saturating_sub(from).max(1), observed.cpu),
-        Extent::Work(_) => (tally.last.max(1), cpu_between(before, cpu_now(context.process)?)),
+        Extent::Work(_) => (tally.last.max(1), cpu_between(before, context.processes.cpu()?)),
     };
     Ok(Run { tally, elapsed, seen: seen.into_inner(), cpu, partial })
 }
@@ -163,10 +163,10 @@ fn observe(
         let mark = if warming { shared.from } else { shared.until };
         if now >= mark || finished() || shared.stop.requested() {
             if !warming || now < mark {
-                let cpu = cpu_between(before, cpu_now(context.process)?);
+                let cpu = cpu_between(before, context.processes.cpu()?);
                 return Ok(Observed { end: now.min(shared.until), cpu });
             }
-            before = cpu_now(context.process)?;
+            before = context.processes.cpu()?;
             warming = false;
             continue;
         }

@@ -36,7 +36,7 @@ pub(super) fn stand_by(
     clock: Clock,
     over: &AtomicBool,
 ) -> Result<Vec<Sample>> {
-    let stream = Client::connect(context.server)?.into_stream();
+    let stream = Client::connect(context.servers.first())?.into_stream();
     let far = stream.try_clone()?;
     let (sent, starts) = channel();
     std::thread::scope(|scope| {

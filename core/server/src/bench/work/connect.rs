@@ -7,7 +7,7 @@ use crate::bench::client::{SESSION_TIMEOUT, handshake};
 use crate::bench::clock::{Clock, float, nanos, seconds};
 use crate::bench::conn::{Conn, Received};
 use crate::bench::load::Tally;
-use crate::bench::metric::{Better, Outcome, cpu_between, cpu_now, readable};
+use crate::bench::metric::{Better, Outcome, cpu_between, readable};
 use crate::bench::options::{Context, Span};
 use crate::bench::request;
 use crate::progress::Progress;
@@ -31,12 +31,12 @@ impl Connect {
         let clients = self.clients.max(1);
         let mut storm = Storm::new(context, clients, &self.span)?;
         let progress = Progress::new("connect", storm.until / 1_000_000);
-        let mut before = cpu_now(context.process)?;
+        let mut before = context.processes.cpu()?;
         let mut warming = true;
         loop {
             let now = storm.clock.now();
             if warming && now >= storm.from {
-                before = cpu_now(context.process)?;
+                before = context.processes.cpu()?;
                 warming = false;
             }
             if now >= storm.until || context.stop.requested() {
@@ -47,7 +47,7 @@ impl Connect {
             progress.set(now / 1_000_000, format!("{}/s", readable(rate)));
         }
         let elapsed = storm.clock.now().min(storm.until).saturating_sub(storm.from).max(1);
-        let cpu = cpu_between(before, cpu_now(context.process)?);
+        let cpu = cpu_between(before, context.processes.cpu()?);
         let tally = storm.tally;
         let mut outcome = Outcome::new(format!("connect: {clients} at a time"));
         outcome.partial = context.stop.requested();
@@ -112,8 +112,9 @@ impl<'a> Storm<'a> {
 
     fn begin(&self, token: usize) -> Result<Slot> {
         let start = self.clock.now();
-        let stream = mio::net::TcpStream::connect(self.context.server)
-            .with_context(|| format!("cannot connect to {}", self.context.server))?;
+        let server = self.context.servers.of(token);
+        let stream = mio::net::TcpStream::connect(server)
+            .with_context(|| format!("cannot connect to {server}"))?;
         let mut conn = Conn::new(stream);
         conn.register(&self.poll, token)?;
         Ok(Slot { conn, phase: Phase::Connecting, start })
@@ -141,7 +142,7 @@ impl<'a> Storm<'a> {
                 ensure!(
                     self.tally.done > 0 || self.tally.lost < HOPELESS,
                     "{} refuses every session",
-                    self.context.server
+                    self.context.servers
                 );
             }
             if !matches!(outcome, Ok(true)) {

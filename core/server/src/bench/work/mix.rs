@@ -43,6 +43,7 @@ impl Mix {
         );
         on_stage(context, |stage| {
             let keys = stage.keys(self.keys, self.size)?;
+            stage.spread(context)?;
             let data = request::payload(self.size);
             let reads: Vec<_> = keys.iter().map(|path| request::get(path, false)).collect();
             let writes: Vec<_> = keys.iter().map(|path| request::set(path, &data)).collect();

@@ -6,6 +6,7 @@
 mod bystander;
 mod connect;
 mod create;
+mod gap;
 mod mix;
 mod multi;
 mod populate;
@@ -36,6 +37,8 @@ pub(super) enum Workload {
     Sessions(sessions::Sessions),
     /// Sessions opened and closed as fast as possible.
     Connect(connect::Connect),
+    /// The longest time without an acknowledged write, while somebody kills servers.
+    Gap(gap::Gap),
 }
 
 impl Workload {
@@ -53,6 +56,7 @@ impl Workload {
             Self::Watch(watch) => watch.run(context),
             Self::Sessions(sessions) => sessions.run(context),
             Self::Connect(connect) => connect.run(context),
+            Self::Gap(gap) => gap.run(context),
         }
     }
 }

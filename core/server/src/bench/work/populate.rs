@@ -43,13 +43,13 @@ impl Populate {
 
     /// Runs `memory`.
     pub(crate) fn memory(&self, context: &Context) -> Result<Outcome> {
-        let process = context.process.context("memory needs --pid, the server's process")?;
+        let rss = || context.processes.rss()?.context("memory needs --pid, the server's process");
         on_stage(context, |stage| {
-            let before = process.rss()?;
+            let before = rss()?;
             let run = self.fill(context, stage)?;
             // A moment to return what the server held only while it was loaded.
             std::thread::sleep(SETTLE);
-            let after = process.rss()?;
+            let after = rss()?;
             let made = float(run.tally.done.saturating_mul(PER_REQUEST).max(1));
             let mut outcome = self.report(&run, "memory");
             outcome.add("rss_before", float(before) / MEGA, "MB", Better::Neither);

@@ -35,7 +35,7 @@ impl Sessions {
             rate: Some(float(count(sessions)) / every),
             threads: 1,
         };
-        let before = context.process.map(|process| process.rss()).transpose()?;
+        let before = context.processes.rss()?;
         let extent = Extent::Time { warmup: WARMUP, measured: self.seconds };
         let mut after = None;
         let ping = request::ping();
@@ -43,7 +43,7 @@ impl Sessions {
             // Memory is read while the sessions live, in the middle of the window.
             let reader = scope.spawn(|| {
                 std::thread::sleep(WARMUP + self.seconds / 2);
-                context.process.map(|process| process.rss()).transpose()
+                context.processes.rss()
             });
             let run = drive(context, "sessions", &load, extent, 1, |_, _| Pings { ping: &ping });
             if let Ok(reading) = reader.join() {

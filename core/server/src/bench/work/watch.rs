@@ -9,7 +9,7 @@ use super::bystander::{Sample, stand_by};
 use super::watchers::{Report, Watchers};
 use crate::bench::client::{SESSION_TIMEOUT, open_many};
 use crate::bench::clock::{Clock, count, float};
-use crate::bench::metric::{Better, Outcome, cpu_between, cpu_now, histogram};
+use crate::bench::metric::{Better, Outcome, cpu_between, histogram};
 use crate::bench::options::Context;
 use crate::bench::request::{self, Template};
 use crate::bench::stage::{Stage, on_stage};
@@ -57,13 +57,14 @@ impl Watch {
             for path in [&node, &aside] {
                 stage.client.must("create a node", &request::create(path, &data))?;
             }
-            let streams = open_many(context.server, watchers, SESSION_TIMEOUT)?;
+            stage.spread(context)?;
+            let streams = open_many(&context.servers, watchers, SESSION_TIMEOUT)?;
             let clock = Clock::start();
             let over = AtomicBool::new(false);
             let (watching, reports) =
                 Watchers::new(streams, request::get(&node, true), clock, context.stop.clone())?;
             let waker = watching.waker();
-            let before = cpu_now(context.process)?;
+            let before = context.processes.cpu()?;
             let (rounds, samples, cpu) = std::thread::scope(|scope| -> Result<_> {
                 let crowd = scope.spawn(|| watching.run(&over));
                 let bystander = scope.spawn(|| {
@@ -72,7 +73,7 @@ impl Watch {
                 });
                 let change = request::set(&node, &data);
                 let rounds = self.change(context, stage, &change, clock, &reports, &waker);
-                let cpu = cpu_now(context.process);
+                let cpu = context.processes.cpu();
                 over.store(true, Ordering::Relaxed);
                 waker.wake()?;
                 let samples = bystander.join();
