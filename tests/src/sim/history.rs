@@ -126,6 +126,20 @@ impl History {
         self.entry(zxid).map_or(&[], |entry| &entry.changes)
     }
 
+    /// What has happened to a node, told for a person.
+    #[must_use]
+    pub fn about(&self, path: &str) -> String {
+        let mut told = Vec::new();
+        for entry in &self.entries {
+            for change in entry.changes.iter().filter(|change| change.path == path) {
+                let (kind, zxid, time) = (change.kind, entry.zxid, entry.time);
+                let (cxid, session) = (entry.cxid, entry.session);
+                told.push(format!("{kind:?} {zxid:#x} at {time} by {cxid} of {session:#x}"));
+            }
+        }
+        format!("{path}: {}", told.join(", "))
+    }
+
     /// When a transaction was made, ms since 1970 by the server's clock; 0 if there is none.
     #[must_use]
     pub fn time(&self, zxid: i64) -> i64 {

@@ -7,7 +7,7 @@ use quorate::recipes::queue::{Layout, Order, WorkQueue};
 use quorate_tests::sim::env::{Checked, Violation};
 use quorate_tests::sim::history::History;
 use quorate_tests::sim::stage::{Part, Play};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,11 +20,14 @@ struct Taking<const LAYOUT: usize> {
 
 #[derive(Default)]
 struct Ledger {
-    /// Items that somebody was given.
-    taken: BTreeSet<String>,
-    /// Those that somebody else was given as well.
-    twice: Vec<String>,
+    /// Items that somebody was given, and the nodes that they were.
+    taken: BTreeMap<String, Node>,
+    /// Those that somebody else was given as well, as another node or as the same.
+    twice: Vec<(String, [Node; 2])>,
 }
+
+/// The name of a node, and the transaction that has created it.
+type Node = (String, i64);
 
 const LAYOUTS: [Layout; 4] = [Layout::Curator, Layout::Simple, Layout::Kazoo, Layout::Priority];
 
@@ -59,7 +62,13 @@ impl<const LAYOUT: usize> Play for Taking<LAYOUT> {
     fn check(&self, history: &History) -> Checked {
         let ledger = self.ledger.lock().unwrap();
         if !ledger.twice.is_empty() {
-            return Err(Violation(format!("taken twice: {:?}", ledger.twice)));
+            let told = ledger.twice.iter().map(|(item, nodes)| {
+                let nodes = nodes.each_ref().map(|(name, czxid)| {
+                    format!("{czxid:#x} {}", history.about(&format!("/queue/{name}")))
+                });
+                format!("{item} ({})", nodes.join("; "))
+            });
+            return Err(Violation(format!("taken twice: {}", told.collect::<Vec<_>>().join("; "))));
         }
         let all: Vec<_> = history.model.all(history.durable()).collect();
         let is_there = |item: &str| {
@@ -69,7 +78,7 @@ impl<const LAYOUT: usize> Play for Taking<LAYOUT> {
                 path.starts_with("/queue/") && has(node.data.as_deref().unwrap_or_default())
             })
         };
-        if let Some(item) = ledger.taken.iter().find(|item| is_there(item)) {
+        if let Some(item) = ledger.taken.keys().find(|item| is_there(item)) {
             return Err(Violation(format!("{item} was taken and is still there")));
         }
         Ok(())
@@ -90,9 +99,10 @@ async fn put(part: &Part, queue: &WorkQueue, items: &Items) -> Result<()> {
 async fn take(queue: &WorkQueue, ledger: &Mutex<Ledger>) -> Result<()> {
     if let Some(item) = queue.try_take().await? {
         let name = String::from_utf8_lossy(item.data()).trim_matches('#').to_owned();
+        let node = (item.name, item.stat.czxid);
         let mut ledger = ledger.lock().unwrap();
-        if !ledger.taken.insert(name.clone()) {
-            ledger.twice.push(name);
+        if let Some(before) = ledger.taken.insert(name.clone(), node.clone()) {
+            ledger.twice.push((name, [before, node]));
         }
     }
     Ok(())
