@@ -10,23 +10,34 @@ use crate::objects;
 use crate::status::QUORATE_CLOSED;
 use std::sync::{Arc, PoisonError};
 
+/// Says that the session is over when it is dropped: by the task that closes it, or with that task. The library's thread ends with
+/// the last client, perhaps before the task has had its last turn.
+pub(super) struct Ending(pub(super) Arc<Client>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Self(client) = self;
+        client.lock().ended = true;
+        client.bell.ring();
+        client.cleared.notify_all();
+    }
+}
+
 impl Client {
     /// Begins to close: what is under way is told, and then nothing follows. `polite` tells the server.
     fn begin_close(self: &Arc<Self>, polite: bool) -> Result<(), Fault> {
         if std::mem::replace(&mut self.lock().closing, true) {
             return Err(Error::new(QUORATE_CLOSED, "the client was closed before"));
         }
-        let client = Arc::clone(self);
+        let ending = Ending(Arc::clone(self));
         let close = async move {
+            let core = &ending.0.core;
             if polite {
                 // When no server could be told, the session ends by its timeout: that is no reason to go on.
-                let _told_or_not = client.core.close().await;
+                let _told_or_not = core.close().await;
             } else {
-                client.core.abandon();
+                core.abandon();
             }
-            client.lock().ended = true;
-            client.bell.ring();
-            client.cleared.notify_all();
         };
         self.core.environment().spawn(Box::pin(close));
         Ok(())

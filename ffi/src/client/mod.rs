@@ -146,9 +146,15 @@ impl Client {
         drop(desk);
         let number = u64::try_from(key).unwrap_or(u64::MAX);
         self.core.submit_to(&self.inbox, request, number).map_err(|error| {
-            self.lock().waiting.try_remove(key);
+            self.strike_out(key);
             error.into()
         })
+    }
+
+    /// Takes back an operation of which nothing will be told. It may be the last thing that the client's end has waited for.
+    fn strike_out(&self, key: usize) {
+        self.lock().waiting.try_remove(key);
+        self.bell.ring();
     }
 
     /// Runs a call whose result will be told with the caller's token.

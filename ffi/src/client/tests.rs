@@ -2,11 +2,11 @@
 
 #![allow(unsafe_code, reason = "a destructor as C has it")]
 
-use super::close::quorate_client_close;
+use super::close::{Ending, quorate_client_close};
 use super::delivery::quorate_client_poll;
 use super::open::{ClientOptions, quorate_client_open};
 use super::session::quorate_client_state;
-use super::{Client, What};
+use super::{Client, Waiting, What};
 use crate::answer::Outcome;
 use crate::input;
 use crate::objects;
@@ -82,4 +82,28 @@ fn a_panic_on_the_thread_that_calls_back_leaves_the_rest_to_be_told() {
     assert_eq!(state(handle), QUORATE_PANICKED);
     assert_eq!(quorate_client_close(handle, LIMIT), QUORATE_OK);
     assert_eq!(destroyed.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn who_closes_does_not_wait_for_an_operation_that_was_refused() {
+    let (client, handle, destroyed) = open(false);
+    client.will_tell().unwrap();
+    // It was listed before the client was closed, and is refused because it is.
+    let key = client.lock().waiting.insert(Waiting { token: 7, watch: None });
+    let closing = std::thread::spawn(move || quorate_client_close(handle, LIMIT));
+    let desk = client.lock();
+    let desk = client.cleared.wait_while(desk, |desk| !desk.ended).unwrap();
+    assert!(!desk.released);
+    drop(desk);
+    client.strike_out(key);
+    assert_eq!(closing.join().unwrap(), QUORATE_OK);
+    assert_eq!(destroyed.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_client_is_over_when_the_task_that_closes_it_ends_with_its_runtime() {
+    let (client, ..) = open(false);
+    assert!(!client.is_over());
+    drop(Ending(Arc::clone(&client)));
+    assert!(client.is_over());
 }
