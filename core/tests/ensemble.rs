@@ -10,6 +10,7 @@
 use quorate::client::blocking::Client;
 use quorate::client::{self, CreateMode};
 use quorate::server::LocalEnsemble;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 /// A client of these members only.
@@ -40,6 +41,22 @@ fn three_members_and_an_observer_serve_their_clients() {
     let modes: Vec<String> = (1..=4).map(|sid| ensemble.mode(sid).unwrap()).collect();
     assert_eq!(modes.iter().filter(|mode| *mode == "leader").count(), 1);
     assert_eq!(modes[3], "observer");
+}
+
+/// Without a write: each member shows where its leader's epoch begins.
+#[test]
+fn a_new_epoch_shows_at_once() {
+    let ensemble = LocalEnsemble::start(3).unwrap();
+    ensemble.wait_until_all_serve().unwrap();
+    for sid in 1..=3 {
+        let mut text = String::new();
+        let mut stream = ensemble.member(sid).unwrap().connect();
+        stream.write_all(b"srvr").unwrap();
+        stream.read_to_string(&mut text).unwrap();
+        let zxid = text.lines().find_map(|line| line.strip_prefix("Zxid: 0x")).unwrap();
+        let zxid = u64::from_str_radix(zxid, 16).unwrap();
+        assert!(zxid >> 32 > 0 && zxid & 0xFFFF_FFFF == 0, "{text}");
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Standing<'a> {
     pub doing: Doing,
     /// Its leader, if it serves.
     pub leader: Option<Sid>,
+    /// Where its leader's epoch begins, if it serves: it has everything that was before.
+    pub begin: Option<Zxid>,
     /// The committed configuration.
     pub membership: &'a Membership,
     /// What it sees if it leads.
@@ -24,8 +26,6 @@ pub struct Standing<'a> {
 /// What a leader sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Lead {
-    /// The last transaction of its history, or the beginning of its epoch if there has been none.
-    pub last: Zxid,
     /// Who follows it.
     pub following: Following,
     /// Transactions after which syncs wait for their confirmation.
@@ -42,7 +42,6 @@ impl Member {
             Role::Leading(leading) if self.replica.is_some() => {
                 let leader = &leading.leader;
                 Some(Lead {
-                    last: leader.applied(),
                     following: leader.following(),
                     pending_syncs: leader.pending_syncs(),
                     proposals: leader.proposals(),
@@ -56,6 +55,7 @@ impl Member {
             me: self.config.zab.me,
             doing,
             leader: self.leader.filter(|_| serves),
+            begin: serves.then_some(Zxid(self.epoch() << 32)),
             membership: self.quorums.committed(),
             leading,
         }

@@ -10,11 +10,11 @@ use quorate_wire::quorum::membership::Address;
 use std::fmt::{self, Write};
 
 impl View<'_> {
-    /// The last transaction; at a leader that has proposed nothing yet, where its epoch begins.
+    /// The last transaction; where there has been none in this epoch, where the epoch begins. Apache's leader shows that at once, as its followers do if
+    /// they were there when it was established.
     pub(super) fn last_zxid(&self) -> Zxid {
-        let leading = self.standing.as_ref().and_then(|standing| standing.leading);
-        let last = self.tree.last_zxid();
-        leading.map_or(last, |lead| last.max(lead.last))
+        let begin = self.standing.as_ref().and_then(|standing| standing.begin);
+        self.tree.last_zxid().max(begin.unwrap_or_default())
     }
 
     /// The last line of `srvr` at a leader.

@@ -3,7 +3,6 @@
 use super::Leader;
 use super::peer::Stage;
 use crate::zab::message::LearnerKind;
-use quorate_wire::Zxid;
 
 /// The learners of a leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,11 +58,5 @@ impl Leader {
     #[must_use]
     pub const fn proposals(&self) -> Proposals {
         self.proposals
-    }
-
-    /// Up to where its history is applied: the beginning of its epoch at least.
-    #[must_use]
-    pub fn applied(&self) -> Zxid {
-        self.committed.max(self.start())
     }
 }

@@ -48,6 +48,10 @@ fn members_say_where_they_stand() {
     let follower = ensemble.members.keys().find(|sid| **sid != leader).unwrap();
     let state = ("zk_peer_state", "following - broadcast");
     is_so(*follower, &[("zk_server_state", "follower"), state, ("zk_quorum_size", "3")]);
+    for sid in ensemble.members.keys() {
+        let said = ensemble.word(*sid, "srvr");
+        assert!(said.contains("\nZxid: 0x100000000\n"), "{sid}: {said}");
+    }
     // The sizes are those of transactions.
     let client = ensemble.client(leader);
     client.create("/a", &[7; 1000], CreateMode::Persistent).unwrap();
