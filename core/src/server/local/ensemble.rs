@@ -147,6 +147,13 @@ impl LocalBuilder {
 
     /// Starts all members. They elect their leader meanwhile: clients may connect at once.
     ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let ensemble = LocalEnsemble::builder().voters(5).start()?;
+    /// assert_eq!(ensemble.running().count(), 5);
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
+    ///
     /// # Errors
     /// When ports or directories are not to be had, or a member does not start.
     pub fn start(self) -> Result<LocalEnsemble, LocalError> {
@@ -160,6 +167,13 @@ impl LocalBuilder {
 
 impl LocalEnsemble {
     /// So many voters, and nothing special.
+    ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let ensemble = LocalEnsemble::start(3)?;
+    /// assert_eq!(ensemble.membership().voters().count(), 3);
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`LocalBuilder::start`].
@@ -230,6 +244,16 @@ impl LocalEnsemble {
     }
 
     /// What a member does now: `leader`, `follower` or `observer`; nothing if it serves nobody.
+    ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let mut ensemble = LocalEnsemble::start(1)?;
+    /// ensemble.wait_until_all_serve()?;
+    /// assert_eq!(ensemble.mode(1).as_deref(), Some("leader"));
+    /// ensemble.stop(1)?;
+    /// assert_eq!(ensemble.mode(1), None);
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
     #[must_use]
     pub fn mode(&self, sid: i64) -> Option<String> {
         let mut stream = self.member(sid)?.connect();
@@ -241,6 +265,15 @@ impl LocalEnsemble {
 
     /// Waits until a member leads.
     ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let mut ensemble = LocalEnsemble::start(3)?;
+    /// let first = ensemble.leader()?;
+    /// ensemble.stop(first)?;
+    /// assert_ne!(ensemble.leader()?, first);
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`LocalError::Late`] when nobody does: perhaps too few voters run.
     pub fn leader(&self) -> Result<i64, LocalError> {
@@ -249,6 +282,14 @@ impl LocalEnsemble {
     }
 
     /// Waits until every member that runs serves its clients.
+    ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let ensemble = LocalEnsemble::start(3)?;
+    /// ensemble.wait_until_all_serve()?;
+    /// assert!(ensemble.running().all(|sid| ensemble.mode(sid).is_some()));
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
     ///
     /// # Errors
     /// [`LocalError::Late`] when one does not: perhaps too few voters run.
@@ -259,6 +300,17 @@ impl LocalEnsemble {
 
     /// Stops a member; nothing if it does not run.
     ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let mut ensemble = LocalEnsemble::start(3)?;
+    /// ensemble.stop(2)?;
+    /// // Two of three are a quorum.
+    /// ensemble.wait_until_all_serve()?;
+    /// // Once more does no harm.
+    /// ensemble.stop(2)?;
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
+    ///
     /// # Errors
     /// When it had failed before, or there is no such member.
     pub fn stop(&mut self, sid: i64) -> Result<(), LocalError> {
@@ -268,6 +320,16 @@ impl LocalEnsemble {
     }
 
     /// Starts a member with the data that it has, after stopping it if it runs.
+    ///
+    /// ```
+    /// # use quorate::server::LocalEnsemble;
+    /// let mut ensemble = LocalEnsemble::start(3)?;
+    /// ensemble.stop(2)?;
+    /// ensemble.restart(2)?;
+    /// ensemble.wait_until_all_serve()?;
+    /// assert_eq!(ensemble.running().count(), 3);
+    /// # Ok::<(), quorate::server::LocalError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`stop`](Self::stop), and when it does not start.

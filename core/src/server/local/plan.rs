@@ -30,11 +30,26 @@ impl LocalPlan {
     /// Members with the numbers from 1 on, voters first, on free ports of 127.0.0.1. Their data is in `directory`, or in a temporary one that is
     /// removed with this.
     ///
+    /// ```
+    /// # use quorate::server::LocalPlan;
+    /// let home = {
+    ///     let plan = LocalPlan::new(3, 0, None)?;
+    ///     assert!(plan.home().is_dir());
+    ///     plan.home().to_owned()
+    /// };
+    /// assert!(!home.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// When the directory cannot be made, or so many ports are not free.
+    /// When the directory cannot be made, so many ports are not free, or nobody would vote or have a number (there are 254).
     pub fn new(voters: u8, observers: u8, directory: Option<&Path>) -> io::Result<Self> {
-        let home = directory.map_or_else(Home::temporary, |path| Home::at(path.to_owned()))?;
         let count = usize::from(voters) + usize::from(observers);
+        if voters == 0 || count > MOST {
+            let reason = format!("an ensemble has a voter at least, and at most {MOST} members");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let home = directory.map_or_else(Home::temporary, |path| Home::at(path.to_owned()))?;
         let ports = Port::take(PORTS * count)?;
         let mut membership = Membership::default();
         for (sid, ports) in (1_i64..).zip(ports.chunks(PORTS)) {
@@ -104,5 +119,21 @@ impl LocalPlan {
 }
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Session ids begin with the number of their server in one byte.
+const MOST: usize = 254;
 /// Of each member: for learners, for elections, for clients.
 const PORTS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ensemble_that_cannot_be_is_refused() {
+        for (voters, observers) in [(0, 0), (0, 3), (255, 0), (200, 55)] {
+            let error = LocalPlan::new(voters, observers, None).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{voters} and {observers}");
+        }
+        assert_eq!(LocalPlan::new(200, 54, None).unwrap().membership().servers.len(), 254);
+    }
+}
