@@ -74,6 +74,8 @@ fn members_are_killed_paused_and_started_again_and_a_client_writes_on() {
     let gone = format!("{leader}: has ended, signal: 9 (SIGKILL)\n");
     ensemble.type_line("kill leader", &gone);
     let second = ensemble.leader();
+    let epoch = ensemble.program.out.until(",").trim_end_matches(',').parse::<u32>().unwrap();
+    assert!(epoch > 1, "a new leader, and no new epoch");
     assert_ne!(leader, second);
     write(&client, "1");
     ensemble.type_line(&format!("restart {leader}"), &format!("{leader}: follower, epoch "));

@@ -125,7 +125,10 @@ fn verdict(report: &Report) -> String {
         Writes::Likely => {
             format!("seems to take writes: {serving} of {voters} voters were seen to serve")
         }
-        Writes::No => format!("takes no writes: {serving} of {voters} voters serve"),
+        Writes::No => {
+            let leads = if report.leader.is_some() { "" } else { ", and nobody leads" };
+            format!("takes no writes: {serving} of {voters} voters serve{leads}")
+        }
     }
 }
 

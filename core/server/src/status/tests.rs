@@ -91,7 +91,10 @@ fn one_of_three_takes_no_writes_whatever_it_says() {
     }
     // Two that followed, and their leader is gone.
     let left = vec![seen(1, Role::Follower, AT), gone(2), seen(3, Role::Follower, AT)];
-    assert_eq!(Report::of(left).writes, Writes::No);
+    let report = Report::of(left);
+    assert_eq!(report.writes, Writes::No);
+    let verdict = "takes no writes: 2 of 3 voters serve, and nobody leads\n";
+    assert!(table::text(&report).contains(verdict), "{report:?}");
 }
 
 #[test]
