@@ -22,3 +22,8 @@ extern crate self as quorate;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/client.md")]
 struct ClientGuide;
+
+/// The examples of `docs/ensemble.md`, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/ensemble.md")]
+struct EnsembleGuide;
