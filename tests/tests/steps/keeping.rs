@@ -6,6 +6,7 @@ use quorate::client::{Client, CreateMode, ErrorCode, Result, WatchMode, within};
 use quorate::recipes::assignment::Assignments;
 use quorate::recipes::cache::{Builder, Cache};
 use quorate::recipes::group::{Group, Style};
+use quorate::recipes::kit::patiently;
 use quorate::recipes::persistent::{PersistentNode, TtlNode};
 use quorate::recipes::progress::{Progress, Report};
 use quorate::recipes::staged::StagedConfig;
@@ -372,9 +373,39 @@ async fn caches<const DEPTH: usize>(scene: Scene) -> Option<()> {
         cache.ready().await?;
         let mut changes = cache.changes();
         while a_while(&scene, changes.next()).await.flatten().is_some() {}
-        cache.current().await
+        cache.current().await?;
+        shows_what_there_is::<DEPTH>(&scene, &cache).await
     };
     scene.act(whole).await
+}
+
+/// In the end the server itself tells its owner nothing else.
+async fn shows_what_there_is<const DEPTH: usize>(scene: &Scene, cache: &Cache) -> Result<()> {
+    let what_there_is = || async {
+        let (data, _) = patiently(|| scene.client.get("/tree")).await?;
+        let (mut names, _) = patiently(|| scene.client.children("/tree")).await?;
+        names.sort();
+        let mut listed = cache.names("/tree").unwrap_or_default();
+        listed.sort();
+        let shown = cache.get("/tree").and_then(|entry| entry.data);
+        Ok(shown.as_deref() == Some(&data) && (DEPTH == 0 || listed == names))
+    };
+    comes_to_show(scene, what_there_is).await
+}
+
+/// Asks again for a while: what it is about may still be changing.
+pub(crate) async fn comes_to_show<F: Future<Output = Result<bool>>>(
+    scene: &Scene,
+    what_there_is: impl Fn() -> F,
+) -> Result<()> {
+    for _ in 0..100 {
+        if what_there_is().await? {
+            return Ok(());
+        }
+        scene.client.sleep(Duration::from_millis(50)).await;
+    }
+    scene.part.fail("it does not show what there is");
+    Ok(())
 }
 
 async fn grows_again(scene: Scene) -> Option<()> {

@@ -1,7 +1,7 @@
 //! Registries: instances of services, and Dubbo's providers, consumers and applications.
 
 use crate::drills;
-use crate::keeping::a_while;
+use crate::keeping::{a_while, comes_to_show};
 use crate::scene::{Scene, nobody};
 use quorate::client::{Client, Result};
 use quorate::recipes::discovery::{Discovery, Registration, ServiceInstance, Strategy};
@@ -68,13 +68,20 @@ async fn calls(scene: Scene) -> Option<()> {
     let whole = async {
         let provider = discovery.provider("web", Strategy::RoundRobin)?;
         provider.ready().await?;
-        while provider.choose().is_none() {
-            let mut changes = provider.changes();
-            if a_while(&scene, changes.next()).await.is_none() {
-                break;
+        // It comes, and it goes.
+        for there in [true, false] {
+            while provider.choose().is_some() != there {
+                let mut changes = provider.changes();
+                if a_while(&scene, changes.next()).await.is_none() {
+                    break;
+                }
             }
         }
-        Ok(())
+        let what_there_is = || async {
+            let there = discovery.instances("web").await?.len();
+            Ok(provider.instances().len() == there)
+        };
+        comes_to_show(&scene, what_there_is).await
     };
     scene.act(whole).await
 }
