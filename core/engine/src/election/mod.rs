@@ -150,6 +150,12 @@ impl Election {
         self.look(now);
     }
 
+    /// Takes part in nothing and tells nobody anything until the next [`Self::start`]: the role has ended, and this server does not look
+    /// for a leader yet. By what it said before, others would take it for one that has a leader, or is one.
+    pub fn rest(&mut self) {
+        self.phase = Phase::Idle;
+    }
+
     /// Takes a notification from another server, at `now` (ms).
     pub fn receive(&mut self, now: i64, from: i64, notification: &Notification<'_>) {
         if from == self.me || matches!(self.phase, Phase::Idle) {

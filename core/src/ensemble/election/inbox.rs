@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) enum Order {
     Look(History),
+    Rest,
     Established(i64),
     Assume(ServerState, Vote),
     See(Membership),

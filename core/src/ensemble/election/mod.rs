@@ -170,6 +170,11 @@ impl ElectionThread {
         self.order(Order::Look(history));
     }
 
+    /// Is silent until the next [`look`](Self::look): the role has ended.
+    pub(crate) fn rest(&self) {
+        self.order(Order::Rest);
+    }
+
     /// Tells that the role has begun in this epoch: servers that look for a leader are told of it.
     pub(crate) fn established(&self, epoch: i64) {
         self.order(Order::Established(epoch));

@@ -2,7 +2,8 @@
 //!
 //! All addresses are tried at once, and the first that answers is taken. One that refuses is tried again after a quarter
 //! of the time that the search has taken so far: a leader that is a few milliseconds late is found a few milliseconds later, and one that
-//! does not come costs little. A name is looked up again each time.
+//! does not come costs little. A name is looked up again each time. Who refuses at all addresses for half a second is no leader any more, as
+//! for Apache's learners: it has died after its election, or has left its role.
 
 use super::names::{Question, literal};
 use mio::event::Event;
@@ -30,6 +31,8 @@ pub(super) struct Search {
 struct Target {
     address: HostPort,
     step: Step,
+    /// Nobody listened there when that was last tried.
+    refuses: bool,
 }
 
 #[derive(Debug)]
@@ -71,10 +74,11 @@ impl Search {
         now: i64,
         ends: i64,
     ) -> Self {
-        let targets = addresses
-            .iter()
-            .take(MOST_TARGETS)
-            .map(|address| Target { address: address.clone(), step: Step::Resting(now) });
+        let targets = addresses.iter().take(MOST_TARGETS).map(|address| Target {
+            address: address.clone(),
+            step: Step::Resting(now),
+            refuses: false,
+        });
         let last = io::Error::new(io::ErrorKind::TimedOut, "nothing was heard in time");
         let targets = targets.collect();
         let mut search = Self { base, registry, waker, began: now, ends, targets, last };
@@ -104,7 +108,9 @@ impl Search {
                 return Found::Connection(socket, remote, token);
             }
         }
-        if now >= self.ends {
+        let refused = now.saturating_sub(self.began) >= REFUSED
+            && self.targets.iter().all(|target| target.refuses);
+        if refused || now >= self.ends {
             let last = std::mem::replace(&mut self.last, io::ErrorKind::TimedOut.into());
             return Found::Failure(last);
         }
@@ -161,6 +167,10 @@ impl Search {
             }
         }
         let over = attempts.is_empty() || now >= until;
+        target.refuses = match &wrong {
+            Some(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+            None => target.refuses && !over,
+        };
         if let Some(error) = wrong {
             self.last = error;
         }
@@ -243,6 +253,8 @@ const MOST_ADDRESSES: usize = 8;
 pub(super) const TOKENS: usize = MOST_TARGETS * MOST_ADDRESSES;
 /// How long one attempt may take, ms.
 const PATIENCE: i64 = 1000;
+/// How long a leader may refuse before it is given up, ms.
+const REFUSED: i64 = 500;
 /// Between two attempts, ms.
 const SHORTEST_REST: i64 = 1;
 const LONGEST_REST: i64 = 250;

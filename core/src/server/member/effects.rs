@@ -16,8 +16,9 @@ impl State {
         match effect {
             Effect::Look(history) => {
                 self.words.set_mode(None);
-                if let Some(history) = self.pause.look(history, now.mono) {
-                    self.election.look(history);
+                match self.pause.look(history, now.mono) {
+                    Some(history) => self.election.look(history),
+                    None => self.election.rest(),
                 }
             }
             Effect::Listen => self.listen()?,

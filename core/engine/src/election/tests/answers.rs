@@ -40,6 +40,24 @@ fn a_server_with_a_leader_answers_those_who_look_for_one() {
 }
 
 #[test]
+fn a_server_that_rests_is_silent_until_it_looks_again() {
+    for me in [1, 3] {
+        let mut election = settled(me, 3, "");
+        election.rest();
+        assert_eq!(election.state(), ServerState::Looking);
+        for heard in [looking(vote(2, 9, 9), 8), following(vote(3, 5, 2), 7)] {
+            assert_eq!(answer(&mut election, 2, heard), [], "server {me}");
+        }
+        assert_eq!(election.next_deadline(), None);
+        election.unreachable(1, 2);
+        election.start(9, history(5, 2));
+        let votes = sent(&mut election);
+        assert!(votes.iter().all(|&(_, said)| said == looking(vote(me, 5, 2), 8)), "{votes:?}");
+        assert_eq!(votes.len(), 2);
+    }
+}
+
+#[test]
 fn the_epoch_of_an_answer_is_the_established_one() {
     let mut election = server(3, 3, "");
     hear(&mut election, 0, 1, looking(vote(3, 5, 1), 1));

@@ -102,6 +102,11 @@ fn whoever_is_nowhere_is_given_up_with_the_reason() {
     assert!(link.next(stage.now(), false).is_none(), "once");
     assert!(!link.has_work(false) && link.deadline().is_none());
 
+    // A port where nobody listens is no leader's, however long the search might take.
+    let mut link = search(&stage, &[("127.0.0.1", closed.port())], i64::MAX / 2);
+    let report = found(&mut stage, &mut link);
+    assert!(matches!(report, LeaderReport::Gone(Loss::Unreachable(_))), "{report:?}");
+
     let mut link = search(&stage, &[("no such host", 1)], 50);
     let report = found(&mut stage, &mut link);
     assert!(matches!(report, LeaderReport::Gone(Loss::Unreachable(_))), "{report:?}");
