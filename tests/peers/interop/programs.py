@@ -81,6 +81,24 @@ def go_program() -> Path:
     return target
 
 
+@cache
+def linearizable() -> Path:
+    """The checker of histories."""
+    target = Path(_temporary().name) / "linearizable"
+    _build(["go", "build", "-o", str(target), "./linearizable"], HERE / "go")
+    return target
+
+
+@cache
+def faults_library() -> Path:
+    """What makes disks slow and clocks wrong."""
+    target = Path(_temporary().name) / "faults.so"
+    strict = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror"]
+    source = str(HERE / "preload" / "faults.c")
+    _build(["gcc", *strict, "-shared", "-fPIC", "-o", str(target), source], HERE)
+    return target
+
+
 def _build(command: list[str], folder: Path) -> None:
     built = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if built.returncode != 0:

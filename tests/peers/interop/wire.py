@@ -100,11 +100,15 @@ class Connection:
 
     def receive(self) -> Reply:
         """The next reply; notifications and pings are skipped. Raises ConnectionLost."""
-        while True:
-            frame = self._frame()
-            xid, zxid, error = struct.unpack_from(">iqi", frame)
-            if xid not in (-1, -2):
-                return Reply(xid, zxid, error, frame[16:])
+        while (reply := self.message()).xid in (NOTIFICATION, PING):
+            pass
+        return reply
+
+    def message(self) -> Reply:
+        """Whatever comes next. Raises ConnectionLost."""
+        frame = self._frame()
+        xid, zxid, error = struct.unpack_from(">iqi", frame)
+        return Reply(xid, zxid, error, frame[16:])
 
     def call(self, op: Op, payload: bytes = b"") -> Reply:
         """One request and its reply."""
@@ -196,4 +200,6 @@ def buffer_at(body: bytes, offset: int) -> tuple[bytes | None, int]:
     return (None, offset) if length < 0 else (body[offset : offset + length], offset + length)
 
 
+# What is no reply has one of these in place of a request's number.
+NOTIFICATION, PING = -1, -2
 OPEN: Acl = [(31, "world", "anyone")]

@@ -5,6 +5,7 @@
 //! | `create` | `path`, `text`, `ephemeral` | the node |
 //! | `set` | `path`, `text`, perhaps `version` | the node |
 //! | `read` | `path` | the node, behind a sync |
+//! | `look` | `path` | the node, as the server at hand has it |
 //! | `await` | `path`, `version` | the node, as the watch of a read tells it that has at least this version |
 //!
 //! A node is `{"code": "Ok", "text": …, "version": …, "zxid": …, "owner": …}`. A failure is an answer too, and not an error of the call:
@@ -34,6 +35,7 @@ impl Nodes {
                 self.set(path, call.text("text")?, version).await
             }
             "read" => self.read(path).await,
+            "look" => self.look(path).await,
             "await" => self.wait(path, call.number("version")?).await,
             _ => return Err(call.unknown()),
         };
@@ -56,6 +58,11 @@ impl Nodes {
         let (synced, read) = (self.client.sync(path), self.client.get(path));
         synced.await?;
         let (data, stat) = read.await?;
+        Ok(node(&data, &stat))
+    }
+
+    async fn look(&self, path: &str) -> Result<Value> {
+        let (data, stat) = self.client.get(path).await?;
         Ok(node(&data, &stat))
     }
 
