@@ -90,12 +90,23 @@ impl Conductor {
         recording.history(root)
     }
 
+    /// Where servers have logged what they had logged before.
+    fn disorder(&self) -> String {
+        let recording = self.recording.get().map(Mutex::lock);
+        recording.map_or_else(String::new, |recording| {
+            recording.unwrap_or_else(PoisonError::into_inner).disorder()
+        })
+    }
+
     /// A play has ended.
     pub(super) fn tell_how(&self, name: &str, played: &Checked<String>) {
         self.stage().retain(|process| process.play != name);
         tell(&match played {
             Ok(numbers) => format!("played {name}: {numbers}"),
-            Err(Violation(what)) => format!("failed {name}: {}", what.replace('\n', " ")),
+            Err(Violation(what)) => {
+                let (what, disorder) = (what.replace('\n', " "), self.disorder());
+                format!("failed {name}: {what}; the servers' logs go back at: [{disorder}]")
+            }
         });
     }
 

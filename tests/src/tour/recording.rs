@@ -22,6 +22,10 @@ pub(super) struct Recording {
     /// How far each file has been read.
     read: BTreeMap<PathBuf, u64>,
     transactions: BTreeMap<i64, Logged>,
+    /// The last transaction of each file.
+    last: BTreeMap<PathBuf, i64>,
+    /// Where a log goes back: what comes then is applied once more by who reads it.
+    disorder: Vec<String>,
 }
 
 /// A transaction.
@@ -74,12 +78,24 @@ impl Recording {
                     is_end_of_session: matches!(txn, Txn::CloseSession(_)),
                     top: top(&txn).to_owned(),
                 };
-                self.transactions.insert(header.zxid.0, logged);
+                let zxid = header.zxid.0;
+                self.transactions.insert(zxid, logged);
+                if let Some(before) = self.last.insert(path.clone(), zxid)
+                    && zxid <= before
+                {
+                    self.disorder
+                        .push(format!("{zxid:#x} behind {before:#x} in {}", path.display()));
+                }
             }
             end = record.end();
         }
         self.read.insert(path, from + end - start);
         Ok(())
+    }
+
+    /// What is wrong with the logs themselves, told for a person; empty if nothing is.
+    pub(super) fn disorder(&self) -> String {
+        self.disorder.join(", ")
     }
 
     /// What has happened below a node.
