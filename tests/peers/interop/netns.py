@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 
 class Network:
@@ -87,11 +88,28 @@ class Network:
     def _name(self, number: int) -> str:
         return f"{self._prefix}{number}"
 
-    def __enter__(self) -> "Network":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Loopback(Network):
+    """The machine's loopback interface, where there are no namespaces: nothing can be cut."""
+
+    def __init__(self) -> None:
+        self._names = []
+
+    def host(self, number: int) -> str:
+        return "127.0.0.1"
+
+    def within(self, number: int) -> tuple[str, ...]:
+        return ()
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        yield
 
 
 def reason_against() -> str | None:
