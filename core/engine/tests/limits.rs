@@ -11,7 +11,9 @@ use quorate_engine::limits::Limits;
 use quorate_engine::limits::large::LargeRequests;
 use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
-use quorate_engine::replica::{Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig};
+use quorate_engine::replica::{
+    LocalSessions, Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig,
+};
 use quorate_engine::segment::Segment;
 use quorate_engine::shard::{ConnKey, Flush, Shard, ShardConfig, Submission, Submit};
 use quorate_engine::tree::{Tree, TreeConfig};
@@ -47,6 +49,7 @@ impl World {
             reaper: ReaperConfig::default(),
             snapshot: SnapshotConfig::default(),
             server: 0,
+            local_sessions: LocalSessions::Off,
             outstanding_limit: 1000,
             limits: Limits { requests, ..Limits::default() },
         };

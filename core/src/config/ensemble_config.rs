@@ -56,6 +56,10 @@ pub struct EnsembleConfig {
     pub observer_reconnect_delay_ms: u64,
     /// Milliseconds that an observer pauses before it asks who leads.
     pub observer_election_delay_ms: u64,
+    /// `localSessionsEnabled`: sessions begin as those of one server alone, without a transaction.
+    pub local_sessions: bool,
+    /// `localSessionsUpgradingEnabled`: they become the ensemble's when they create an ephemeral node.
+    pub local_sessions_upgrading: bool,
 }
 
 impl EnsembleConfig {
@@ -78,6 +82,8 @@ impl EnsembleConfig {
             connect_retry_delay_ms: 100,
             observer_reconnect_delay_ms: 0,
             observer_election_delay_ms: 200,
+            local_sessions: false,
+            local_sessions_upgrading: false,
         }
     }
 

@@ -7,7 +7,7 @@ use quorate_engine::limits::blue::BlueConfig;
 use quorate_engine::limits::large::LargeRequests;
 use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
-use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
+use quorate_engine::replica::{LocalSessions, ReaperConfig, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::ShardConfig;
 use quorate_engine::tree::TreeConfig;
 
@@ -79,6 +79,7 @@ fn replica(config: &ServerConfig, schemes: Schemes, seed: u64) -> ReplicaConfig 
             seed,
         },
         server: STANDALONE_ID,
+        local_sessions: LocalSessions::Off,
         outstanding_limit: usize::try_from(config.global_outstanding_limit).unwrap_or(usize::MAX),
         limits: Limits {
             sessions: sessions(&config.connection_throttle, seed),

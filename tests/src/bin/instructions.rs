@@ -10,7 +10,9 @@
 use quorate::client::{Client, Command, Environment, Op, Port, Settings, State, Task};
 use quorate_engine::limits::Limits;
 use quorate_engine::prep::PrepConfig;
-use quorate_engine::replica::{Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig};
+use quorate_engine::replica::{
+    LocalSessions, Now, ReaperConfig, Replica, ReplicaConfig, SnapshotConfig,
+};
 use quorate_engine::shard::{ConnKey, Flush, Shard, ShardConfig, Submission, Submit};
 use quorate_engine::tree::{Tree, TreeConfig};
 use quorate_wire::frame::{RequestHeader, write_frame};
@@ -69,6 +71,7 @@ impl Server {
             reaper: ReaperConfig::default(),
             snapshot: SnapshotConfig::default(),
             server: 1,
+            local_sessions: LocalSessions::Off,
             outstanding_limit: 1000,
             limits: Limits::default(),
         };

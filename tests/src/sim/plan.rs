@@ -9,7 +9,7 @@ use quorate_engine::limits::Limits;
 use quorate_engine::limits::blue::BlueConfig;
 use quorate_engine::limits::throttle::ThrottleConfig;
 use quorate_engine::prep::PrepConfig;
-use quorate_engine::replica::{ReaperConfig, ReplicaConfig, SnapshotConfig};
+use quorate_engine::replica::{LocalSessions, ReaperConfig, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::{EVENT_SLICE, ShardConfig};
 use quorate_engine::tree::TreeConfig;
 use quorate_wire::disk::names::Compression;
@@ -338,6 +338,7 @@ impl Engine {
                 seed,
             },
             server: 1,
+            local_sessions: LocalSessions::Off,
             limits: Limits { sessions: BlueConfig::default(), requests: throttle(random) },
             outstanding_limit: usize::try_from(random.of(1_000, &[3, 30])).unwrap_or(3),
         };

@@ -93,6 +93,9 @@ pub(super) fn create(
         return Err(ErrorCode::BadArguments);
     }
     let owner = request.owner(mode, judge.session);
+    if judge.local && matches!(owner, Owner::Session(_)) {
+        return Err(ErrorCode::EphemeralOnLocalSession);
+    }
     let Create { op, path, data, acl, ttl, .. } = request;
     let acl = access::fix_up_borrowed(acl, judge.identities, judge.config.schemes)?;
     let parent_path = path::parent(&path);

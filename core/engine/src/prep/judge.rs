@@ -27,6 +27,8 @@ pub(super) struct Judge<'a> {
     pub(super) session: i64,
     /// Why nothing may be asked in its name, if so.
     pub(super) refused: Option<ErrorCode>,
+    /// Whether it is the session of one server alone.
+    pub(super) local: bool,
     pub(super) zxid: Zxid,
     /// Wall clock, ms.
     pub(super) time: i64,

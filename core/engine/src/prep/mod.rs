@@ -95,6 +95,12 @@ pub trait SessionView {
     /// Why nothing may be asked in the name of the session: it is unknown or closing, or its client has gone to another server
     /// than the one that asks. `None` if it may.
     fn refuses(&self, session: i64) -> Option<ErrorCode>;
+
+    /// Whether the session is one server's alone, and so cannot own nodes.
+    fn is_local(&self, session: i64) -> bool {
+        let _ = session;
+        false
+    }
 }
 
 /// The verdict on one request.
@@ -176,6 +182,7 @@ impl Prep {
             identities: request.identities,
             session: request.session,
             refused: sessions.refuses(request.session),
+            local: sessions.is_local(request.session),
             zxid,
             time: wall_ms,
             create2_parts: &mut self.create2_parts,

@@ -128,10 +128,14 @@ impl Replica {
                 .map_err(|cause: DecodeError| ApplyError { zxid, cause })?;
             let pending = self.asked(&record.header, &record.txn);
             let_read(pending.as_ref().and_then(|pending| pending.conn), tree, shards, now);
-            if let (Txn::CreateSession(timeout), None) = (&record.txn, &pending) {
-                self.sessions.add(record.header.client_id, *timeout, None, now.mono);
+            let session = record.header.client_id;
+            if let (Txn::CreateSession(timeout), None) = (&record.txn, &pending)
+                && self.sessions.owner(session).is_none()
+            {
+                self.sessions.add(session, *timeout, None, now.mono);
             }
             self.apply_record(&record, payload.len(), pending, tree, shards, now);
+            self.answer_markers(tree, shards, now);
         }
         Ok(())
     }
@@ -150,7 +154,8 @@ impl Replica {
             _ => false,
         };
         // Its own server is in the first byte of most sessions, but not of those that have come from another.
-        self.sessions.owner(header.client_id)?;
+        let session = header.client_id;
+        self.sessions.owner(session).or_else(|| self.locals.owner(session))?;
         let n = self.pending.iter().position(is_it)?;
         self.pending.remove(n)
     }
@@ -168,6 +173,27 @@ impl Replica {
         if let Some(pending) = oldest.and_then(|n| self.pending.remove(n)) {
             let_read(pending.conn, tree, shards, now);
             self.answer_marker(pending, tree, shards, now);
+        }
+        self.answer_markers(tree, shards, now);
+    }
+
+    /// Answers what waits for nothing but what its own client has asked for before.
+    fn answer_markers(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+        let waits_for_leader = |purpose: &Purpose| {
+            !matches!(purpose, Purpose::Throttled { .. } | Purpose::LocalEnd { .. })
+        };
+        let mut n = 0;
+        while let Some(pending) = self.pending.get(n) {
+            let conn = pending.conn;
+            let is_first = !self.pending.iter().take(n).any(|before| before.conn == conn);
+            if waits_for_leader(&pending.purpose) || !is_first {
+                n += 1;
+                continue;
+            }
+            if let Some(marker) = self.pending.remove(n) {
+                let_read(conn, tree, shards, now);
+                self.answer_marker(marker, tree, shards, now);
+            }
         }
     }
 }

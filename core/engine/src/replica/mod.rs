@@ -12,6 +12,7 @@
 mod admission;
 mod leading;
 mod learning;
+mod local;
 mod pending;
 mod place;
 mod read_only;
@@ -19,6 +20,7 @@ mod reaper;
 mod reply;
 mod snapshots;
 
+pub use local::LocalSessions;
 pub use reaper::ReaperConfig;
 pub use snapshots::SnapshotConfig;
 
@@ -31,7 +33,7 @@ use crate::session::{ConnRef, SessionNumber, Tracker};
 use crate::shard::{ConnKey, Shard, Submission};
 use crate::tree::{Outcome, Tree, TreeEvent, TreeObserver};
 use pending::{Inflight, Pending, Purpose};
-use place::{Asking, Place};
+use place::{Asking, Locals, Place};
 use quorate_wire::four_letter::FourLetterWord;
 use quorate_wire::txn::{Txn, TxnRecord};
 use quorate_wire::{DecodeError, ErrorCode, Jute, OpCode, Zxid, password};
@@ -57,6 +59,8 @@ pub struct ReplicaConfig {
     pub outstanding_limit: usize,
     /// Further limits, off by default.
     pub limits: Limits,
+    /// Whether there are sessions of this server alone; only in ensembles.
+    pub local_sessions: LocalSessions,
 }
 
 /// Now, by both clocks.
@@ -96,6 +100,8 @@ pub struct Replica {
     place: Place,
     prep: Prep,
     sessions: Tracker,
+    /// Sessions of this server alone.
+    locals: Tracker,
     next_session: SessionNumber,
     /// Records judged since the last seal.
     open: Segment,
@@ -154,6 +160,7 @@ impl Replica {
             place,
             prep: Prep::new(config.prep, last, tree.digest()),
             sessions,
+            locals: Tracker::new(config.tick),
             next_session: SessionNumber::first(now.wall, tree.newest_session()),
             open: Segment::default(),
             inflight: Inflight::default(),
@@ -187,11 +194,16 @@ impl Replica {
 
     #[inline]
     fn accept(&mut self, conn: ConnRef, submission: Submission<'_>, tree: &Tree, now: Now) {
-        if self.place.passes_on(&submission) {
-            return self.pass_on(conn, submission, now);
-        }
         if self.place.is_read_only() && !matches!(submission, Submission::FourLetter { .. }) {
             return self.read_only_submission(conn, submission, now);
+        }
+        if self.config.local_sessions != LocalSessions::Off
+            && self.is_done_here(conn, &submission, tree, now)
+        {
+            return;
+        }
+        if self.place.passes_on(&submission) {
+            return self.pass_on(conn, submission, now);
         }
         match submission {
             Submission::Write { session, xid, op, body, identities } => {
@@ -268,6 +280,7 @@ impl Replica {
 
     /// Ends sessions whose time has come and nodes that nobody needs. Returns when to be called again.
     pub fn tick(&mut self, tree: &Tree, now: Now) -> Option<i64> {
+        self.expire_locals(now);
         if self.place.is_learning() {
             self.throttle.tick(now.mono);
             return self.next_deadline();
@@ -302,7 +315,10 @@ impl Replica {
         purpose: Purpose,
     ) {
         let zxid = self.prep.last_zxid().next();
-        let sessions = self.place.view(&self.sessions, asking);
+        let has_locals = self.config.local_sessions != LocalSessions::Off;
+        let server = has_locals.then_some(self.config.server);
+        let locals = Locals { own: &self.locals, server };
+        let sessions = self.place.view(&self.sessions, locals, asking);
         let prep = &mut self.prep;
         self.open.push(zxid, |out| {
             let judged = prep.judge(tree, &sessions, now.wall, request, out);
@@ -400,8 +416,8 @@ impl Replica {
     ) {
         let zxid = record.header.zxid;
         match (pending.purpose, pending.conn) {
-            (Purpose::Request { xid, op, .. }, Some(conn)) => {
-                let err = reply::error_of(&record.txn);
+            (Purpose::Request { xid, op, session }, Some(conn)) => {
+                let err = self.as_told(reply::error_of(&record.txn), op, session);
                 let Some(shard) = shards.get_mut(conn.shard) else { return };
                 if err == ErrorCode::SessionMoved.code() {
                     return shard.hang_up(conn.conn);
@@ -440,13 +456,33 @@ impl Replica {
         }
     }
 
-    fn answer_marker(&self, pending: Pending, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
+    /// A leader of Apache's says of a session of this server alone that it does not know it, when it wants to own a node.
+    fn as_told(&self, err: i32, op: OpCode, session: i64) -> i32 {
+        let creates = matches!(op, OpCode::Create | OpCode::Create2);
+        if creates && err == ErrorCode::SessionExpired.code() && self.locals.is_open(session) {
+            ErrorCode::EphemeralOnLocalSession.code()
+        } else {
+            err
+        }
+    }
+
+    fn answer_marker(
+        &mut self,
+        pending: Pending,
+        tree: &Tree,
+        shards: &mut [&mut Shard],
+        now: Now,
+    ) {
         match (pending.purpose, pending.conn) {
             (Purpose::Sync { xid, body, .. }, Some(conn)) => {
                 answer_sync(conn, xid, &body, tree, shards, now);
             }
             (Purpose::Throttled { xid }, Some(conn)) => {
                 answer_bare(conn, xid, ErrorCode::ThrottledOp.code(), tree, shards, now);
+            }
+            (Purpose::LocalEnd { xid, session }, Some(conn)) => {
+                self.locals.remove(session);
+                answer_bare(conn, xid, 0, tree, shards, now);
             }
             _ => {}
         }
@@ -502,9 +538,10 @@ impl Replica {
         for pending in std::mem::take(&mut self.pending) {
             let_read(pending.conn, tree, shards, now);
             match (&pending.purpose, pending.conn) {
-                (Purpose::Sync { .. } | Purpose::Throttled { .. }, _) => {
-                    self.answer_marker(pending, tree, shards, now)
-                }
+                (
+                    Purpose::Sync { .. } | Purpose::Throttled { .. } | Purpose::LocalEnd { .. },
+                    _,
+                ) => self.answer_marker(pending, tree, shards, now),
                 (&Purpose::Request { xid, op, session }, Some(conn)) => {
                     if op == OpCode::CloseSession {
                         self.sessions.reopen(session, now.mono);
@@ -585,7 +622,8 @@ impl Replica {
     #[must_use]
     pub fn next_deadline(&self) -> Option<i64> {
         let sessions = self.sessions.next_deadline().filter(|_| !self.place.is_learning());
-        sessions.into_iter().chain(self.throttle.next_deadline()).min()
+        let locals = self.locals.next_deadline();
+        sessions.into_iter().chain(locals).chain(self.throttle.next_deadline()).min()
     }
 
     /// Whether something judged has not been sealed.

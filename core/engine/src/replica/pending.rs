@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     Foreign,
     /// A request that had waited too long: answered in its turn, done never.
     Throttled { xid: i32 },
+    /// A session of this server alone ends, as its client wants.
+    LocalEnd { xid: i32, session: i64 },
     /// A session begins.
     NewSession { session: i64 },
     /// A session has not been heard of for too long.

@@ -111,12 +111,17 @@ impl Place {
     }
 
     /// The sessions as they look to who asks.
-    pub(super) const fn view<'a>(&'a self, sessions: &'a Tracker, asking: Asking) -> View<'a> {
+    pub(super) const fn view<'a>(
+        &'a self,
+        sessions: &'a Tracker,
+        locals: Locals<'a>,
+        asking: Asking,
+    ) -> View<'a> {
         let leading = match self {
             Self::Leading(leading) => Some(leading),
             _ => None,
         };
-        View { sessions, leading, asking }
+        View { sessions, locals, leading, asking }
     }
 }
 
@@ -129,18 +134,38 @@ impl Asking {
     }
 }
 
+/// Sessions of one server alone, if there are any.
+pub(super) struct Locals<'a> {
+    /// This server's.
+    pub(super) own: &'a Tracker,
+    /// The first byte of the ids of those, where others may have some too.
+    pub(super) server: Option<u8>,
+}
+
+impl Locals<'_> {
+    /// Whether who asks may have this session: what is not this server's is known to its own only.
+    fn may_be(&self, session: i64, asking: Asking) -> bool {
+        let first = session.to_be_bytes().first().copied();
+        let is_foreign = matches!(asking, Asking::There(_))
+            && self.server.is_some_and(|server| first != Some(server));
+        self.own.is_open(session) || is_foreign
+    }
+}
+
 /// The sessions as they look to somebody.
 pub(super) struct View<'a> {
     sessions: &'a Tracker,
+    locals: Locals<'a>,
     leading: Option<&'a Leading>,
     asking: Asking,
 }
 
 impl SessionView for View<'_> {
-    /// Source: `SessionTrackerImpl#checkSession`.
+    /// Source: `SessionTrackerImpl#checkSession`, `LeaderSessionTracker#checkSession`.
     fn refuses(&self, session: i64) -> Option<ErrorCode> {
         if !self.sessions.is_open(session) {
-            return Some(ErrorCode::SessionExpired);
+            let local = self.locals.may_be(session, self.asking);
+            return (!local).then_some(ErrorCode::SessionExpired);
         }
         let owner = self.leading?.owners.get(&session);
         let elsewhere = match (self.asking, owner) {
@@ -149,5 +174,9 @@ impl SessionView for View<'_> {
             (Asking::There(_), None) => self.sessions.owner(session).is_some(),
         };
         elsewhere.then_some(ErrorCode::SessionMoved)
+    }
+
+    fn is_local(&self, session: i64) -> bool {
+        !self.sessions.is_open(session) && self.locals.may_be(session, self.asking)
     }
 }

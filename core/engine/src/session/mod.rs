@@ -109,6 +109,12 @@ impl Tracker {
         self.sessions.get_mut(&id).and_then(|session| session.owner.take())
     }
 
+    /// The timeout of a session, ms.
+    #[must_use]
+    pub fn timeout(&self, id: i64) -> Option<i32> {
+        self.sessions.get(&id).map(|session| session.timeout)
+    }
+
     /// The connection that holds the session.
     #[must_use]
     pub fn owner(&self, id: i64) -> Option<ConnRef> {

@@ -1,6 +1,6 @@
 //! Keys of the client port, sessions and requests, and our own.
 
-use crate::config::key::Disposition::{EnsembleOnly, Honoured, Members, Refused, Warned};
+use crate::config::key::Disposition::{Ensemble, Honoured, Members, Refused, Warned};
 use crate::config::key::{Key, Kind, MemberKey, Section, Source};
 use crate::config::slot::Slot;
 use crate::config::types::{IoMode, ListenAddress};
@@ -231,22 +231,16 @@ pub(super) const ADVANCED: &[Key] = &[
         file("localSessionsEnabled", Section::Advanced),
         Kind::Bool,
         "false",
-        EnsembleOnly(
-            "has no effect: local sessions come with a later version, and every session is global",
-        ),
-        "Whether sessions start without a transaction",
-    )
-    .inert(&["false"]),
+        Ensemble(Slot::Bool(|ensemble| &mut ensemble.local_sessions)),
+        "Whether sessions begin without a transaction, as those of one server alone, which cannot own ephemeral nodes",
+    ),
     Key::new(
         file("localSessionsUpgradingEnabled", Section::Advanced),
         Kind::Bool,
         "false",
-        EnsembleOnly(
-            "has no effect: local sessions come with a later version, and every session is global",
-        ),
-        "Whether a local session becomes global when it needs to",
-    )
-    .inert(&["false"]),
+        Ensemble(Slot::Bool(|ensemble| &mut ensemble.local_sessions_upgrading)),
+        "Whether a local session becomes one of the ensemble when it creates an ephemeral node; otherwise that is refused",
+    ),
     Key::new(
         property("serverCnxnFactory", Section::Advanced),
         Kind::Text("a class name"),

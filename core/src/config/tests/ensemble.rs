@@ -71,7 +71,8 @@ fn keys_of_a_member_are_followed() {
                  quorumListenOnAllIPs=true\nzookeeper.fastleader.minNotificationInterval=50\n\
                  fastleader.maxNotificationInterval=60000\ncnxTimeout=700\nquorumCnxnTimeoutMs=900\n\
                  electionPortBindRetry=0\ntcpKeepAlive=true\nobserver.reconnectDelayMs=4\n\
-                 observer.election.DelayMs=5\nleaderConnectDelayDuringRetryMs=6\nversion=1f\n";
+                 observer.election.DelayMs=5\nleaderConnectDelayDuringRetryMs=6\nversion=1f\n\
+                 localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\n";
     let (config, warnings) = home.load(&format!("{lines}{THREE}")).unwrap();
     assert_eq!(warnings, []);
     let found = ensemble_of(&config).clone();
@@ -91,6 +92,8 @@ fn keys_of_a_member_are_followed() {
         connect_retry_delay_ms: 6,
         observer_reconnect_delay_ms: 4,
         observer_election_delay_ms: 5,
+        local_sessions: true,
+        local_sessions_upgrading: true,
     };
     assert_eq!(found, expected);
 }

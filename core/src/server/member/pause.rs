@@ -1,5 +1,7 @@
 //! A pause of a member whose disk has no room, or whose leader has sent what cannot be. It would find its leader again at once, be sent the
-//! same, and refuse it again, as fast as the other servers bear it. The same holds for one that is refused by every leader that it finds.
+//! same, and refuse it again, as fast as the other servers bear it; or it would be elected once more, and fail once more. So its pauses grow, and
+//! the others have the time to do without it. One that is refused by every leader that it finds pauses, too, but not for so long: its leader may
+//! just have failed, and then it is needed.
 
 use quorate_engine::election::History;
 
@@ -10,6 +12,8 @@ pub(super) struct Pause {
     until: i64,
     /// With what it will.
     waiting: Option<History>,
+    /// Refusals in a row.
+    refused: u32,
     /// Roles that have ended in a row before anybody was served in them.
     in_vain: u32,
 }
@@ -17,19 +21,24 @@ pub(super) struct Pause {
 impl Pause {
     /// Something was refused.
     pub(super) const fn begin(&mut self, now: i64) {
-        self.until = now.saturating_add(LENGTH);
+        self.until = now.saturating_add(LENGTH << self.refused);
+        if self.refused < MOST_DOUBLINGS {
+            self.refused += 1;
+        }
     }
 
     /// A role has ended. An election or two may go wrong, and nobody is to wait then.
     pub(super) const fn left(&mut self, now: i64) {
         self.in_vain = self.in_vain.saturating_add(1);
-        if self.in_vain > MANY {
-            self.begin(now);
+        let until = now.saturating_add(SHORT);
+        if self.in_vain > MANY && until > self.until {
+            self.until = until;
         }
     }
 
     /// Clients are served.
     pub(super) const fn served(&mut self) {
+        self.refused = 0;
         self.in_vain = 0;
     }
 
@@ -50,10 +59,14 @@ impl Pause {
     }
 }
 
-/// How long it is, ms. Room does not come back sooner, and other servers are not asked for more than one history in this time.
+/// How long the first one is, ms. Room does not come back sooner, and other servers are not asked for more than one history in this time.
 const LENGTH: i64 = 1_000;
 
-/// So many roles may end in vain before there is a pause.
+/// So many times a pause is twice as long as the last one.
+const MOST_DOUBLINGS: u32 = 3;
+/// A pause of who was refused, ms: no longer than an election takes.
+const SHORT: i64 = 200;
+/// So many roles may end in vain before there is one.
 const MANY: u32 = 4;
 
 #[cfg(test)]
@@ -84,9 +97,24 @@ mod tests {
             assert_eq!(pause.look(HELD, 10), Some(HELD));
         }
         pause.left(10);
-        assert_eq!(pause.look(HELD, 10), None);
+        assert_eq!(pause.look(HELD, 9 + SHORT), None);
+        assert_eq!(pause.end(10 + SHORT), Some(HELD));
         pause.served();
-        pause.left(20 + LENGTH);
-        assert_eq!(pause.look(HELD, 20 + LENGTH), Some(HELD));
+        pause.left(20 + SHORT);
+        assert_eq!(pause.look(HELD, 20 + SHORT), Some(HELD));
+    }
+
+    #[test]
+    fn who_refuses_again_and_again_leaves_the_others_more_and_more_time() {
+        let mut pause = Pause::default();
+        for length in [1, 2, 4, 8, 8].map(|times| times * LENGTH) {
+            pause.begin(0);
+            (0..9).for_each(|_| pause.left(0));
+            assert_eq!(pause.look(HELD, length - 1), None);
+            assert_eq!(pause.end(length), Some(HELD));
+        }
+        pause.served();
+        pause.begin(0);
+        assert_eq!(pause.look(HELD, LENGTH), Some(HELD));
     }
 }

@@ -6,7 +6,7 @@ use crate::ensemble::peers::Limits;
 use quorate_engine::election::Options;
 use quorate_engine::election::links::LinkOptions;
 use quorate_engine::member::MemberConfig;
-use quorate_engine::replica::ReplicaConfig;
+use quorate_engine::replica::{LocalSessions, ReplicaConfig};
 use quorate_engine::zab::{Mistakes, Sid, ZabConfig};
 use quorate_wire::quorum::Membership;
 use quorate_wire::quorum::address::HostPort;
@@ -53,7 +53,11 @@ impl MemberSettings {
             search: ms(ensemble.connect_ms(config.tick_time_ms)),
             engine: MemberConfig {
                 zab,
-                replica: ReplicaConfig { server, ..replica },
+                replica: ReplicaConfig {
+                    server,
+                    local_sessions: local_sessions(ensemble),
+                    ..replica
+                },
                 read_only: config.read_only_mode.then_some(tick.max(READ_ONLY_DELAY)),
             },
             election: ElectionConfig {
@@ -99,6 +103,14 @@ impl MemberSettings {
         let server = self.membership.servers.get(&sid);
         let addresses = server.into_iter().flat_map(|server| &server.addresses);
         addresses.map(quorate_wire::quorum::membership::Address::quorum).collect()
+    }
+}
+
+const fn local_sessions(ensemble: &EnsembleConfig) -> LocalSessions {
+    match (ensemble.local_sessions, ensemble.local_sessions_upgrading) {
+        (false, _) => LocalSessions::Off,
+        (true, false) => LocalSessions::Kept,
+        (true, true) => LocalSessions::Upgraded,
     }
 }
 

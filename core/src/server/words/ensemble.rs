@@ -44,9 +44,7 @@ impl View<'_> {
         {
             line(out, "observer_master_id", leader)?;
         }
-        let Some(lead) = standing.leading else {
-            return line(out, "synced_observers", 0);
-        };
+        let Some(lead) = standing.leading else { return Ok(()) };
         line(out, "learners", lead.following.learners)?;
         line(out, "synced_followers", lead.following.followers)?;
         line(out, "synced_non_voting_followers", lead.following.non_voting)?;

@@ -30,7 +30,7 @@ impl View<'_> {
         line(out, "ephemerals_count", self.tree.ephemeral_count())?;
         line(out, "approximate_data_size", self.tree.approximate_data_size())?;
         line(out, "global_sessions", self.tree.sessions().count())?;
-        line(out, "local_sessions", 0)?;
+        line(out, "local_sessions", self.replica.local_sessions())?;
         line(out, "digest_mismatches_count", self.replica.digest_mismatches())
     }
 

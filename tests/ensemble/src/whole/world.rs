@@ -15,7 +15,7 @@ use quorate_engine::limits::Limits;
 use quorate_engine::member::{Member, MemberConfig};
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::quorum::Quorums;
-use quorate_engine::replica::{Now, ReaperConfig, ReplicaConfig, SnapshotConfig};
+use quorate_engine::replica::{LocalSessions, Now, ReaperConfig, ReplicaConfig, SnapshotConfig};
 use quorate_engine::shard::{Shard, ShardConfig};
 use quorate_engine::zab::{Mistakes, Sid, ZabConfig};
 use quorate_tests_kit::note;
@@ -368,6 +368,7 @@ impl World {
             reaper: ReaperConfig::default(),
             snapshot: SnapshotConfig::default(),
             server: u8::try_from(me).unwrap_or(0),
+            local_sessions: LocalSessions::Off,
             outstanding_limit: 1000,
             limits: Limits::default(),
         };

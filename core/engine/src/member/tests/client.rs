@@ -187,6 +187,16 @@ pub(super) fn data_of(reply: &Reply) -> Vec<u8> {
     GetDataResponse::from_bytes(&reply.body).unwrap().data.unwrap().to_vec()
 }
 
+/// A multi that creates `/m`, and `/n` in this mode.
+pub(super) fn multi(mode: CreateMode) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (path, mode) in [("/m", CreateMode::Persistent), ("/n", mode)] {
+        write_part(&MultiPart::Create(OpCode::Create, create_request(path, mode)), &mut body);
+    }
+    MultiHeader::END.write(&mut body);
+    body
+}
+
 /// A multi that creates these, as create or create2.
 pub(super) fn creates(parts: &[(OpCode, &str)]) -> Vec<u8> {
     let mut body = Vec::new();

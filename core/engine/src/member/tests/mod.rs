@@ -3,6 +3,7 @@
 mod client;
 mod disk;
 mod ensemble;
+mod local;
 mod reading;
 mod serving;
 mod world;

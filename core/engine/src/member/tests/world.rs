@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::member::{Bench, Effect, Member, MemberConfig};
 use crate::prep::PrepConfig;
 use crate::quorum::Quorums;
-use crate::replica::{Now, ReaperConfig, ReplicaConfig, SnapshotConfig};
+use crate::replica::{LocalSessions, Now, ReaperConfig, ReplicaConfig, SnapshotConfig};
 use crate::shard::{ConnKey, Flush, Shard, ShardConfig, Submission, Submit};
 use crate::tree::{StreamId, Tree};
 use crate::zab::{Entry, LearnerKey, Leaving, Mistakes, Sid, ToLeader, ToLearner, ZabConfig};
@@ -79,7 +79,7 @@ impl Submit for Desk<'_> {
     }
 }
 
-fn config(me: Sid, read_only: Option<i64>) -> MemberConfig {
+fn config(me: Sid) -> MemberConfig {
     let zab = ZabConfig {
         me,
         tick: TICK,
@@ -95,26 +95,28 @@ fn config(me: Sid, read_only: Option<i64>) -> MemberConfig {
         reaper: ReaperConfig::default(),
         snapshot: SnapshotConfig::default(),
         server: u8::try_from(me).unwrap(),
+        local_sessions: LocalSessions::Off,
         outstanding_limit: 1000,
         limits: Limits::default(),
     };
-    MemberConfig { zab, replica, read_only }
+    MemberConfig { zab, replica, read_only: None }
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(None)
+        Self::with(|_| {})
     }
 
-    /// A world whose clients may read after so long without a leader, if at all.
-    fn with(read_only: Option<i64>) -> Self {
+    /// A world of members that are set up in some way.
+    pub(super) fn with(configure: impl Fn(&mut MemberConfig)) -> Self {
         let text =
             "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2:observer\nversion=0";
         let quorums = Quorums::new(Membership::parse(text).unwrap());
         let server = |sid| {
             let disk = Disk::default();
-            let member =
-                Member::new(config(sid, read_only), quorums.clone(), disk.durable(usize::MAX));
+            let mut config = config(sid);
+            configure(&mut config);
+            let member = Member::new(config, quorums.clone(), disk.durable(usize::MAX));
             let shard = Shard::new(ShardConfig { tick: 1000, ..ShardConfig::default() });
             Server {
                 sid,
@@ -150,10 +152,16 @@ impl World {
 
     /// The same, and clients may read after so long without a leader.
     pub(super) fn that_lets_read(leader: Sid, delay: i64) -> Self {
-        Self::with(Some(delay)).with_leader(leader)
+        Self::with(|config| config.read_only = Some(delay)).with_leader(leader)
     }
 
-    fn with_leader(self, leader: Sid) -> Self {
+    /// The same, with sessions of one server alone.
+    pub(super) fn of_local_sessions(leader: Sid, local: LocalSessions) -> Self {
+        Self::with(|config| config.replica.local_sessions = local).with_leader(leader)
+    }
+
+    /// Elects a leader, with everybody behind it.
+    pub(super) fn with_leader(self, leader: Sid) -> Self {
         let mut world = self;
         world.elect(leader);
         assert!(world.servers.values().all(|server| server.serving), "{world:#?}");

@@ -144,6 +144,7 @@ fn a_stranger_that_boasts_changes_nothing() {
     let mut leader = elected();
     leader.connected(LATE, 0);
     leader.received(LATE, boast(9), 0);
+    assert_eq!(leader.effects().count(), 0, "it does not count");
     leader.connected(FIRST, 0);
     leader.received(FIRST, info(2, Features::NONE), 0);
     let promises = leader.effects().any(|it| it == LeaderEffect::WriteAccepted(EPOCH));

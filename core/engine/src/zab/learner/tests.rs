@@ -70,6 +70,61 @@ fn a_reconfiguration_takes_effect_with_its_commit() {
     assert!(matches!(effects[..], [LearnerEffect::Leave(_)]), "twice: {effects:?}");
 }
 
+/// What a leader says twice, too early, or of a place that does not follow, whether by mistake or because somebody plays it again.
+#[test]
+fn what_cannot_be_ends_the_connection_and_nothing_of_it_is_logged() {
+    let first = start_of(EPOCH).next();
+    let proposal = |zxid| ToLearner::Proposal(Entry::from_payload(zxid, b"x"));
+    let now = || Leaving::Protocol("this cannot be said now");
+    let gap = |got, after| Leaving::Gap { got, after };
+    let rows = [
+        (vec![proposal(first)], proposal(first), gap(first, first)),
+        (vec![proposal(first)], proposal(first.next().next()), gap(first.next().next(), first)),
+        (vec![], proposal(start_of(EPOCH)), gap(start_of(EPOCH), Zxid::ZERO)),
+        (vec![], ToLearner::LeaderInfo(EPOCH), now()),
+        (vec![], ToLearner::Diff(Zxid::ZERO), now()),
+        (vec![], ToLearner::UpToDate, now()),
+        (
+            vec![],
+            ToLearner::Commit(first),
+            Leaving::Protocol("it commits what is not the next proposal"),
+        ),
+        (
+            vec![],
+            proposal(start_of(EPOCH + 1).next()),
+            Leaving::OtherEpoch { theirs: EPOCH + 1, ours: EPOCH },
+        ),
+        (
+            vec![],
+            ToLearner::NewLeader(EPOCH - 1, None),
+            Leaving::OtherEpoch { theirs: EPOCH - 1, ours: EPOCH },
+        ),
+    ];
+    for (before, message, why) in rows {
+        let mut follower = filling();
+        for message in before {
+            follower.received(message, 1);
+        }
+        follower.effects();
+        follower.received(message.clone(), 1);
+        let effects: Vec<_> = follower.effects().collect();
+        assert_eq!(effects, [LearnerEffect::Leave(why)], "{message:?}");
+        follower.received(proposal(first), 1);
+        assert_eq!(follower.effects().count(), 0, "it has left");
+    }
+}
+
+/// A leader of an epoch that is over may not have what has been committed since.
+#[test]
+fn a_leader_of_an_older_epoch_is_not_followed() {
+    let promised = Durable { accepted_epoch: EPOCH, ..Durable::default() };
+    let mut follower = Follower::new(CONFIG, promised, 0);
+    follower.effects();
+    follower.received(ToLearner::LeaderInfo(EPOCH - 1), 0);
+    let why = Leaving::OtherEpoch { theirs: EPOCH - 1, ours: EPOCH };
+    assert_eq!(follower.effects().collect::<Vec<_>>(), [LearnerEffect::Leave(why)]);
+}
+
 /// Whoever cannot cut its log keeps it, and asks the same leader for its tree. Another leader may not have what it has promised to none.
 #[test]
 fn a_log_that_cannot_be_cut_is_replaced_by_a_tree() {

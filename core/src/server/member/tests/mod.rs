@@ -1,5 +1,6 @@
 //! Members in one process, on loopback ports and on disks that do what a test says.
 
+mod local;
 mod reading;
 mod room;
 mod words;
@@ -69,15 +70,15 @@ impl Ensemble {
     ) {
         let dir = self.home.path().join(sid.to_string());
         std::fs::create_dir_all(&dir).unwrap();
-        let ensemble = EnsembleConfig::new(sid, self.membership.clone());
         let mut config = ServerConfig {
             tick_time_ms: 500,
             data_dir: dir.clone(),
-            ensemble: Some(ensemble.clone()),
+            ensemble: Some(EnsembleConfig::new(sid, self.membership.clone())),
             four_letter_words: FourLetterWords::all(),
             ..ServerConfig::default()
         };
         (self.configure)(&mut config);
+        let ensemble = config.ensemble.clone().unwrap();
         let settings = Settings::new(&config, 1);
         let disk = Arc::new(HookedDisk::new(RealDisk, hook));
         let storage = StorageConfig { disk, ..StorageConfig::new(&dir, settings.tree) };

@@ -4,7 +4,7 @@ use super::*;
 use crate::client::CreateMode;
 
 /// The value of a line of `mntr`.
-fn figure(text: &str, key: &str) -> Option<String> {
+pub(super) fn figure(text: &str, key: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('\t'));
     line.map(str::to_owned)
 }
