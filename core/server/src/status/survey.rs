@@ -40,7 +40,7 @@ pub(crate) fn survey(servers: &[String], patience: Duration) -> io::Result<Vec<S
     for (at, server) in servers.iter().enumerate() {
         let (sender, server) = (sender.clone(), server.clone());
         let ask = move || {
-            let found = Talk::with(&server, patience).everything();
+            let found = Talk { deadline, ..Talk::with(&server, patience) }.everything();
             // Nobody waits any more for one that was late.
             let _ = sender.send((at, found));
         };
@@ -105,7 +105,10 @@ impl<'a> Talk<'a> {
     /// The answer to a word; nothing if it is not listed, which is noted.
     fn word(&mut self, word: &'static str) -> Result<Option<String>, String> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match four_letter::ask(self.server, word, left.max(Duration::from_millis(1))) {
+        if left.is_zero() {
+            return Err(no_answer(self.patience));
+        }
+        match four_letter::ask(self.server, word, left) {
             Ok(text) if is_unlisted(&text) => {
                 self.unlisted.push(word);
                 Ok(None)
