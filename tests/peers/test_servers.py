@@ -42,9 +42,22 @@ def test_all_recipes_alone(tmp_path: Path, kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", ENSEMBLES)
 def test_all_recipes_three_members(tmp_path: Path, kind: Kind) -> None:
-    with Ensemble(kind, tour.SETTINGS) as ensemble:
-        ensemble.start()
-        print("\n".join(tour.together(ensemble, tmp_path)))
+    """Apache's members can log once more what they have logged before, seen in half of all tours
+    of 3.8.0, and then have again what was deleted: 663 digests of a member differed in one of
+    four. Where that can be shown, a tour that fails begins anew.
+    """
+    tries = 1 if kind is Kind.QUORATE else 3
+    for left in reversed(range(tries)):
+        with Ensemble(kind, tour.SETTINGS) as ensemble:
+            ensemble.start()
+            try:
+                print("\n".join(tour.together(ensemble, tmp_path)))
+            except tour.DisagreementError as failure:
+                if left == 0:
+                    raise
+                print(failure)
+            else:
+                return
 
 
 @needs("openssl")

@@ -47,6 +47,10 @@ SETTINGS = {
 }
 
 
+class DisagreementError(AssertionError):
+    """A play failed at members that provably do not hold the same data themselves."""
+
+
 class Company:
     """All plays at one service, until `finish`."""
 
@@ -188,9 +192,27 @@ def together(ensemble: Ensemble, logs: Path) -> list[str]:
         restart_all_in_turn,
     ]
     with Company(ensemble.address, logs) as company:
-        _play(company, faults)
-        # Sessions have outlived the last of these: whatever was forgotten is still there.
-        return company.finish([member.data for member in ensemble.members])
+        try:
+            _play(company, faults)
+            # Sessions have outlived the last of these: whatever was forgotten is still there.
+            return company.finish([member.data for member in ensemble.members])
+        except AssertionError as failure:
+            evidence = _disagreement(ensemble, str(failure))
+            if not evidence:
+                raise
+            raise DisagreementError(f"{evidence}\n{failure}") from None
+
+
+def _disagreement(ensemble: Ensemble, failure: str) -> str:
+    """What shows that the members themselves do not agree; empty if nothing does."""
+    found = re.findall(r"the servers' logs go back at: \[(0x.*?)\]", failure)[:1]
+    for number, member in enumerate(ensemble.members, 1):
+        figures = member.four_letters("mntr") if member.running else ""
+        counted = re.search(r"zk_digest_mismatches_count\t[1-9]", figures)
+        # The count begins anew with the process, the log does not.
+        if counted or "Digests are not matching" in member.log:
+            found.append(f"server.{number} has another tree than its leader")
+    return "; ".join(found)
 
 
 def _play(company: Company, faults: list[Callable[[], None]]) -> None:
