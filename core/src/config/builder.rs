@@ -5,6 +5,7 @@
 //! the command line can complete a file; they are in `checks`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::draft::Draft;
 use super::dynamic::twice;
@@ -12,6 +13,7 @@ use super::error::{ConfigError, Origin, Warning, WarningKind, shorten};
 use super::key::{Disposition, Key, MemberKey, Value, bare};
 use super::keys;
 use super::properties;
+use super::read_file;
 use super::server_config::ServerConfig;
 use super::suggest;
 use super::types::ListenAddress;
@@ -147,6 +149,28 @@ impl ConfigBuilder {
             }
             self.assign(at, &entry.key, &entry.value)?;
         }
+        Ok(())
+    }
+
+    /// Reads a `zoo.cfg`, and remembers where it is: a reconfiguration of the ensemble changes it.
+    ///
+    /// ```
+    /// use quorate::config::ConfigBuilder;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let file = directory.path().join("zoo.cfg");
+    /// std::fs::write(&file, "dataDir=/var/lib/zookeeper\nclientPort=2181\n")?;
+    /// let mut builder = ConfigBuilder::new();
+    /// builder.load(&file)?;
+    /// assert_eq!(builder.build()?.0.client_port, Some(2181));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file cannot be read, and as [`file`](Self::file).
+    pub fn load(&mut self, path: &Path) -> Result<(), ConfigError> {
+        self.file(read_file(path)?, &path.display().to_string())?;
+        self.draft.ensemble.config_file = Some(path.to_owned());
         Ok(())
     }
 

@@ -63,7 +63,7 @@ impl Draft {
         let mut draft = Self {
             ensemble: ensemble.clone(),
             me: Some(ensemble.me),
-            standalone_enabled: false,
+            standalone_enabled: ensemble.standalone_enabled,
             several_addresses: true,
             ..Self::default()
         };

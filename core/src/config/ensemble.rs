@@ -80,7 +80,9 @@ impl ConfigBuilder {
 
     fn become_member(&mut self) -> Result<(), ConfigError> {
         let membership = self.membership()?;
-        let mut ensemble = EnsembleConfig { membership, ..self.draft.ensemble.clone() };
+        let standalone_enabled = self.draft.standalone_enabled;
+        let mut ensemble =
+            EnsembleConfig { membership, standalone_enabled, ..self.draft.ensemble.clone() };
         ensemble.check_members().map_err(|problem| self.wrong_place(problem, None))?;
         self.check_several_addresses(&ensemble.membership)?;
         let file = myid::path(&self.config.data_dir);
@@ -171,11 +173,7 @@ impl ConfigBuilder {
             });
         }
         self.config.client_port = Some(client.port);
-        self.config.client_port_address = if client.is_wildcard() {
-            ListenAddress::Any
-        } else {
-            ListenAddress::parse(&client.host).unwrap_or(ListenAddress::Name(client.host))
-        };
+        self.config.client_port_address = ListenAddress::of(&client);
         Ok(())
     }
 

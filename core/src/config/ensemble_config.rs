@@ -4,6 +4,7 @@
 //! [`EnsembleProblem`]; nothing here touches a file or looks up a name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use quorate_engine::quorum::{Verifier, Weakness};
 use quorate_wire::quorum::membership::{HostPort, Membership, Role, Server};
@@ -29,6 +30,11 @@ pub struct EnsembleConfig {
     pub me: i64,
     /// All members, with their addresses, roles, groups and weights.
     pub membership: Membership,
+    /// The file that the configuration was read from. A reconfiguration moves the members from there to a file beside it; without one, to a
+    /// file in the data directory.
+    pub config_file: Option<PathBuf>,
+    /// Whether an ensemble has two voters at least, as one voter is taken for a standalone server (`standaloneEnabled`).
+    pub standalone_enabled: bool,
     /// Ticks that a learner may take to connect to its leader and to get its history (`initLimit`).
     pub init_limit: u32,
     /// Ticks that leader and learner may hear nothing of each other (`syncLimit`).
@@ -69,6 +75,8 @@ impl EnsembleConfig {
         Self {
             me,
             membership,
+            config_file: None,
+            standalone_enabled: true,
             init_limit: 10,
             sync_limit: 5,
             connect_limit: None,

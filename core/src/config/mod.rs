@@ -62,7 +62,9 @@ pub use types::{
 /// # Errors
 /// The file cannot be read, or any other [`ConfigError`] about its contents.
 pub fn load(path: &Path) -> Result<(ServerConfig, Vec<Warning>), ConfigError> {
-    ServerConfig::from_properties(&read_file(path)?, &path.display().to_string())
+    let mut builder = ConfigBuilder::new();
+    builder.load(path)?;
+    builder.build()
 }
 
 /// Reads the bytes of a configuration file, as far as a configuration may be long.

@@ -3,6 +3,7 @@
 //! Each reads itself from the text of its key and says in words what it expected otherwise.
 //! Nothing here knows the name of a key, resolves a host name or touches a file.
 
+use quorate_wire::quorum::membership::HostPort;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -27,6 +28,14 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
+    /// The address of a `server.N` line, whose wildcard is every interface.
+    pub(crate) fn of(client: &HostPort) -> Self {
+        if client.is_wildcard() {
+            return Self::Any;
+        }
+        Self::parse(&client.host).unwrap_or_else(|_| Self::Name(client.host.clone()))
+    }
+
     /// Reads an address or host name; brackets around an IPv6 address are optional.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

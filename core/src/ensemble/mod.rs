@@ -4,3 +4,4 @@
 pub(crate) mod archive;
 pub(crate) mod election;
 pub(crate) mod peers;
+pub(crate) mod roster;

@@ -4,6 +4,7 @@ use super::builder::Builder;
 use super::pipe::{Calls, LocalStream, Pipe};
 use super::purger::Purger;
 use crate::ensemble::election::ElectionError;
+use crate::ensemble::roster::RosterError;
 use crate::fork::ForkMutex;
 use crate::storage::{LogFailure, StorageError};
 use mio::Waker;
@@ -53,6 +54,9 @@ pub enum ServerError {
     /// A member of an ensemble cannot take part in elections.
     #[error(transparent)]
     Election(#[from] ElectionError),
+    /// A member of an ensemble cannot keep the configuration of the ensemble, or read what it has kept.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
     /// The system refuses a thread, a poll or a waker.
     #[error("the system refuses a {what}: {cause}")]
     System {
@@ -105,6 +109,8 @@ pub(super) struct Control {
     stop: AtomicBool,
     ended: ForkMutex<bool>,
     end: Condvar,
+    /// Where clients come in since a reconfiguration.
+    moved: ForkMutex<Option<SocketAddr>>,
     /// Wakes each thread that waits in a poll.
     wakers: Vec<Arc<Waker>>,
     /// New in-process connections, for the first I/O thread; `None` when nobody will take them up any more.
@@ -119,10 +125,16 @@ impl Control {
             stop: AtomicBool::new(false),
             ended: ForkMutex::new(false, || true),
             end: Condvar::new(),
+            moved: ForkMutex::new(None, || None),
             wakers,
             visitors: ForkMutex::new(Some(Vec::new()), || None),
             calls,
         })
+    }
+
+    /// Clients come in elsewhere.
+    pub(super) fn listens_on(&self, address: Option<SocketAddr>) {
+        *self.moved.lock() = address;
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -196,10 +208,10 @@ impl Server {
         Builder::default()
     }
 
-    /// The address it listens on; `None` when it has no port.
+    /// The address it listens on; `None` when it has no port. A reconfiguration of its ensemble may change it.
     #[must_use]
-    pub const fn address(&self) -> Option<SocketAddr> {
-        self.address
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.control.moved.lock().or(self.address)
     }
 
     /// Opens a connection within the process: the client protocol, without a socket.

@@ -82,7 +82,11 @@ impl World {
                     self.leave_role(sid);
                 }
             }
-            LeaderEffect::Request(..)
+            // Nobody reconfigures this ensemble, nor has it clients.
+            LeaderEffect::SawConfig(_)
+            | LeaderEffect::Activate(..)
+            | LeaderEffect::Followers(_)
+            | LeaderEffect::Request(..)
             | LeaderEffect::Touched(..)
             | LeaderEffect::Revalidate(..) => {}
         }
@@ -119,7 +123,11 @@ impl World {
                 self.aim(sid);
             }
             LearnerEffect::Synced => self.synced(sid)?,
-            LearnerEffect::Revalidated(..) | LearnerEffect::Activate(..) => {}
+            LearnerEffect::SawConfig(_)
+            | LearnerEffect::LeaderConfig(_)
+            | LearnerEffect::Adopt(_)
+            | LearnerEffect::Activate(..)
+            | LearnerEffect::Revalidated(..) => {}
             LearnerEffect::Leave(why) => {
                 note!(self.trace, "{sid} leaves its leader: {why}");
                 blameless(sid, &why)?;

@@ -218,6 +218,7 @@ impl World {
             sync_limit: tick * 3,
             ping_interval: tick / 2,
             history_bytes: 1 << 20,
+            reconfig: false,
             mistakes: self.mistakes,
         }
     }

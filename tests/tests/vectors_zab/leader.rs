@@ -163,7 +163,11 @@ impl<'a> Court<'a> {
             LeaderEffect::WriteAccepted(epoch) => self.leader.accepted_written(epoch, self.now),
             LeaderEffect::WriteCurrent(epoch) => self.leader.current_written(epoch, self.now),
             LeaderEffect::Established(epoch) => assert_eq!(epoch, self.captured.epoch()),
-            LeaderEffect::Committed(_) | LeaderEffect::Synced(_) => {}
+            LeaderEffect::Committed(_)
+            | LeaderEffect::Synced(_)
+            | LeaderEffect::SawConfig(_)
+            | LeaderEffect::Activate(..)
+            | LeaderEffect::Followers(_) => {}
             LeaderEffect::Request(_, request) => self.requests.push(request),
             LeaderEffect::Touched(..) => self.touched += 1,
             LeaderEffect::Revalidate(..) => self.revalidated += 1,

@@ -190,7 +190,13 @@ impl Machine {
                 return self.log.last().map(|entry| Written::Log(entry.zxid()));
             }
             LearnerEffect::Committed(zxid) => self.apply(zxid),
-            LearnerEffect::Activate(zxid, leader) => self.activated.push((zxid, leader)),
+            LearnerEffect::Activate(membership, zxid, leader) => {
+                assert_eq!(membership.version, zxid.0, "the transaction's configuration");
+                self.activated.push((zxid, leader));
+            }
+            LearnerEffect::SawConfig(_)
+            | LearnerEffect::LeaderConfig(_)
+            | LearnerEffect::Adopt(_) => {}
             LearnerEffect::Serve(epoch) => self.serves = Some(epoch),
             LearnerEffect::Synced => self.answers.0 += 1,
             LearnerEffect::Revalidated(..) => self.answers.1 += 1,
@@ -233,6 +239,7 @@ pub(crate) fn config_of(me: Sid) -> ZabConfig {
         sync_limit: 10_000_000,
         ping_interval: 1_000,
         history_bytes: 1 << 20,
+        reconfig: false,
         mistakes: quorate_engine::zab::Mistakes::NONE,
     }
 }

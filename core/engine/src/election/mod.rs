@@ -229,9 +229,10 @@ impl Election {
         self.phase = Phase::Settled(Settled { state, vote, round: NO_ROUND, support: None });
     }
 
-    /// Takes note of a configuration that was proposed, and is logged.
+    /// Takes note of the newest configuration that was proposed, and is logged. If this one is not newer than the committed one, none is
+    /// proposed any more.
     pub fn see(&mut self, now: i64, membership: Membership) {
-        self.quorums.see(membership);
+        self.quorums.follow(membership);
         self.review(now, false);
     }
 

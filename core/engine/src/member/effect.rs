@@ -4,6 +4,7 @@ use crate::election::History;
 use crate::segment::Segment;
 use crate::zab::{Entry, Epoch, LearnerKey, Leaving, Sid, ToLeader, ToLearner};
 use quorate_wire::Zxid;
+use quorate_wire::quorum::{Membership, ServerState, Vote};
 use std::sync::Arc;
 
 /// One thing to do.
@@ -11,6 +12,12 @@ use std::sync::Arc;
 pub enum Effect {
     /// Find out who leads, with what is on the disk; then call [`decided`](super::Member::decided).
     Look(History),
+    /// Take this role without an election: tell others so if they ask, and call [`decided`](super::Member::decided).
+    Assume(ServerState, Vote),
+    /// Write down durably that this configuration is proposed, or that none is any more; then go by it beside the committed one.
+    SawConfig(Option<Membership>),
+    /// This configuration is the committed one from now on: write it down durably, and go by it. Addresses of this server may have changed.
+    Reconfigure(Membership),
     /// Listen for learners, until [`Rest`](Self::Rest).
     Listen,
     /// Connect to this leader, until it is given up; then call [`connected`](super::Member::connected), or

@@ -114,9 +114,15 @@ impl Member {
                 self.out.push(Effect::WriteAccepted(epoch));
             }
             (LeaderEffect::WriteCurrent(epoch), _) => self.out.push(Effect::WriteCurrent(epoch)),
+            (LeaderEffect::SawConfig(membership), _) => self.saw_config(membership),
+            (LeaderEffect::Activate(membership, zxid, leader), _) => {
+                self.activate_config(membership, zxid, leader);
+            }
             (LeaderEffect::Established(epoch), _) => {
                 let config = self.config.replica.clone();
-                self.replica = Some(Replica::leading(config, epoch, tree, now));
+                let mut replica = Replica::leading(config, epoch, tree, now);
+                self.show_config(&mut replica, tree, now.wall);
+                self.replica = Some(replica);
                 self.durable.wants_tree = None;
                 self.out.push(Effect::Serve(epoch));
             }
@@ -124,6 +130,7 @@ impl Member {
             (LeaderEffect::Committed(zxid), Some(replica)) => {
                 replica.synced(zxid, tree, shards, now)?;
             }
+            (LeaderEffect::Followers(followers), Some(replica)) => replica.followed_by(followers),
             (LeaderEffect::Synced(syncs), Some(replica)) => {
                 replica.confirmed(syncs, tree, shards, now)?;
             }
@@ -141,6 +148,7 @@ impl Member {
             (
                 LeaderEffect::Committed(_)
                 | LeaderEffect::Synced(_)
+                | LeaderEffect::Followers(_)
                 | LeaderEffect::Request(..)
                 | LeaderEffect::Touched(..)
                 | LeaderEffect::Revalidate(..),

@@ -4,14 +4,16 @@ use super::{Bench, Effect, Member, Role};
 use crate::replica::{ApplyError, Now, Replica};
 use crate::zab::learner::{Follower, Observer};
 use crate::zab::message::LearnerKind;
-use crate::zab::{Entry, History, LearnerEffect, Leaving, ToLeader, ToLearner};
+use crate::zab::{Durable, Entry, History, LearnerEffect, Leaving, ToLeader, ToLearner};
 use quorate_wire::Zxid;
 
 impl Member {
     /// There is a connection to the leader.
     pub fn connected(&mut self, now: Now) {
         let Role::Connecting(kind) = self.role else { return };
-        let (config, durable) = (self.config.zab, self.durable.clone());
+        let config_version = self.quorums.committed().version;
+        let (config, durable) =
+            (self.config.zab, Durable { config_version, ..self.durable.clone() });
         self.role = match kind {
             LearnerKind::Follower => {
                 Role::Following(Box::new(Follower::new(config, durable, now.mono)))
@@ -127,7 +129,10 @@ impl Member {
                 return Ok(());
             }
             for effect in effects {
-                self.do_as_learner(effect, bench)?;
+                // A reconfiguration may end the role amid what it wanted done.
+                if matches!(self.role, Role::Following(_) | Role::Observing(_)) {
+                    self.do_as_learner(effect, bench)?;
+                }
             }
         }
     }
@@ -148,7 +153,9 @@ impl Member {
             LearnerEffect::Committed(zxid) => self.apply(zxid, bench)?,
             LearnerEffect::Serve(epoch) => {
                 let config = self.config.replica.clone();
-                self.replica = Some(Replica::learning(config, bench.tree, bench.now));
+                let mut replica = Replica::learning(config, bench.tree, bench.now);
+                self.show_config(&mut replica, bench.tree, bench.now.wall);
+                self.replica = Some(replica);
                 self.durable.wants_tree = None;
                 self.out.push(Effect::Serve(epoch));
             }
@@ -163,8 +170,12 @@ impl Member {
                     replica.deliver(bench.tree, bench.shards, bench.now);
                 }
             }
-            // What follows from a reconfiguration is not decided here yet.
-            LearnerEffect::Activate(..) => {}
+            LearnerEffect::SawConfig(membership) => self.saw_config(membership),
+            LearnerEffect::LeaderConfig(membership) => self.leader_config(membership),
+            LearnerEffect::Adopt(membership) => self.adopt_config(membership),
+            LearnerEffect::Activate(membership, zxid, leader) => {
+                self.activate_config(membership, zxid, leader);
+            }
             LearnerEffect::Leave(why) => self.leave_leader(why),
         }
         Ok(())

@@ -12,6 +12,7 @@ mod effect;
 mod leading;
 mod learning;
 mod reading;
+mod reconfig;
 mod standing;
 
 pub use effect::Effect;
@@ -59,8 +60,10 @@ pub struct Member {
     quorums: Quorums,
     durable: Durable,
     role: Role,
-    /// Who was last elected.
+    /// Who leads, as the last election or reconfiguration has it.
     leader: Option<Sid>,
+    /// Who should lead when the role has ended, by a reconfiguration of this zxid.
+    next_leader: Option<(Sid, Zxid)>,
     /// While clients are served.
     replica: Option<Replica>,
     /// Since when a leader is looked for, ms, as far as it was noticed.
@@ -104,6 +107,7 @@ impl Member {
             durable: durable.settled(),
             role: Role::Resting,
             leader: None,
+            next_leader: None,
             replica: None,
             looking_since: None,
             out: Vec::new(),
@@ -166,7 +170,10 @@ impl Member {
         let wants_tree = self.durable.wants_tree;
         self.durable = Durable { wants_tree, ..durable.settled() };
         apply_all(self.durable.history.since(tree.last_zxid()), tree)?;
-        self.look();
+        match self.next_leader.take() {
+            Some((leader, zxid)) => self.assume(leader, zxid),
+            None => self.look(),
+        }
         Ok(())
     }
 

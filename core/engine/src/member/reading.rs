@@ -5,7 +5,7 @@ use crate::replica::Replica;
 
 impl Member {
     /// Begins to serve whoever makes do with reading, once the search for a leader has taken too long.
-    pub(super) fn serve_readers(&mut self, bench: &Bench<'_, '_>) {
+    pub(super) fn serve_readers(&mut self, bench: &mut Bench<'_, '_>) {
         let (Role::Looking, Some(delay), None) = (&self.role, self.config.read_only, &self.replica)
         else {
             return;
@@ -14,7 +14,9 @@ impl Member {
         let since = *self.looking_since.get_or_insert(now.mono);
         if now.mono >= since.saturating_add(delay) {
             let config = self.config.replica.clone();
-            self.replica = Some(Replica::read_only(config, bench.tree, now));
+            let mut replica = Replica::read_only(config, bench.tree, now);
+            self.show_config(&mut replica, bench.tree, now.wall);
+            self.replica = Some(replica);
             self.out.push(Effect::ReadOnly(true));
         }
     }

@@ -5,8 +5,8 @@
 
 use super::overlay::{Node, NodeAcl, Overlay};
 use super::{
-    Ask, PrepConfig, container, create, delete, multi, reconfig, session, set_acl, set_data,
-    undecodable,
+    Ask, Ensemble, PrepConfig, container, create, delete, multi, reconfig, session, set_acl,
+    set_data, undecodable,
 };
 use crate::access::{self, Identities};
 use crate::tree::Tree;
@@ -21,6 +21,8 @@ use quorate_wire::{Acl, path};
 /// Everything that decides about one request.
 pub(super) struct Judge<'a> {
     pub(super) config: &'a PrepConfig,
+    /// On a leader only.
+    pub(super) ensemble: Option<&'a mut Ensemble>,
     pub(super) overlay: &'a mut Overlay,
     pub(super) tree: &'a Tree,
     pub(super) identities: &'a Identities,
@@ -76,7 +78,7 @@ impl Judge<'_> {
                 set_acl::set_acl(self, request, out)
             }
             OpCode::Multi => multi::multi(self, body, scratch, out),
-            OpCode::Reconfig => reconfig::reconfig(self, body),
+            OpCode::Reconfig => reconfig::reconfig(self, body, out),
             OpCode::CloseSession => session::close(self, out),
             // A client's container deletion would pass no ACL check. Apache up to 3.8 refuses every one.
             OpCode::DeleteContainer => Err(ErrorCode::BadArguments),

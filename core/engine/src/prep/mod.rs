@@ -20,6 +20,8 @@ mod session;
 mod set_acl;
 mod set_data;
 
+pub use reconfig::Ensemble;
+
 use crate::access::{Identities, Schemes};
 use crate::tree::Tree;
 use judge::Judge;
@@ -46,6 +48,8 @@ pub struct PrepConfig {
     pub close_session_txn: bool,
     /// `reconfigEnabled`.
     pub reconfig_enabled: bool,
+    /// `standaloneEnabled`: an ensemble has two voters at least.
+    pub standalone_enabled: bool,
     /// Schemes whose ids may stand in ACLs.
     pub schemes: Schemes,
     /// Spreads the paths over the hash table; keep it secret from clients.
@@ -118,6 +122,7 @@ pub struct Prep {
     config: PrepConfig,
     last: Zxid,
     overlay: Overlay,
+    ensemble: Option<Ensemble>,
     /// The final path of the create at hand, for its allocation.
     scratch: String,
     create2_parts: Vec<usize>,
@@ -133,6 +138,7 @@ impl Default for PrepConfig {
             digest: true,
             close_session_txn: true,
             reconfig_enabled: false,
+            standalone_enabled: true,
             schemes: Schemes::default(),
             seed: 0,
         }
@@ -144,7 +150,24 @@ impl Prep {
     #[must_use]
     pub fn new(config: PrepConfig, last_zxid: Zxid, digest: u64) -> Self {
         let overlay = Overlay::new(config.digest, digest, config.seed);
-        Self { config, last: last_zxid, overlay, scratch: String::new(), create2_parts: Vec::new() }
+        Self {
+            config,
+            last: last_zxid,
+            overlay,
+            ensemble: None,
+            scratch: String::new(),
+            create2_parts: Vec::new(),
+        }
+    }
+
+    /// Judges reconfigurations of this ensemble too, which this server leads.
+    pub fn govern(&mut self, ensemble: Ensemble) {
+        self.ensemble = Some(ensemble);
+    }
+
+    /// What is known of the ensemble.
+    pub const fn ensemble_mut(&mut self) -> Option<&mut Ensemble> {
+        self.ensemble.as_mut()
     }
 
     /// Judges one write: takes the next zxid and appends exactly one encoded
@@ -177,6 +200,7 @@ impl Prep {
         self.create2_parts.clear();
         let outcome = Judge {
             config: &self.config,
+            ensemble: self.ensemble.as_mut(),
             overlay: &mut self.overlay,
             tree,
             identities: request.identities,

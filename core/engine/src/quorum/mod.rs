@@ -83,6 +83,14 @@ impl Config {
     fn new(membership: Membership) -> Self {
         Self { verifier: Verifier::new(&membership), membership }
     }
+
+    fn may_lead(&self, sid: i64) -> bool {
+        self.membership.is_voter(sid)
+            && match &self.verifier {
+                Verifier::Majority(_) => true,
+                Verifier::Hierarchy(rule) => rule.weight(sid) > 0,
+            }
+    }
 }
 
 impl Quorums {
@@ -98,6 +106,13 @@ impl Quorums {
         if membership.version > self.committed.membership.version {
             self.pending = Some(Config::new(membership));
         }
+    }
+
+    /// Goes by what a leader has seen last: a newer configuration than the committed one, or none. What was proposed by another leader
+    /// and is not among what this one has is no more.
+    pub fn follow(&mut self, membership: Membership) {
+        self.pending = None;
+        self.see(membership);
     }
 
     /// Makes a configuration the committed one. A proposed one that is newer stays. Returns whether anything changed; a
@@ -121,6 +136,12 @@ impl Quorums {
     #[must_use]
     pub fn pending(&self) -> Option<&Membership> {
         self.pending.as_ref().map(|config| &config.membership)
+    }
+
+    /// The newest configuration: the proposed one if there is one, else the committed one.
+    #[must_use]
+    pub fn last_seen(&self) -> &Membership {
+        self.pending().unwrap_or_else(|| self.committed())
     }
 
     /// Whether the servers of which `has` is true may decide, by every configuration that counts.
@@ -157,10 +178,13 @@ impl Quorums {
     #[must_use]
     pub fn may_lead(&self, sid: i64) -> bool {
         let config = self.configs().find(|config| config.membership.is_voter(sid));
-        config.is_some_and(|config| match &config.verifier {
-            Verifier::Majority(_) => true,
-            Verifier::Hierarchy(rule) => rule.weight(sid) > 0,
-        })
+        config.is_some_and(|config| config.may_lead(sid))
+    }
+
+    /// Whether a server may lead once the newest configuration is the committed one.
+    #[must_use]
+    pub fn may_lead_next(&self, sid: i64) -> bool {
+        self.configs().last().is_some_and(|config| config.may_lead(sid))
     }
 
     /// How many of the servers of which `alive` is true can fail, whichever they are, so that the rest still may decide.

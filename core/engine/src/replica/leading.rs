@@ -4,12 +4,14 @@ use super::pending::Purpose;
 use super::place::{Asking, Place};
 use super::{ApplyError, Now, Ready, Replica, ReplicaConfig};
 use crate::access::Identities;
-use crate::prep::{Ask, Request};
+use crate::prep::{Ask, Ensemble, Request};
 use crate::shard::Shard;
 use crate::tree::Tree;
 use crate::zab::message::Request as Forwarded;
-use crate::zab::{Epoch, LearnerKey, start_of};
+use crate::zab::{Epoch, LearnerKey, Sid, start_of};
+use quorate_wire::quorum::Membership;
 use quorate_wire::{Jute, OpCode};
+use std::collections::BTreeSet;
 
 impl Replica {
     /// The replica of a leader that is established in this epoch. `tree` holds the whole history; its sessions
@@ -17,6 +19,25 @@ impl Replica {
     #[must_use]
     pub fn leading(config: ReplicaConfig, epoch: Epoch, tree: &Tree, now: Now) -> Self {
         Self::at(Place::leading(), start_of(epoch), config, tree, 0, now)
+    }
+
+    /// Lets clients change the members of the ensemble, which this server leads.
+    pub fn govern(&mut self, ensemble: Ensemble) {
+        self.prep.govern(ensemble);
+    }
+
+    /// These servers follow and are up to date.
+    pub fn followed_by(&mut self, followers: BTreeSet<Sid>) {
+        if let Some(ensemble) = self.prep.ensemble_mut() {
+            ensemble.followed_by(followers);
+        }
+    }
+
+    /// A reconfiguration has taken effect.
+    pub fn reconfigured(&mut self, membership: Membership) {
+        if let Some(ensemble) = self.prep.ensemble_mut() {
+            ensemble.commit(membership);
+        }
     }
 
     /// A learner's client wants something. Its answer is the commit of what becomes of it.

@@ -23,6 +23,10 @@ pub(super) fn write_body(
     out: &mut Vec<u8>,
 ) {
     match (&record.txn, outcome) {
+        (Txn::Reconfig(body), Outcome::Node(stat)) => {
+            body.data.write(out);
+            stat.write(out);
+        }
         (Txn::Create(body), _) if op == OpCode::Create => write_str(&body.path, out),
         (Txn::Multi(multi), Outcome::Multi(outcomes)) => {
             for (n, (part, outcome)) in multi.parts.iter().zip(outcomes).enumerate() {

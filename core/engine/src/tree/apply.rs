@@ -214,6 +214,19 @@ impl Tree {
         }
     }
 
+    /// Puts a configuration into `/zookeeper/config` without a transaction: every server has its own there until a
+    /// reconfiguration is applied. The node counts in no digest. Source: `ZKDatabase#initConfigInZKDatabase`.
+    pub fn set_config(&mut self, text: &str, version: Zxid, time: i64) {
+        let held = self.find(CONFIG).map(|id| (self.data(id), self.stat(id).mzxid));
+        if held == Some((Some(text.as_bytes()), version.0)) {
+            return;
+        }
+        let header = TxnHeader { client_id: 0, cxid: 0, zxid: version, time, kind: 0 };
+        let data = Some(text.as_bytes());
+        let body = SetDataBody { path: CONFIG.into(), data, version: -1 };
+        self.set_data(&header, &body, &mut ());
+    }
+
     fn set_data<O: TreeObserver>(
         &mut self,
         header: &TxnHeader,
@@ -425,4 +438,6 @@ pub(super) fn signed_len(data: Option<&[u8]>) -> i64 {
     i64::try_from(data.unwrap_or_default().len()).unwrap_or(i64::MAX)
 }
 
+/// Where the ensemble's configuration stands.
+pub(super) const CONFIG: &str = "/zookeeper/config";
 const NO_NODE: Outcome = Outcome::Error(ErrorCode::NoNode.code());

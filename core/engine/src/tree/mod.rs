@@ -373,7 +373,7 @@ impl Tree {
     /// `/zookeeper/config`, readable by all, as if its ACL had been set with version -1.
     fn add_config_node(&mut self) {
         let stat = StatPersisted { aversion: -1, ..StatPersisted::default() };
-        self.plant("/zookeeper/config", Some(b""), &[Acl::world(acl::READ)], &stat);
+        self.plant(apply::CONFIG, Some(b""), &[Acl::world(acl::READ)], &stat);
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 use super::message::Request;
 use super::{Entry, Epoch, Sid, ToLeader, ToLearner};
 use quorate_wire::Zxid;
+use quorate_wire::quorum::Membership;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A connection of a learner at its leader. Never used twice.
@@ -56,6 +58,15 @@ pub enum Leaving {
     Exhausted,
     /// The log has no room for what is proposed.
     NoRoom,
+    /// It goes by a newer configuration than its leader.
+    NewerConfig {
+        /// The version of its configuration.
+        theirs: i64,
+        /// The leader's.
+        ours: i64,
+    },
+    /// The ensemble was reconfigured: this server has another leader now, or another part.
+    Reconfigured,
 }
 
 impl fmt::Display for Leaving {
@@ -80,6 +91,13 @@ impl fmt::Display for Leaving {
             Self::Outrun => write!(f, "a voter has promised a newer epoch"),
             Self::Exhausted => write!(f, "the epoch has no zxids left"),
             Self::NoRoom => write!(f, "there is no room for transactions on the disk"),
+            Self::NewerConfig { theirs, ours } => {
+                write!(
+                    f,
+                    "it goes by version {theirs:x} of the configuration, its leader by {ours:x}"
+                )
+            }
+            Self::Reconfigured => write!(f, "the ensemble was reconfigured"),
         }
     }
 }
@@ -104,6 +122,13 @@ pub enum LeaderEffect {
     /// The syncs up to this number (see [`sync`](super::leader::Leader::sync)) are done: this server leads, and has applied what
     /// was proposed before them.
     Synced(u64),
+    /// A configuration is proposed: write it down as the last one seen, and go by it beside the committed one.
+    SawConfig(Membership),
+    /// A configuration takes effect, as of this zxid, in which this server should lead. If that is another one, it will end this role when
+    /// the others have heard of it.
+    Activate(Membership, Zxid, Sid),
+    /// These servers follow and are up to date.
+    Followers(BTreeSet<Sid>),
     /// A learner's client writes.
     Request(LearnerKey, Request),
     /// A learner has heard of this session, of this timeout in ms.
@@ -135,9 +160,14 @@ pub enum LearnerEffect {
     Append(Vec<Entry>),
     /// Everything up to here is part of the history for good, and is in the log: apply it.
     Committed(Zxid),
-    /// The reconfiguration that is this transaction takes effect, once it is [`Committed`](Self::Committed); under it this server should
-    /// lead. What follows from it is not decided here.
-    Activate(Zxid, Sid),
+    /// A configuration is proposed: write it down as the last one seen, and go by it beside the committed one.
+    SawConfig(Membership),
+    /// The last configuration that the leader has seen. What was proposed by others, and it does not know, is no more.
+    LeaderConfig(Membership),
+    /// The leader is established with this configuration: it takes effect, if it is new.
+    Adopt(Membership),
+    /// The reconfiguration that is this transaction takes effect, now that it is applied; under it this server should lead.
+    Activate(Membership, Zxid, Sid),
     /// The leader is established and this server has its history: serve.
     Serve(Epoch),
     /// The oldest sync that was asked for is done.

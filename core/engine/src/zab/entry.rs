@@ -1,7 +1,9 @@
 //! One transaction of the history, as bytes that the log, the learners and the tree share.
 
 use crate::segment::Segment;
-use quorate_wire::Zxid;
+use quorate_wire::quorum::Membership;
+use quorate_wire::txn::{Txn, TxnHeader, TxnRecord, TxnType};
+use quorate_wire::{Jute, Zxid};
 use std::sync::Arc;
 
 /// A record of a sealed segment.
@@ -52,6 +54,18 @@ impl Entry {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.segment.payload(self.n).unwrap_or_default()
+    }
+
+    /// The configuration that it brings, if it is a reconfiguration that can be read.
+    #[must_use]
+    pub fn membership(&self) -> Option<Membership> {
+        let header = TxnHeader::from_bytes(self.payload()).ok()?;
+        if header.kind != TxnType::RECONFIG {
+            return None;
+        }
+        let record = TxnRecord::from_bytes(self.payload()).ok()?;
+        let Txn::Reconfig(body) = record.txn else { return None };
+        Membership::parse(std::str::from_utf8(body.data?).ok()?).ok()
     }
 }
 

@@ -74,6 +74,8 @@ pub struct ZabConfig {
     pub ping_interval: i64,
     /// How many bytes of committed transactions are kept in memory for learners that come back.
     pub history_bytes: usize,
+    /// Whether reconfigurations take effect (`reconfigEnabled`).
+    pub reconfig: bool,
     /// Historic mistakes put back on purpose; none outside of tests.
     pub mistakes: Mistakes,
 }

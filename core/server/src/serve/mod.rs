@@ -9,7 +9,7 @@ mod warnings;
 
 use anyhow::Context;
 use ending::Ending;
-use quorate::config::{self, ConfigBuilder, IoMode, ServerConfig, Warning};
+use quorate::config::{ConfigBuilder, IoMode, ServerConfig, Warning};
 use quorate::server::{Server, ServerError};
 use quorate::storage::{Loading, StorageError};
 use std::io::Write;
@@ -102,8 +102,7 @@ fn end_with_parent() -> anyhow::Result<()> {
 fn configuration(args: &Args) -> anyhow::Result<(ServerConfig, Vec<Warning>)> {
     let mut builder = ConfigBuilder::new();
     if let Some(path) = &args.config {
-        let text = config::read_file(path)?;
-        builder.file(&text, &path.display().to_string())?;
+        builder.load(path)?;
     }
     for setting in &args.set {
         let (key, value) = setting

@@ -1,7 +1,7 @@
 //! Members of an ensemble: `server.N` lines, `myid`, files of members, and everything that can be wrong with them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{ConfigError, EnsembleConfig, ListenAddress, ServerConfig, Warning, load};
 
@@ -20,6 +20,10 @@ impl Home {
 
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path().join("zoo.cfg")
     }
 
     fn write(&self, name: &str, text: &str) -> String {
@@ -60,7 +64,8 @@ fn three_lines_and_a_number_make_a_member() {
         "server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant\n\
          server.3=c:2888:3888:participant\nversion=0"
     );
-    assert_eq!(*ensemble, EnsembleConfig::new(2, members.parse().unwrap()));
+    let expected = EnsembleConfig::new(2, members.parse().unwrap());
+    assert_eq!(*ensemble, EnsembleConfig { config_file: Some(home.file()), ..expected });
     assert_eq!((config.client_port, config.client_port_address), (Some(2181), ListenAddress::Any));
 }
 
@@ -77,6 +82,8 @@ fn keys_of_a_member_are_followed() {
     assert_eq!(warnings, []);
     let found = ensemble_of(&config).clone();
     let expected = EnsembleConfig {
+        config_file: Some(home.file()),
+        standalone_enabled: true,
         me: 2,
         membership: format!("{THREE}version=1f").parse().unwrap(),
         init_limit: 20,

@@ -181,28 +181,16 @@ impl ElectionThread {
     }
 
     /// Takes a role without an election, as a reconfiguration with a suggested leader orders.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "reconfiguration, which is to come, calls it")
-    )]
     pub(crate) fn assume(&self, state: ServerState, vote: Vote) {
         self.order(Order::Assume(state, vote));
     }
 
-    /// Takes note of a configuration that was proposed, and is logged.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "reconfiguration, which is to come, calls it")
-    )]
+    /// Takes note of the newest configuration that was proposed; of none if this one is committed already.
     pub(crate) fn see(&self, membership: Membership) {
         self.order(Order::See(membership));
     }
 
     /// Goes by a newer committed configuration: connections of servers that are gone are closed, new addresses are used, also the own ones.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "reconfiguration, which is to come, calls it")
-    )]
     pub(crate) fn commit(&self, membership: Membership) {
         self.order(Order::Commit(membership));
     }

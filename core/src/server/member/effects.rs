@@ -1,5 +1,6 @@
 //! Does what the engine wants done.
 
+use super::settings::addresses_of;
 use super::thread::State;
 use crate::ensemble::peers::{LeaderLink, LeaderSettings, LearnerLinks};
 use crate::server::ServerError;
@@ -21,6 +22,17 @@ impl State {
                     None => self.election.rest(),
                 }
             }
+            Effect::Assume(state, vote) => {
+                let leader = vote.leader;
+                tracing::info!(
+                    "server {leader} leads after the reconfiguration; this one is {state:?}"
+                );
+                self.words.set_mode(None);
+                self.election.assume(state, vote);
+                self.member.decided(state, leader, now);
+            }
+            Effect::SawConfig(pending) => self.saw_config(pending.as_ref())?,
+            Effect::Reconfigure(membership) => self.reconfigure(&membership)?,
             Effect::Listen => self.listen()?,
             Effect::Connect(leader) => self.connect(leader, now)?,
             Effect::ToLearner(key, message) => {
@@ -77,14 +89,14 @@ impl State {
             }
             Err(cause) => cause,
         };
-        let own = self.settings.addresses_of(self.settings.me);
-        let own: Vec<String> = own.iter().map(ToString::to_string).collect();
+        let own = self.settings.own.iter().map(|address| address.quorum().to_string());
+        let own: Vec<String> = own.collect();
         Err(ServerError::Quorum { address: own.join(", "), cause })
     }
 
     fn connect(&mut self, leader: Sid, now: Now) -> Result<(), ServerError> {
         let settings = LeaderSettings {
-            addresses: self.settings.addresses_of(leader),
+            addresses: addresses_of(self.member.quorums(), leader),
             base: LEADER,
             search_ends: now.mono.saturating_add(self.settings.search),
             limits: self.settings.limits,

@@ -1,9 +1,11 @@
 //! From the configuration of a member to its running threads.
 
+use super::reconfig::Door;
 use super::settings::{HISTORY_BYTES, MemberSettings};
 use super::thread::{MemberThread, Parts};
 use crate::config::{EnsembleConfig, ServerConfig};
 use crate::ensemble::archive::Archive;
+use crate::ensemble::roster::Roster;
 use crate::server::clock::Clock;
 use crate::server::handle::{Control, Server, ServerError};
 use crate::server::listener::Listener;
@@ -13,7 +15,6 @@ use crate::server::words::{Facts, Words};
 use crate::storage::StorageConfig;
 use mio::{Poll, Waker};
 use quorate_engine::member::Member;
-use quorate_engine::quorum::Quorums;
 use quorate_engine::shard::Shard;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,7 +53,8 @@ pub(in crate::server) fn launch(
     let calls = Calls::new(Arc::clone(&waker));
     let control = Control::new(vec![Arc::clone(&waker)], Arc::clone(&calls));
     let member_settings = MemberSettings::new(&config, ensemble, settings.replica);
-    let quorums = Quorums::new(ensemble.membership.clone());
+    let (roster, quorums) = Roster::open(ensemble, &config.data_dir, config.reconfig_enabled)?;
+    let member_settings = member_settings.begin_with(&quorums);
     let member = Member::new(member_settings.engine.clone(), quorums, durable);
     let thread = MemberThread::new(Parts {
         poll,
@@ -60,7 +62,7 @@ pub(in crate::server) fn launch(
         clock,
         control: Arc::clone(&control),
         calls,
-        listener,
+        door: Door { listener, config, control: Arc::clone(&control) },
         archive,
         tree,
         tree_config: settings.tree,
@@ -68,6 +70,7 @@ pub(in crate::server) fn launch(
         shard: Shard::new(settings.shard),
         words: Words::new(facts),
         settings: member_settings,
+        roster,
     })?;
     let thread = thread::Builder::new()
         .name(NAME.into())

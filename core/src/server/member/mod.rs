@@ -9,6 +9,7 @@ mod launch;
 mod pause;
 mod peers;
 mod porch;
+mod reconfig;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -17,10 +17,11 @@ impl State {
                     self.member.decided(state, leader, now);
                 }
                 ElectionReport::Withdrawn => self.member.withdrawn(),
-                // Reconfiguration is not enabled: the configuration is the file's.
                 ElectionReport::SawConfig { from, membership } => {
                     let version = membership.version;
-                    tracing::warn!("server {from} has a newer configuration, version {version:x}");
+                    tracing::info!("server {from} has a newer configuration, version {version:x}");
+                    self.member.heard_of(membership);
+                    self.settle(now)?;
                 }
                 ElectionReport::Failed(error) => return Err(error.into()),
             }

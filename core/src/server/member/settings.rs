@@ -6,10 +6,11 @@ use crate::ensemble::peers::Limits;
 use quorate_engine::election::Options;
 use quorate_engine::election::links::LinkOptions;
 use quorate_engine::member::MemberConfig;
+use quorate_engine::quorum::Quorums;
 use quorate_engine::replica::{LocalSessions, ReplicaConfig};
 use quorate_engine::zab::{Mistakes, Sid, ZabConfig};
-use quorate_wire::quorum::Membership;
-use quorate_wire::quorum::address::HostPort;
+use quorate_wire::quorum::membership::{Address, HostPort};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -17,7 +18,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 #[derive(Clone, Debug)]
 pub(in crate::server) struct MemberSettings {
     pub(super) me: Sid,
-    pub(super) membership: Membership,
+    /// Where this server listens for other servers.
+    pub(super) own: Vec<Address>,
     pub(super) listen_on_all: bool,
     /// How long a leader is looked for.
     pub(super) search: i64,
@@ -34,7 +36,7 @@ impl MemberSettings {
     ) -> Self {
         let tick = i64::from(config.tick_time_ms);
         let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-        let (me, membership) = (ensemble.me, ensemble.membership.clone());
+        let me = ensemble.me;
         let zab = ZabConfig {
             me,
             tick,
@@ -42,6 +44,7 @@ impl MemberSettings {
             sync_limit: ms(ensemble.sync_ms(config.tick_time_ms)),
             ping_interval: (tick / 2).max(1),
             history_bytes: HISTORY_BYTES,
+            reconfig: config.reconfig_enabled,
             mistakes: Mistakes::NONE,
         };
         // The first byte of its sessions' ids tells them from those of others.
@@ -62,7 +65,7 @@ impl MemberSettings {
             },
             election: ElectionConfig {
                 me,
-                membership: membership.clone(),
+                membership: ensemble.membership.clone(),
                 options: Options {
                     min_interval: i64::from(ensemble.min_notification_interval_ms),
                     max_interval: i64::from(ensemble.max_notification_interval_ms),
@@ -76,7 +79,7 @@ impl MemberSettings {
                 listen_on_all: ensemble.listen_on_all,
                 keep_alive: ensemble.tcp_keep_alive,
             },
-            membership,
+            own: ensemble.own_server().map(|own| own.addresses.clone()).unwrap_or_default(),
             limits: Limits {
                 packet: usize::try_from(longest).unwrap_or(usize::MAX),
                 queue: QUEUE_BYTES,
@@ -85,11 +88,24 @@ impl MemberSettings {
         }
     }
 
+    /// Goes by what was kept of the configurations instead of what the server was started with.
+    pub(super) fn begin_with(mut self, quorums: &Quorums) -> Self {
+        self.own = own_addresses(quorums, self.me).unwrap_or(self.own);
+        self.election.membership = quorums.committed().clone();
+        self
+    }
+
+    /// Goes by another configuration. A server that was removed goes on where it is.
+    pub(super) fn follow(&mut self, quorums: &Quorums) {
+        if let Some(own) = own_addresses(quorums, self.me) {
+            self.own = own;
+        }
+    }
+
     /// Where this server is to listen for learners.
     pub(super) fn quorum_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let own = self.membership.servers.get(&self.me).map(|server| &server.addresses);
         let mut found = Vec::new();
-        for address in own.into_iter().flatten() {
+        for address in &self.own {
             let host = if self.listen_on_all { EVERYWHERE } else { address.host.as_str() };
             found.extend((host, address.quorum_port).to_socket_addrs()?);
         }
@@ -97,13 +113,19 @@ impl MemberSettings {
         found.dedup();
         Ok(found)
     }
+}
 
-    /// Where a server may be found by its learners.
-    pub(super) fn addresses_of(&self, sid: Sid) -> Vec<HostPort> {
-        let server = self.membership.servers.get(&sid);
-        let addresses = server.into_iter().flat_map(|server| &server.addresses);
-        addresses.map(quorate_wire::quorum::membership::Address::quorum).collect()
-    }
+fn own_addresses(quorums: &Quorums, me: Sid) -> Option<Vec<Address>> {
+    quorums.committed().servers.get(&me).map(|own| own.addresses.clone())
+}
+
+/// Where a server may be found by its learners: by the committed configuration, or one that is proposed.
+pub(super) fn addresses_of(quorums: &Quorums, sid: Sid) -> Vec<HostPort> {
+    let configs = [quorums.committed(), quorums.last_seen()];
+    let servers = configs.into_iter().filter_map(|config| config.servers.get(&sid));
+    let addresses = servers.flat_map(|server| &server.addresses).map(Address::quorum);
+    let unique: BTreeSet<HostPort> = addresses.collect();
+    unique.into_iter().collect()
 }
 
 const fn local_sessions(ensemble: &EnsembleConfig) -> LocalSessions {

@@ -5,15 +5,17 @@ use super::super::clock::Clock;
 use super::super::handle::{Control, EndGuard, ServerError};
 use super::super::journal::{News, Refusals};
 use super::super::links::{Core, Links, Stream};
-use super::super::listener::{LISTENER, Listener};
+use super::super::listener::LISTENER;
 use super::super::pipe::Calls;
 use super::super::words::Words;
 use super::pause::Pause;
 use super::porch::Porch;
+use super::reconfig::Door;
 use super::settings::MemberSettings;
 use crate::ensemble::archive::Archive;
 use crate::ensemble::election::{ElectionReport, ElectionThread};
 use crate::ensemble::peers::{LeaderLink, LearnerLinks};
+use crate::ensemble::roster::Roster;
 use mio::{Events, Poll, Registry, Waker};
 use quorate_engine::member::{Bench, Effect, Member};
 use quorate_engine::replica::{Now, Replica};
@@ -30,7 +32,6 @@ pub(in crate::server) struct Parts {
     pub(in crate::server) clock: Clock,
     pub(in crate::server) control: Arc<Control>,
     pub(in crate::server) calls: Arc<Calls>,
-    pub(in crate::server) listener: Option<Listener>,
     pub(in crate::server) archive: Archive,
     pub(in crate::server) tree: Tree,
     pub(in crate::server) tree_config: TreeConfig,
@@ -38,6 +39,8 @@ pub(in crate::server) struct Parts {
     pub(in crate::server) shard: Shard,
     pub(in crate::server) words: Words,
     pub(in crate::server) settings: MemberSettings,
+    pub(in crate::server) roster: Roster,
+    pub(in crate::server) door: Door,
 }
 
 /// The thread.
@@ -53,7 +56,7 @@ pub(super) struct State {
     clock: Clock,
     control: Arc<Control>,
     calls: Arc<Calls>,
-    listener: Option<Listener>,
+    pub(super) door: Door,
     pub(super) archive: Archive,
     pub(super) tree: Tree,
     pub(super) tree_config: TreeConfig,
@@ -65,6 +68,7 @@ pub(super) struct State {
     pub(super) porch: Porch,
     pub(super) pause: Pause,
     pub(super) settings: MemberSettings,
+    pub(super) roster: Roster,
     pub(super) election: ElectionThread,
     pub(super) votes: Arc<Votes>,
     pub(super) learners: Option<LearnerLinks>,
@@ -129,13 +133,14 @@ impl MemberThread {
             // A waker that cannot be written to has a wake-up pending.
             let _ = wake.wake();
         })?;
+        election.see(parts.member.quorums().last_seen().clone());
         let state = State {
             registry,
             waker,
             clock: parts.clock,
             control: parts.control,
             calls: parts.calls,
-            listener: parts.listener,
+            door: parts.door,
             archive: parts.archive,
             tree: parts.tree,
             tree_config: parts.tree_config,
@@ -147,6 +152,7 @@ impl MemberThread {
             porch: Porch::default(),
             pause: Pause::default(),
             settings,
+            roster: parts.roster,
             election,
             votes,
             learners: None,
@@ -223,7 +229,7 @@ impl State {
     }
 
     fn accept(&mut self, now: Now) {
-        let Some(listener) = &mut self.listener else { return };
+        let Some(listener) = &mut self.door.listener else { return };
         self.links.accept(listener, &mut self.shard, &self.registry, now.mono);
     }
 

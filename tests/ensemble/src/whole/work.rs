@@ -72,6 +72,8 @@ impl World {
                     process.election.start(clock.mono, Logged { zxid, epoch });
                 }
             }
+            // Nobody reconfigures this ensemble.
+            Effect::Assume(..) | Effect::SawConfig(_) | Effect::Reconfigure(_) => {}
             Effect::Listen => {}
             Effect::Connect(leader) => {
                 let delay = self.random.skewed(100, 30_000);

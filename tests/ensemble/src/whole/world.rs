@@ -360,6 +360,7 @@ impl World {
             sync_limit: tick * 3,
             ping_interval: tick / 2,
             history_bytes: 1 << 16,
+            reconfig: false,
             mistakes: self.mistakes,
         };
         let replica = ReplicaConfig {

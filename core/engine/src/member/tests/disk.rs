@@ -3,6 +3,7 @@
 use crate::session::SessionNumber;
 use crate::tree::{Tree, TreeConfig, TreeEvent, TreeObserver, TreeReceiver, WalkState};
 use crate::zab::{Durable, Entry, Epoch, History};
+use quorate_wire::quorum::Membership;
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Jute, Zxid};
 
@@ -16,6 +17,9 @@ pub(super) struct Disk {
     /// The newest session of the tree before that.
     newest: Option<SessionNumber>,
     pub(super) log: Vec<Entry>,
+    /// The configuration that was proposed, and those that were committed, oldest first.
+    pub(super) pending: Option<Membership>,
+    pub(super) committed: Vec<Membership>,
     /// Nothing fits any more.
     pub(super) full: bool,
 }
@@ -24,6 +28,11 @@ impl Disk {
     pub(super) fn end(&self) -> Zxid {
         let base = self.base.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
         self.log.last().map_or(base, Entry::zxid)
+    }
+
+    pub(super) fn commit(&mut self, membership: Membership) {
+        self.pending.take_if(|pending| pending.version <= membership.version);
+        self.committed.push(membership);
     }
 
     /// What a role begins with; of the log so many records are in memory.

@@ -5,5 +5,6 @@ mod disk;
 mod ensemble;
 mod local;
 mod reading;
+mod reconfig;
 mod serving;
 mod world;

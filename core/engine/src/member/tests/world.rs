@@ -4,7 +4,7 @@
 
 use super::disk::{Disk, new_tree, rest_of};
 use crate::limits::Limits;
-use crate::member::{Bench, Effect, Member, MemberConfig};
+use crate::member::{Bench, Doing, Effect, Member, MemberConfig};
 use crate::prep::PrepConfig;
 use crate::quorum::Quorums;
 use crate::replica::{LocalSessions, Now, ReaperConfig, ReplicaConfig, SnapshotConfig};
@@ -53,6 +53,8 @@ pub(super) struct World {
     pub(super) servers: BTreeMap<Sid, Server>,
     links: BTreeMap<LearnerKey, Link>,
     keys: u64,
+    /// Learners that knock until their leader opens.
+    knocking: Vec<(Sid, Sid)>,
     /// What was sent to clients and not read by them, and whose connections were closed.
     pub(super) sent: BTreeMap<(Sid, ConnKey), Vec<u8>>,
     pub(super) closed: BTreeSet<(Sid, ConnKey)>,
@@ -87,10 +89,11 @@ fn config(me: Sid) -> MemberConfig {
         sync_limit: 5 * TICK,
         ping_interval: TICK / 2,
         history_bytes: 1 << 20,
+        reconfig: true,
         mistakes: Mistakes::NONE,
     };
     let replica = ReplicaConfig {
-        prep: PrepConfig::default(),
+        prep: PrepConfig { reconfig_enabled: true, skip_acl: true, ..PrepConfig::default() },
         tick: 1000,
         reaper: ReaperConfig::default(),
         snapshot: SnapshotConfig::default(),
@@ -136,6 +139,7 @@ impl World {
             servers: (1..=4).map(|sid| (sid, server(sid))).collect(),
             links: BTreeMap::new(),
             keys: 0,
+            knocking: Vec::new(),
             sent: BTreeMap::new(),
             closed: BTreeSet::new(),
             blocked: BTreeSet::new(),
@@ -183,7 +187,15 @@ impl World {
         for (&sid, server) in self.servers.iter_mut().filter(|(_, server)| !server.stopped) {
             let state = match sid {
                 _ if sid == leader => ServerState::Leading,
-                4 => ServerState::Observing,
+                _ if server
+                    .member
+                    .quorums()
+                    .committed()
+                    .observers()
+                    .any(|observer| observer == sid) =>
+                {
+                    ServerState::Observing
+                }
                 _ => ServerState::Following,
             };
             server.member.decided(state, leader, now);
@@ -212,6 +224,9 @@ impl World {
 
     fn settle(&mut self) -> bool {
         let (mut busy, now) = (false, self.clock());
+        for (learner, leader) in std::mem::take(&mut self.knocking) {
+            self.connect_servers(learner, leader);
+        }
         for sid in 1..=4 {
             let lag = if sid == 1 { self.lag } else { 0 };
             let now = Now { wall: now.wall - lag, ..now };
@@ -257,6 +272,9 @@ impl World {
         let server = self.servers.get_mut(&sid).unwrap();
         match effect {
             Effect::Look(_) | Effect::Listen => {}
+            Effect::Assume(state, vote) => server.member.decided(state, vote.leader, now),
+            Effect::SawConfig(pending) => server.disk.pending = pending,
+            Effect::Reconfigure(membership) => server.disk.commit(membership),
             Effect::Connect(leader) => self.connect_servers(sid, leader),
             Effect::ToLearner(key, message) => {
                 self.plans.extend(match message {
@@ -350,6 +368,9 @@ impl World {
         let (now, key) = (self.clock(), LearnerKey(self.keys));
         if self.servers[&leader].stopped {
             return self.server(learner).member.unconnected();
+        }
+        if self.servers[&leader].member.doing() != Doing::Leading {
+            return self.knocking.push((learner, leader));
         }
         self.links
             .insert(key, Link { leader, learner, down: VecDeque::new(), up: VecDeque::new() });

@@ -3,6 +3,7 @@
 mod checks;
 mod in_flight;
 mod random;
+mod reconfig;
 mod shapes;
 
 use super::*;

@@ -4,7 +4,7 @@ use super::peer::Stage;
 use super::{Leader, Phase};
 use crate::segment::Segment;
 use crate::zab::message::ToLearner;
-use crate::zab::{Entry, LeaderEffect, LearnerKey, Leaving, Mistake};
+use crate::zab::{Entry, LeaderEffect, LearnerKey, Leaving, Mistake, Sid};
 use quorate_wire::Zxid;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ impl Leader {
             debug_assert!(entry.zxid() == self.next_zxid(), "zxids go up by one");
             self.history.push(entry.clone());
             self.proposals.count(entry.payload().len());
+            self.look_for_config(&entry);
             for (&key, peer) in &mut self.peers {
                 if peer.stage >= Stage::Syncing && peer.follows() {
                     peer.owes_since = peer.owes_since.or(Some(now));
@@ -75,12 +76,12 @@ impl Leader {
             )
         };
         if let Some(mark) = newly.into_iter().find(|&mark| holds(mark)) {
-            self.tell_committed(mark);
+            self.tell_committed(mark, now);
             self.answer_syncs(now);
         }
     }
 
-    fn tell_committed(&mut self, upto: Zxid) {
+    fn tell_committed(&mut self, upto: Zxid, now: i64) {
         let entries = self.history.since(self.committed);
         let entries: Vec<Entry> =
             entries.take_while(|entry| entry.zxid() <= upto).cloned().collect();
@@ -93,18 +94,33 @@ impl Leader {
                 }
                 self.answer_syncs_before(entry.zxid());
             }
-            self.tell_one(&entry);
-            self.committed = entry.zxid();
+            let zxid = entry.zxid();
+            let activated = self.pending_since(zxid);
+            let leader = activated.is_some().then(|| self.next_leader(zxid));
+            self.tell_one(&entry, leader);
+            self.committed = zxid;
+            if let (Some(membership), Some(leader)) = (activated, leader) {
+                told = zxid;
+                self.out.push(LeaderEffect::Committed(zxid));
+                self.take_config(membership, zxid, leader);
+                if leader != self.config.me {
+                    return self.hand_over(now);
+                }
+            }
         }
-        self.out.push(LeaderEffect::Committed(upto));
+        if upto > told {
+            self.out.push(LeaderEffect::Committed(upto));
+        }
     }
 
-    fn tell_one(&mut self, entry: &Entry) {
+    /// `leader`: who should lead under the reconfiguration that the entry is.
+    fn tell_one(&mut self, entry: &Entry, leader: Option<Sid>) {
         for (&key, peer) in self.peers.iter().filter(|(_, peer)| peer.stage >= Stage::Syncing) {
-            let message = if peer.follows() {
-                ToLearner::Commit(entry.zxid())
-            } else {
-                ToLearner::Inform(entry.clone())
+            let message = match (peer.follows(), leader) {
+                (true, None) => ToLearner::Commit(entry.zxid()),
+                (true, Some(leader)) => ToLearner::CommitAndActivate(entry.zxid(), leader),
+                (false, None) => ToLearner::Inform(entry.clone()),
+                (false, Some(leader)) => ToLearner::InformAndActivate(entry.clone(), leader),
             };
             self.out.push(LeaderEffect::Send(key, message));
         }

@@ -67,6 +67,7 @@ impl Leader {
             return self.leave(Leaving::Exhausted);
         }
         self.enter(Phase::Promising, now);
+        self.give_config_a_version();
         self.out.push(LeaderEffect::WriteAccepted(self.epoch));
     }
 

@@ -135,6 +135,9 @@ impl Leader {
         match self.phase {
             Phase::Left => return,
             Phase::Broadcast => {}
+            Phase::HandingOver if now >= self.phase_ends => {
+                return self.leave(Leaving::Reconfigured);
+            }
             _ if now >= self.phase_ends => return self.leave(Leaving::NoQuorum),
             _ => {}
         }

@@ -8,6 +8,7 @@ mod discovery;
 mod figures;
 mod liveness;
 mod peer;
+mod reconfig;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ enum Phase {
     Synchronisation,
     /// Is established.
     Broadcast,
+    /// Has committed a configuration in which another one leads: commits nothing more, and ends when the others have heard of it.
+    HandingOver,
     /// Has given up.
     Left,
 }
@@ -103,10 +106,11 @@ impl Leader {
 
     /// A learner's connection has ended.
     pub fn disconnected(&mut self, key: LearnerKey) {
-        if let Some(peer) = self.peers.remove(&key)
-            && self.config.mistakes.make(Mistake::CountTheGone)
-        {
-            self.gone.push((peer.sid, peer.acked));
+        if let Some(peer) = self.peers.remove(&key) {
+            if self.config.mistakes.make(Mistake::CountTheGone) {
+                self.gone.push((peer.sid, peer.acked));
+            }
+            self.followers_changed();
         }
     }
 
@@ -116,8 +120,12 @@ impl Leader {
         peer.heard = now;
         let stage = peer.stage;
         match message {
-            ToLeader::Info { sid, kind, accepted, features, .. } if stage == Stage::New => {
+            ToLeader::Info { sid, kind, accepted, config, features } if stage == Stage::New => {
                 peer.features = features;
+                let ours = self.quorums.committed().version;
+                if config > ours {
+                    return self.close(key, Leaving::NewerConfig { theirs: config, ours });
+                }
                 self.joined(key, sid, kind, accepted, now);
             }
             ToLeader::AckEpoch { current, last } if stage == Stage::Asked => {
@@ -212,6 +220,7 @@ impl Leader {
     fn close(&mut self, key: LearnerKey, why: Leaving) {
         if self.peers.remove(&key).is_some() {
             self.out.push(LeaderEffect::Close(key, why));
+            self.followers_changed();
         }
     }
 

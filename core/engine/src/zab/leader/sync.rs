@@ -37,7 +37,7 @@ impl Leader {
         let plan = Plan::of(&positions);
         peer.stage = Stage::Syncing;
         peer.acked = Zxid::ZERO;
-        let new_leader = ToLearner::NewLeader(self.epoch, None);
+        let new_leader = ToLearner::NewLeader(self.epoch, Some(self.config_to_adopt()));
         if self.config.mistakes.make(Mistake::NewLeaderFirst) {
             self.send(key, new_leader.clone());
         }
@@ -97,10 +97,14 @@ impl Leader {
             return;
         }
         self.enter(Phase::Broadcast, now);
+        let leads = self.settle_config();
         self.out.push(LeaderEffect::Established(self.epoch));
         let synced = self.peers.iter().filter(|(_, peer)| peer.stage == Stage::Synced);
         for key in synced.map(|(&key, _)| key).collect::<Vec<_>>() {
             self.activate(key, now);
+        }
+        if !leads {
+            self.hand_over(now);
         }
     }
 
@@ -111,6 +115,7 @@ impl Leader {
             peer.owes_since =
                 peer.counts.then_some(now).filter(|_| self.history.last() > self.committed);
             self.send(key, ToLearner::UpToDate);
+            self.followers_changed();
         }
     }
 }

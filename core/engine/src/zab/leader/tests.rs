@@ -46,6 +46,7 @@ fn elected() -> Leader {
         sync_limit: 10_000,
         ping_interval: 1_000,
         history_bytes: 1 << 20,
+        reconfig: false,
         mistakes: Mistakes::NONE,
     };
     let servers = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nversion=0";

@@ -4,6 +4,7 @@ use super::local::Local;
 use crate::zab::message::{Features, LearnerKind};
 use crate::zab::{Epoch, History, LearnerEffect, Leaving, Mistake, ToLeader, ToLearner, start_of};
 use quorate_wire::Zxid;
+use quorate_wire::quorum::Membership;
 
 /// How far a learner has come with its leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ enum Stage {
 pub(super) struct Joining {
     kind: LearnerKind,
     stage: Stage,
+    /// What the leader goes by, since NEWLEADER.
+    membership: Option<Membership>,
 }
 
 impl Joining {
@@ -42,7 +45,7 @@ impl Joining {
     pub(super) fn new(local: &mut Local, kind: LearnerKind, config: i64) -> Self {
         let (sid, accepted) = (local.config.me, local.accepted);
         local.send(ToLeader::Info { sid, kind, accepted, config, features: FEATURES });
-        Self { kind, stage: Stage::Introduced }
+        Self { kind, stage: Stage::Introduced, membership: None }
     }
 
     /// Whether nothing may be received until something has been written.
@@ -73,6 +76,7 @@ impl Joining {
             }
             (Stage::Acknowledged, ToLearner::UpToDate) => {
                 local.send(ToLeader::Ack(start_of(local.epoch)));
+                local.out.extend(self.membership.take().map(LearnerEffect::Adopt));
                 return true;
             }
             (stage, message) if stage.takes_transactions() => self.history(message, local),
@@ -169,7 +173,9 @@ impl Joining {
                     local.commit(zxid);
                 }
             }
-            ToLearner::NewLeader(epoch, _) if self.awaits_new_leader(local) => {
+            ToLearner::NewLeader(epoch, config) if self.awaits_new_leader(local) => {
+                // Apache's goes on without what cannot be read, too.
+                self.membership = config.and_then(|config| Membership::parse(&config).ok());
                 self.new_leader(epoch, local);
             }
             ToLearner::CommitAndActivate(zxid, leader) => local.activate(zxid, leader),
@@ -205,6 +211,9 @@ impl Joining {
         }
         if local.makes(Mistake::LogAfterUpToDate) || local.makes(Mistake::DiffInMemory) {
             local.logged = local.history.last();
+        }
+        if let Some(membership) = self.membership.clone() {
+            local.follow_config(membership);
         }
         self.stage = Stage::Logging(local.history.last());
         if local.makes(Mistake::EpochBeforeHistory) {

@@ -4,6 +4,7 @@ use crate::zab::{
     Durable, Entry, Epoch, History, LearnerEffect, Leaving, Mistake, Sid, ToLeader, ZabConfig,
 };
 use quorate_wire::Zxid;
+use quorate_wire::quorum::Membership;
 use std::collections::VecDeque;
 
 /// Invariant: `applied <= logged <= history.last()`, and `acked <= logged`.
@@ -25,6 +26,8 @@ pub(super) struct Local {
     acked: Zxid,
     /// Syncs that the leader has answered, and what was committed then: their clients must see it.
     syncs: VecDeque<Zxid>,
+    /// Reconfigurations that are committed and not applied, and who should lead under them.
+    activations: VecDeque<(Membership, Zxid, Sid)>,
     /// Received, and not yet given to the log.
     unlogged: Vec<Entry>,
     /// Whether what is received waits for the log (only on purpose, see [`Mistake`]).
@@ -51,6 +54,7 @@ impl Local {
             carried_out: last,
             acked: last,
             syncs: VecDeque::new(),
+            activations: VecDeque::new(),
             unlogged: Vec::new(),
             holding: false,
             heard: now,
@@ -96,6 +100,7 @@ impl Local {
             self.leave(Leaving::OtherEpoch { theirs: zxid.epoch(), ours: self.epoch });
             return false;
         }
+        self.out.extend(entry.membership().map(LearnerEffect::SawConfig));
         self.history.push(entry.clone());
         self.unlogged.push(entry);
         true
@@ -113,10 +118,19 @@ impl Local {
 
     /// The next proposal is committed: a reconfiguration that takes effect with it.
     pub(super) fn activate(&mut self, zxid: Zxid, leader: Sid) {
-        self.commit(zxid);
-        if !self.left {
-            self.out.push(LearnerEffect::Activate(zxid, leader));
+        let proposed = self.history.since(self.committed).next().and_then(Entry::membership);
+        match proposed {
+            Some(membership) => self.activations.push_back((membership, zxid, leader)),
+            None => return self.leave(Leaving::Protocol("it activates what is no configuration")),
         }
+        self.commit(zxid);
+    }
+
+    /// The leader's last configuration, and what it has proposed since: its uncommitted proposals.
+    pub(super) fn follow_config(&mut self, membership: Membership) {
+        self.out.push(LearnerEffect::LeaderConfig(membership));
+        let uncommitted = self.history.since(self.committed).filter_map(Entry::membership);
+        self.out.extend(uncommitted.map(LearnerEffect::SawConfig));
     }
 
     /// Applies what is committed and logged, and answers every sync between what came before it and what came after.
@@ -133,6 +147,11 @@ impl Local {
         if upto > self.applied {
             self.applied = upto;
             self.out.push(LearnerEffect::Committed(upto));
+        }
+        while let Some((membership, zxid, leader)) =
+            self.activations.pop_front_if(|(_, zxid, _)| *zxid <= upto)
+        {
+            self.out.push(LearnerEffect::Activate(membership, zxid, leader));
         }
     }
 

@@ -3,7 +3,9 @@ use crate::zab::{
     Durable, Entry, History, LearnerEffect, Leaving, Mistakes, ToLeader, ToLearner, ZabConfig,
     start_of,
 };
-use quorate_wire::Zxid;
+use quorate_wire::quorum::Membership;
+use quorate_wire::txn::{SetDataBody, Txn, TxnHeader, TxnRecord, TxnType};
+use quorate_wire::{Jute, Zxid};
 
 const EPOCH: i64 = 5;
 
@@ -14,6 +16,7 @@ const CONFIG: ZabConfig = ZabConfig {
     sync_limit: 10_000,
     ping_interval: 1_000,
     history_bytes: 1 << 20,
+    reconfig: false,
     mistakes: Mistakes::NONE,
 };
 
@@ -57,17 +60,75 @@ fn the_ack_of_newleader_comes_before_the_answer_to_a_ping() {
     assert_eq!(said(&mut follower), answers);
 }
 
+/// A transaction that brings this configuration.
+fn reconfig(zxid: Zxid, membership: &Membership) -> Entry {
+    let kind = TxnType::RECONFIG;
+    let header = TxnHeader { client_id: 1, cxid: 2, zxid, time: 3, kind };
+    let text = membership.to_string();
+    let body =
+        SetDataBody { path: "/zookeeper/config".into(), data: Some(text.as_bytes()), version: -1 };
+    let record = TxnRecord { header, txn: Txn::Reconfig(body), digest: None };
+    Entry::from_payload(zxid, &record.to_bytes())
+}
+
 #[test]
-fn a_reconfiguration_takes_effect_with_its_commit() {
+fn a_reconfiguration_is_seen_before_it_is_logged_and_takes_effect_when_it_is_applied() {
+    let mut follower = filling();
+    let first = start_of(EPOCH).next();
+    let membership: Membership = "server.1=a:1:2\nserver.3=c:1:2".parse().unwrap();
+    let membership = Membership { version: first.0, ..membership };
+    let entry = reconfig(first, &membership);
+    follower.received(ToLearner::Proposal(entry.clone()), 1);
+    let effects: Vec<_> = follower.effects().collect();
+    let saw = LearnerEffect::SawConfig(membership.clone());
+    assert_eq!(effects, [saw.clone(), LearnerEffect::Append(vec![entry])]);
+    follower.received(ToLearner::CommitAndActivate(first, 3), 1);
+    assert_eq!(follower.effects().next(), None, "the log is being written");
+    // What the leader has is one thing, what it has proposed since another.
+    let older = Membership { version: 1, ..membership.clone() };
+    let text = older.to_string().into();
+    follower.logged(first);
+    let applied: Vec<_> = follower.effects().collect();
+    let activate = LearnerEffect::Activate(membership, first, 3);
+    assert_eq!(applied, [LearnerEffect::Committed(first), activate]);
+    follower.received(ToLearner::NewLeader(EPOCH, Some(text)), 1);
+    assert_eq!(follower.effects().next(), Some(LearnerEffect::LeaderConfig(older.clone())));
+    follower.current_written(EPOCH);
+    follower.effects();
+    follower.received(ToLearner::UpToDate, 1);
+    let effects: Vec<_> = follower.effects().skip(1).collect();
+    assert_eq!(effects, [LearnerEffect::Adopt(older), LearnerEffect::Serve(EPOCH)]);
+}
+
+#[test]
+fn what_a_leader_proposes_while_it_gives_its_history_outlives_its_last_configuration() {
+    let mut follower = filling();
+    let first = start_of(EPOCH).next();
+    let older: Membership = "server.1=a:1:2\nserver.3=c:1:2\nversion=1".parse().unwrap();
+    let newer = Membership { version: first.0, ..older.clone() };
+    follower.received(ToLearner::Proposal(reconfig(first, &newer)), 1);
+    follower.effects();
+    let text = older.to_string().into();
+    follower.received(ToLearner::NewLeader(EPOCH, Some(text)), 1);
+    let effects: Vec<_> = follower.effects().collect();
+    assert_eq!(effects, [LearnerEffect::LeaderConfig(older), LearnerEffect::SawConfig(newer)]);
+}
+
+#[test]
+fn only_a_configuration_can_be_activated_and_only_once() {
     let mut follower = filling();
     let first = start_of(EPOCH).next();
     follower.received(ToLearner::Proposal(Entry::from_payload(first, b"x")), 1);
     follower.received(ToLearner::CommitAndActivate(first, 3), 1);
-    let activate = LearnerEffect::Activate(first, 3);
-    assert!(follower.effects().any(|effect| effect == activate));
+    assert!(matches!(follower.effects().next(), Some(LearnerEffect::Leave(_))));
+
+    let mut follower = filling();
+    let membership = "server.1=a:1:2\nserver.3=c:1:2".parse().unwrap();
+    follower.received(ToLearner::Proposal(reconfig(first, &membership)), 1);
     follower.received(ToLearner::CommitAndActivate(first, 3), 1);
-    let effects: Vec<_> = follower.effects().collect();
-    assert!(matches!(effects[..], [LearnerEffect::Leave(_)]), "twice: {effects:?}");
+    follower.effects();
+    follower.received(ToLearner::CommitAndActivate(first, 3), 1);
+    assert!(matches!(follower.effects().next(), Some(LearnerEffect::Leave(_))), "twice");
 }
 
 /// What a leader says twice, too early, or of a place that does not follow, whether by mistake or because somebody plays it again.

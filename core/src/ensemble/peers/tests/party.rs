@@ -376,6 +376,7 @@ fn config(me: i64) -> ZabConfig {
         sync_limit: 100_000,
         ping_interval: 100,
         history_bytes: 16 << 20,
+        reconfig: false,
         mistakes: Mistakes::NONE,
     }
 }
