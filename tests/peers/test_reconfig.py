@@ -75,8 +75,8 @@ def version(config: str) -> int:
 
 
 def change(ensemble: Ensemble, joining: str | None, leaving: str | None) -> None:
-    """Changes the members, and waits until all have the same new configuration. An answer may be
-    lost when a server changes its part."""
+    """Changes the members, and waits until all have the same new configuration. An answer
+    may be lost when a server changes its part."""
     before = version(with_client(ensemble.leader(), config_of))
 
     def reconfigured(client: KazooClient) -> None:

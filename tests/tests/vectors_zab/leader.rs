@@ -17,9 +17,7 @@ use std::sync::Arc;
 /// What our leader says otherwise, and how often.
 pub(crate) type Differences = BTreeMap<&'static str, usize>;
 
-/// NEWLEADER has no configuration: it comes with reconfiguration.
-pub(crate) const NO_CONFIGURATION: &str = "NEWLEADER without a configuration";
-/// As above: a reconfiguration is a transaction like others.
+/// A leader of ours that is not told that reconfiguration is enabled takes the captured one for a transaction like others.
 pub(crate) const NO_ACTIVATION: &str =
     "COMMIT or INFORM of a reconfiguration, which does not take effect";
 /// A leader of ours that has everything in memory sends it; Apache's sends a tree to whoever has nothing.
@@ -269,11 +267,6 @@ impl<'a> Court<'a> {
         };
         match (expected, &said) {
             (expected, said) if expected == said => {}
-            (ToLearner::NewLeader(epoch, Some(_)), ToLearner::NewLeader(ours, None))
-                if epoch == ours =>
-            {
-                self.differs(NO_CONFIGURATION);
-            }
             (ToLearner::CommitAndActivate(zxid, _), ToLearner::Commit(ours)) if zxid == ours => {
                 self.differs(NO_ACTIVATION);
             }

@@ -225,7 +225,7 @@ pub(super) const ADVANCED: &[Key] = &[
         Kind::Bool,
         "false",
         Honoured(Slot::Bool(|config| &mut config.reconfig_enabled)),
-        "Whether `reconfig` is answered with \"unimplemented\" rather than \"disabled\"",
+        "Whether the members of an ensemble can be changed while it runs",
     ),
     Key::new(
         file("localSessionsEnabled", Section::Advanced),

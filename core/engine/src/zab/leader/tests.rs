@@ -12,6 +12,7 @@ const EPOCH: i64 = 5;
 /// The only transaction.
 const LAST: Zxid = start_of(EPOCH - 1).next();
 const FIRST: LearnerKey = LearnerKey(1);
+const SERVERS: &str = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nversion=0";
 const LATE: LearnerKey = LearnerKey(2);
 
 fn info(sid: i64, features: Features) -> ToLeader {
@@ -49,8 +50,7 @@ fn elected() -> Leader {
         reconfig: false,
         mistakes: Mistakes::NONE,
     };
-    let servers = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nversion=0";
-    let quorums = Quorums::new(Membership::parse(servers).unwrap());
+    let quorums = Quorums::new(Membership::parse(SERVERS).unwrap());
     let mut history = History::after(start_of(EPOCH - 1));
     history.push(Entry::from_payload(LAST, b"x"));
     let durable = Durable { history, ..Durable::default() };
@@ -191,5 +191,7 @@ fn a_learner_that_is_ahead_of_who_was_elected_is_refused() {
     assert_eq!(closed(&mut leader), [(FIRST, Leaving::Ahead { sid: 2 })]);
     // The other one suffices.
     leader.received(LATE, ToLeader::AckEpoch { current: Some(EPOCH - 1), last: LAST }, 0);
-    assert_eq!(settle(&mut leader), [ToLearner::Diff(LAST), ToLearner::NewLeader(EPOCH, None)]);
+    let config = Membership::parse(SERVERS).unwrap().to_string();
+    let told = [ToLearner::Diff(LAST), ToLearner::NewLeader(EPOCH, Some(config.into()))];
+    assert_eq!(settle(&mut leader), told);
 }
