@@ -2,8 +2,8 @@
 //!
 //! All addresses are tried at once, and the first that answers is taken. One that refuses is tried again after a quarter
 //! of the time that the search has taken so far: a leader that is a few milliseconds late is found a few milliseconds later, and one that
-//! does not come costs little. A name is looked up again each time. Who refuses at all addresses for half a second is no leader any more, as
-//! for Apache's learners: it has died after its election, or has left its role.
+//! does not come costs little. A name is looked up again each time. Who refuses at all addresses for a second is no leader any more: it has
+//! died after its election, or has left its role. Apache's learners wait half as long.
 
 use super::names::{Question, literal};
 use mio::event::Event;
@@ -254,7 +254,7 @@ pub(super) const TOKENS: usize = MOST_TARGETS * MOST_ADDRESSES;
 /// How long one attempt may take, ms.
 const PATIENCE: i64 = 1000;
 /// How long a leader may refuse before it is given up, ms.
-const REFUSED: i64 = 500;
+const REFUSED: i64 = 1_000;
 /// Between two attempts, ms.
 const SHORTEST_REST: i64 = 1;
 const LONGEST_REST: i64 = 250;
