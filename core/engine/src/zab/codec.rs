@@ -6,7 +6,7 @@
 //! A message takes no more memory than its packet; the bytes of a transaction are copied once, into its [`Entry`].
 //!
 //! COMMITANDACTIVATE and INFORMANDACTIVATE are messages of their own. A learner takes them as COMMIT and INFORM, and tells its driver
-//! with [`Activate`](super::LearnerEffect::Activate); no leader here says them yet.
+//! with [`Activate`](super::LearnerEffect::Activate).
 
 #[cfg(test)]
 mod tests;
