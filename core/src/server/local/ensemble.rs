@@ -243,7 +243,7 @@ impl LocalEnsemble {
         self.members.keys().copied()
     }
 
-    /// What a member does now: `leader`, `follower` or `observer`; nothing if it serves nobody.
+    /// What a member does now: `leader`, `follower`, `observer`, or `read-only` without a leader; nothing if it serves nobody.
     ///
     /// ```
     /// # use quorate::server::LocalEnsemble;
