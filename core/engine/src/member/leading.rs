@@ -170,9 +170,10 @@ impl Member {
         let (Role::Leading(leading), Some(replica)) = (&mut self.role, &mut self.replica) else {
             return;
         };
-        if let Some(segment) = replica.seal() {
-            self.out.push(Effect::Append(segment.clone()));
-            leading.leader.propose(&segment, bench.now.mono);
+        if let Some(segment) = replica.seal()
+            && leading.leader.propose(&segment, bench.now.mono)
+        {
+            self.out.push(Effect::Append(segment));
         }
     }
 

@@ -8,13 +8,18 @@ use crate::zab::{Entry, LeaderEffect, LearnerKey, Leaving, Mistake, Sid};
 use quorate_wire::Zxid;
 use std::sync::Arc;
 
-/// Counter at which a leader resigns: the next one would be the last (ZOOKEEPER-1277).
+/// Counter at which a leader resigns: the next one would be the last of the epoch (ZOOKEEPER-1277).
 const LAST_COUNTER: i64 = 0xFFFF_FFFE;
 
 impl Leader {
-    /// Proposes transactions, which the caller also gives to its log. Only when established; their zxids go on from the last.
-    pub fn propose(&mut self, segment: &Arc<Segment>, now: i64) {
+    /// Proposes transactions, if the epoch has zxids for them, and returns whether the caller is to give them to its log as well. Only when
+    /// established; their zxids go on from the last. One without zxids resigns: those after the last are of an epoch that it has not been promised.
+    pub fn propose(&mut self, segment: &Arc<Segment>, now: i64) -> bool {
         debug_assert!(self.is_established(), "only an established leader proposes");
+        if segment.last_zxid().is_some_and(|last| last.epoch() != self.epoch) {
+            self.leave(Leaving::Exhausted);
+            return false;
+        }
         for entry in Entry::all_of(segment) {
             debug_assert!(entry.zxid() == self.next_zxid(), "zxids go up by one");
             self.history.push(entry.clone());
@@ -31,6 +36,7 @@ impl Leader {
         if self.history.last().counter() >= LAST_COUNTER {
             self.leave(Leaving::Exhausted);
         }
+        true
     }
 
     /// The zxid that the next proposal must have.

@@ -1,5 +1,6 @@
 use super::Leader;
 use crate::quorum::Quorums;
+use crate::segment::Segment;
 use crate::zab::message::{Features, LearnerKind};
 use crate::zab::{
     Durable, Entry, History, LeaderEffect, LearnerKey, Leaving, Mistakes, ToLeader, ToLearner,
@@ -7,6 +8,7 @@ use crate::zab::{
 };
 use quorate_wire::Zxid;
 use quorate_wire::quorum::Membership;
+use std::sync::Arc;
 
 const EPOCH: i64 = 5;
 /// The only transaction.
@@ -194,4 +196,29 @@ fn a_learner_that_is_ahead_of_who_was_elected_is_refused() {
     let config = Membership::parse(SERVERS).unwrap().to_string();
     let told = [ToLearner::Diff(LAST), ToLearner::NewLeader(EPOCH, Some(config.into()))];
     assert_eq!(settle(&mut leader), told);
+}
+
+/// Zxids go on from one epoch into the next, which another leader may have: so nothing is proposed that does not fit. Source: ZOOKEEPER-1277.
+#[test]
+fn an_epoch_without_zxids_ends_and_nothing_goes_beyond_it() {
+    let end = start_of(EPOCH + 1).0;
+    for (room, length, proposed, stays) in
+        [(9, 3, 3, true), (4, 3, 3, false), (3, 3, 3, false), (2, 3, 0, false), (1, 9, 0, false)]
+    {
+        let mut leader = established();
+        let last = Zxid(end - 1 - room);
+        leader.history = History::after(last);
+        let mut segment = Segment::default();
+        for n in 1..=length {
+            segment.push(Zxid(last.0 + n), |out| out.push(b'x'));
+        }
+        let case = format!("{length} of {room}");
+        assert_eq!(leader.propose(&Arc::new(segment), 0), proposed > 0, "{case}");
+        let (sent, rest): (Vec<_>, Vec<_>) =
+            leader.effects().partition(|effect| matches!(effect, LeaderEffect::Send(..)));
+        assert_eq!(sent.len(), proposed, "{case}");
+        let left: &[LeaderEffect] =
+            if stays { &[] } else { &[LeaderEffect::Leave(Leaving::Exhausted)] };
+        assert_eq!(rest, left, "{case}");
+    }
 }
