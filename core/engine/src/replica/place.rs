@@ -164,8 +164,7 @@ impl SessionView for View<'_> {
     /// Source: `SessionTrackerImpl#checkSession`, `LeaderSessionTracker#checkSession`.
     fn refuses(&self, session: i64) -> Option<ErrorCode> {
         if !self.sessions.is_open(session) {
-            let local = self.locals.may_be(session, self.asking);
-            return (!local).then_some(ErrorCode::SessionExpired);
+            return (!self.is_local(session)).then_some(ErrorCode::SessionExpired);
         }
         let owner = self.leading?.owners.get(&session);
         let elsewhere = match (self.asking, owner) {
@@ -177,6 +176,7 @@ impl SessionView for View<'_> {
     }
 
     fn is_local(&self, session: i64) -> bool {
-        !self.sessions.is_open(session) && self.locals.may_be(session, self.asking)
+        // One of the ensemble's that is about to end is none.
+        !self.sessions.knows(session) && self.locals.may_be(session, self.asking)
     }
 }

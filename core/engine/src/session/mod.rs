@@ -77,6 +77,12 @@ impl Tracker {
         self.sessions.get(&id).is_some_and(|session| !session.closing)
     }
 
+    /// Whether the session is watched over, open or about to end.
+    #[must_use]
+    pub fn knows(&self, id: i64) -> bool {
+        self.sessions.contains_key(&id)
+    }
+
     /// From now on requests, touches and resumption of the session fail.
     pub fn close(&mut self, id: i64) {
         if let Some(session) = self.sessions.get_mut(&id) {

@@ -121,6 +121,30 @@ fn a_local_session_ends_when_nothing_is_heard_of_it() {
     }
 }
 
+/// The leader has had enough of it, and its end is on no other disk yet. Its server has not heard of that, and passes a request on.
+#[test]
+fn a_session_of_the_ensemble_that_is_about_to_end_is_not_taken_for_a_local_one() {
+    let mut world = World::of_local_sessions(3, Upgraded);
+    let mut silent = Client::new(&mut world, 1);
+    silent.create(&mut world, "/a", Persistent);
+    silent.create(&mut world, "/e", Ephemeral);
+    assert_eq!(sessions(&world), [(1, 0); 4]);
+    world.pass(3500);
+    world.blocked.extend([(1, 3), (2, 3)]);
+    world.pass(2000);
+    silent.send(&mut world, OpCode::SetData, &set("/a", b"late"));
+    world.run();
+    world.blocked.remove(&(1, 3));
+    world.run();
+    assert!(silent.is_closed(&world));
+    world.blocked.clear();
+    world.run();
+    assert_eq!(sessions(&world), [(0, 0); 4]);
+    let mut other = Client::new(&mut world, 2);
+    assert_eq!(other.get(&mut world, "/a"), Some(b"new".to_vec()));
+    world.assert_one();
+}
+
 /// It would be that of another ensemble, or of one whose settings differ.
 #[test]
 fn a_leader_without_local_sessions_does_not_believe_in_those_of_others() {
