@@ -1,6 +1,6 @@
 //! What the limits let in, and when: new sessions by their throttle, requests by theirs.
 
-use super::pending::{Pending, Purpose};
+use super::pending::Purpose;
 use super::{LimitFigures, Now, Ready, Replica};
 use crate::limits::throttle::{Held, Next, Peer};
 use crate::session::ConnRef;
@@ -66,13 +66,7 @@ impl Replica {
             let err = ErrorCode::ThrottledOp.code();
             self.ready.push(Ready::Bare { conn: held.conn, xid, err });
         } else {
-            let purpose = Purpose::Throttled { xid };
-            self.pending.push_back(Pending {
-                zxid: None,
-                conn: Some(held.conn),
-                purpose,
-                create2_parts: Vec::new(),
-            });
+            self.mark(held.conn, Purpose::Throttled { xid });
         }
     }
 

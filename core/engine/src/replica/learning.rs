@@ -177,20 +177,21 @@ impl Replica {
         self.answer_markers(tree, shards, now);
     }
 
-    /// Answers what waits for nothing but what its own client has asked for before.
+    /// Answers what waits for nothing but what its own client has asked for before. There is hardly ever any, and this is called with every
+    /// transaction: so it looks only when there may be some.
     fn answer_markers(&mut self, tree: &Tree, shards: &mut [&mut Shard], now: Now) {
-        let waits_for_leader = |purpose: &Purpose| {
-            !matches!(purpose, Purpose::Throttled { .. } | Purpose::LocalEnd { .. })
-        };
+        if !std::mem::take(&mut self.has_markers) {
+            return;
+        }
         let mut n = 0;
         while let Some(pending) = self.pending.get(n) {
             let conn = pending.conn;
-            let is_first = !self.pending.iter().take(n).any(|before| before.conn == conn);
-            if waits_for_leader(&pending.purpose) || !is_first {
+            if !pending.purpose.is_marker() {
                 n += 1;
-                continue;
-            }
-            if let Some(marker) = self.pending.remove(n) {
+            } else if self.pending.iter().take(n).any(|before| before.conn == conn) {
+                self.has_markers = true;
+                n += 1;
+            } else if let Some(marker) = self.pending.remove(n) {
                 let_read(conn, tree, shards, now);
                 self.answer_marker(marker, tree, shards, now);
             }

@@ -5,7 +5,7 @@
 //! refused. Like everything of a replica they end with the role of their server. Source: `UpgradeableSessionTracker`, `LocalSessionTracker`,
 //! `QuorumZooKeeperServer#checkUpgradeSession`.
 
-use super::pending::{Pending, Purpose};
+use super::pending::Purpose;
 use super::place::{Asking, Place};
 use super::{Now, Ready, Replica};
 use crate::access::Identities;
@@ -81,14 +81,7 @@ impl Replica {
     fn end_local(&mut self, conn: ConnRef, session: i64, xid: i32) {
         if self.pending.iter().any(|pending| pending.conn == Some(conn)) {
             self.locals.close(session);
-            let purpose = Purpose::LocalEnd { xid, session };
-            let create2_parts = Vec::new();
-            self.pending.push_back(Pending {
-                zxid: None,
-                conn: Some(conn),
-                purpose,
-                create2_parts,
-            });
+            self.mark(conn, Purpose::LocalEnd { xid, session });
         } else {
             self.locals.remove(session);
             self.ready.push(Ready::Bare { conn, xid, err: 0 });

@@ -107,6 +107,8 @@ pub struct Replica {
     open: Segment,
     inflight: Inflight,
     pending: VecDeque<Pending>,
+    /// Whether there may be markers among them.
+    has_markers: bool,
     /// Answers that wait for nothing but the shards' attention.
     ready: Vec<Ready>,
     words: Vec<Word>,
@@ -165,6 +167,7 @@ impl Replica {
             open: Segment::default(),
             inflight: Inflight::default(),
             pending: VecDeque::new(),
+            has_markers: false,
             ready: Vec::new(),
             words: Vec::new(),
             reaper: Reaper::new(config.reaper, now.mono),
@@ -327,6 +330,13 @@ impl Replica {
         let create2_parts = self.prep.take_create2_parts();
         let conn = asking.conn();
         self.pending.push_back(Pending { zxid: Some(zxid), conn, purpose, create2_parts });
+    }
+
+    /// Something is to be answered behind everything that was submitted before it.
+    fn mark(&mut self, conn: ConnRef, purpose: Purpose) {
+        self.has_markers = true;
+        let (conn, create2_parts) = (Some(conn), Vec::new());
+        self.pending.push_back(Pending { zxid: None, conn, purpose, create2_parts });
     }
 
     /// Everything judged since the last call, to be made durable. `None` when there is nothing.

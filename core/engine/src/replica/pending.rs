@@ -50,6 +50,13 @@ pub(super) enum Purpose {
     Reap,
 }
 
+impl Purpose {
+    /// Whether it waits for nothing but what its own client has asked for before.
+    pub(super) const fn is_marker(&self) -> bool {
+        matches!(self, Self::Throttled { .. } | Self::LocalEnd { .. })
+    }
+}
+
 /// Sealed segments whose records have not all been applied.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
