@@ -206,6 +206,8 @@ impl Tap {
         let body = reader.rest();
         note!(env.trace, "session {}: told {header:?}", self.number);
         if header.xid == NOTIFICATION_XID {
+            // It shows a state too: no reply of an older one may follow, at whichever server.
+            self.last_zxid = self.last_zxid.max(header.zxid);
             return Ok(Heard::Aside);
         }
         // Answers to auth overtake others.

@@ -130,7 +130,7 @@ impl ClientSession {
         self.identity = None;
         self.established = false;
         self.proof_at = None;
-        self.last_zxid = 0;
+        (self.last_zxid, self.told_zxid) = (0, 0);
         self.failed_rearms = 0;
         self.timeout = i64::from(self.settings.timeout.max(1));
         self.fail_everything(ErrorCode::SessionExpired);

@@ -113,7 +113,10 @@ impl ClientSession {
         let mut r = Reader::new(payload);
         let header: ReplyHeader = r.get()?;
         match header.xid {
-            NOTIFICATION_XID => self.event(r.get()?, header.zxid),
+            NOTIFICATION_XID => {
+                self.seen(header.zxid);
+                self.event(r.get()?, header.zxid)
+            }
             PING_XID => {
                 let Link::Up(live) = &mut self.link else { return Err(Broken) };
                 let sent_at = live.pings.pop_front().ok_or(Broken)?;
@@ -123,7 +126,10 @@ impl ClientSession {
                 Ok(())
             }
             AUTH_XID => self.auth_reply(header.err),
-            SET_WATCHES_XID => self.rearmed(header.err, now),
+            SET_WATCHES_XID => {
+                self.seen(header.zxid);
+                self.rearmed(header.err, now)
+            }
             xid => match &self.link {
                 Link::Up(live) if live.sasl_xid == Some(xid) => {
                     self.sasl_reply(header.err, r.get().ok(), now)
@@ -214,14 +220,19 @@ impl ClientSession {
         Ok(())
     }
 
+    /// Something shows this state. Events of 3.8 say nothing positive.
+    fn seen(&mut self, zxid: i64) {
+        self.last_zxid = self.last_zxid.max(zxid);
+    }
+
     fn reply(&mut self, header: ReplyHeader, body: &[u8], now: i64) -> Result<(), Broken> {
         let front = self.pending.front().ok_or(Broken)?;
         if front.xid != header.xid {
             return Err(Broken);
         }
-        if header.zxid > 0 {
-            self.last_zxid = self.last_zxid.max(header.zxid);
-        }
+        self.last_zxid = self.last_zxid.max(header.zxid);
+        // Its events all came before. Those of an event's transaction need not have, nor those of watches that are not set again yet.
+        self.told_zxid = self.told_zxid.max(header.zxid);
         let code = match header.err {
             0 => None,
             err => Some(ErrorCode::from_code(err).unwrap_or(ErrorCode::SystemError)),
@@ -312,7 +323,7 @@ impl ClientSession {
     }
 
     fn rearm(&mut self) {
-        let frames = self.watches.write_rearm(self.last_zxid, &mut self.control);
+        let frames = self.watches.write_rearm(self.told_zxid, &mut self.control);
         if let Link::Up(live) = &mut self.link {
             live.rearms = frames;
         }

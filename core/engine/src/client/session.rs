@@ -115,7 +115,10 @@ pub struct ClientSession {
     pub(super) timeout: i64,
     /// When the last request that was answered had been sent: the session lives at least until `timeout` after this.
     pub(super) proof_at: Option<i64>,
+    /// The newest state that was shown, by whatever came: no server behind it will do any more.
     pub(super) last_zxid: i64,
+    /// The newest state up to which every watch was told what has happened: the last answer's.
+    pub(super) told_zxid: i64,
     pub(super) next_xid: i32,
     pub(super) pending: Pending,
     pub(super) watches: Watches,
@@ -150,6 +153,7 @@ impl ClientSession {
             timeout: i64::from(settings.timeout.max(1)),
             proof_at: None,
             last_zxid: 0,
+            told_zxid: 0,
             next_xid: 1,
             pending: Pending::default(),
             watches: Watches::default(),
@@ -286,7 +290,7 @@ impl ClientSession {
         self.timeout
     }
 
-    /// The newest transaction that an answer has shown.
+    /// The newest transaction that an answer or an event has shown.
     #[must_use]
     pub const fn last_zxid(&self) -> i64 {
         self.last_zxid

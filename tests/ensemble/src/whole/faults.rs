@@ -177,7 +177,7 @@ impl World {
     fn take_snapshot(&mut self, sid: Sid) {
         let Some(server) = self.servers.get_mut(&sid) else { return };
         if let Some(process) = server.process.as_mut().filter(|process| process.serving) {
-            let image = super::image::Image::of(&mut process.tree);
+            let image = super::image::Image::of(&mut process.tree, process.gaps.clone());
             server.disk.snapshot(process.tree.last_zxid(), &image);
         }
     }

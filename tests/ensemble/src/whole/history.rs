@@ -107,6 +107,15 @@ impl History {
         self.tree.last_zxid()
     }
 
+    /// Whether a state that a client is shown is one that all will come to: a committed transaction's, or the beginning of an epoch up to the one that
+    /// is established. A tree that takes the place of a longer log stands there, without a transaction.
+    #[must_use]
+    pub fn may_show(&self, zxid: Zxid) -> bool {
+        let established = self.leaders.last_key_value().map_or(0, |(epoch, _)| *epoch);
+        let begins = zxid.counter() == 0 && zxid.epoch() <= established;
+        zxid <= self.last() || begins
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -201,12 +210,21 @@ impl History {
             let fresh = self.requests.insert((session, cxid));
             ensure!(fresh, "request {cxid} of {session:x} is done again at {zxid}");
         }
-        if cxid != 0 && err != SessionMoved.code() && err != SessionExpired.code() {
+        // A multi that is refused is a transaction whose parts all say so.
+        let refusal = match &record.txn {
+            Txn::Multi(multi) => multi.parts.iter().find_map(|part| match part.txn {
+                Txn::Error(code) if code != 0 => Some(code),
+                _ => None,
+            }),
+            _ => Some(err),
+        };
+        let refusal = refusal.unwrap_or(0);
+        if cxid != 0 && refusal != SessionMoved.code() && refusal != SessionExpired.code() {
             let before = self.newest.insert(session, cxid).unwrap_or(0);
             ensure!(cxid > before, "{cxid} of {session:x} is done after {before}, at {zxid}");
         }
         if let Some(ended) = self.ended.get(&session) {
-            ensure!(err != 0, "{zxid} is of session {session:x}, which ended at {ended}");
+            ensure!(refusal != 0, "{zxid} is of session {session:x}, which ended at {ended}");
         }
         if matches!(record.txn, Txn::CloseSession(_)) {
             self.ended.insert(session, zxid);

@@ -43,13 +43,13 @@ impl Image {
         Self { stream: Some((zxid, stream)), gaps, newest, later: Vec::new() }
     }
 
-    /// What a snapshot of the tree holds.
+    /// What a snapshot of the tree holds, and does not hold.
     #[must_use]
-    pub fn of(tree: &mut Tree) -> Self {
+    pub fn of(tree: &mut Tree, gaps: Gaps) -> Self {
         let (id, head) = tree.freeze_stream();
         let mut stream = Vec::new();
         while tree.walk_stream(id, 1000, &mut stream) == WalkState::More {}
-        Self::received(head.zxid, Gaps::new(), stream.into(), tree.newest_session())
+        Self::received(head.zxid, gaps, stream.into(), tree.newest_session())
     }
 
     /// Between these zxids lies nothing of what it holds.

@@ -204,12 +204,15 @@ impl World {
         let sessions = self.history.sessions();
         if !sessions.is_empty() {
             let knows = |server: &Server| {
-                let replica = server.process.as_ref()?.member.replica()?;
+                let process = server.process.as_ref()?;
+                let replica = process.member.replica()?;
                 let open = sessions.iter().filter(|&&id| replica.sessions().is_open(id)).count();
-                Some((server.sid, open))
+                Some((server.sid, open, process.tree.sessions().count()))
             };
             let knows: Vec<_> = self.servers.values().filter_map(knows).collect();
-            return Some(format!("{sessions:x?} live, of which servers know {knows:?}"));
+            return Some(format!(
+                "{sessions:x?} live, of which servers, and their trees, know {knows:?}"
+            ));
         }
         self.servers.values().find_map(|server| {
             let sid = server.sid;
