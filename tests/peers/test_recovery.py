@@ -28,6 +28,7 @@ def test_what_a_quorum_has_logged_is_committed(acknowledged: bool) -> None:
         holder, other = ensemble.followers()
         proxy = ensemble.proxy(leader)
         link = Connection(leader.port)
+        ensemble.settle()
         proxy.hold(Packet.PROPOSAL, ensemble.number(other))
         if acknowledged:
             commit = proxy.hold(Packet.COMMIT, ensemble.number(holder))
@@ -40,7 +41,7 @@ def test_what_a_quorum_has_logged_is_committed(acknowledged: bool) -> None:
             assert not has_logged(other)
         leader.kill()
         proxy.cut()
-        ensemble.wait_serving(2)
+        ensemble.wait_succeeded()
         assert ensemble.leader() is holder
         assert found(holder) and found(other)
         leader.launch()
@@ -57,13 +58,14 @@ def test_what_only_a_dead_leader_has_logged_is_gone(goes_on: bool) -> None:
         leader = ensemble.leader()
         proxy = ensemble.proxy(leader)
         link = Connection(leader.port)
+        ensemble.settle()
         for follower in ensemble.followers():
             proxy.hold(Packet.PROPOSAL, ensemble.number(follower))
         link.send(Op.CREATE, create(PATH, MARK))
         until(lambda: has_logged(leader), "the leader's own log")
         leader.kill()
         proxy.cut()
-        ensemble.wait_serving(2)
+        ensemble.wait_succeeded()
         if goes_on:
             assert not any(found(member) for member in ensemble.followers())
         leader.launch()

@@ -32,6 +32,7 @@ def test_an_old_leader_with_a_write(silent: bool) -> None:
         old = ensemble.leader()
         writer, reader = Connection(old.port), Connection(old.port)
         assert writer.call(Op.CREATE, create(PATH, OLD)).error == 0
+        ensemble.settle()
         for follower in ensemble.followers():
             ensemble.proxy(old).hold(Packet.PROPOSAL, ensemble.number(follower))
         writer.send(Op.SET_DATA, set_data(PATH, NEVER, 0))
@@ -52,6 +53,7 @@ def test_an_old_leader_that_is_asked_to_sync(silent: bool) -> None:
         old = ensemble.leader()
         reader = Connection(old.port)
         assert reader.call(Op.CREATE, create(PATH, OLD)).error == 0
+        ensemble.settle()
         new = succeed(ensemble, silent)
         wake(old, reader)
         assert_settled(ensemble, old, new)

@@ -116,6 +116,31 @@ class WatchedEnsemble(Ensemble):
                     address = f"127.0.0.1:{proxy.port}:{election}"
                     member.settings[f"server.{other}"] = address
 
+    def settle(self) -> None:
+        """Waits until all have what the leader has: nothing is on its way that a rule could
+        mean."""
+
+        def zxids() -> set[str]:
+            words = [member.four_letters("srvr") for member in self.members]
+            return {line for word in words for line in word.splitlines() if "Zxid: " in line}
+
+        end = time.monotonic() + START
+        while len(zxids()) > 1:
+            if time.monotonic() > end:
+                raise ServerError(f"the members do not come to one state: {zxids()}")
+            time.sleep(0.01)
+
+    def wait_succeeded(self) -> None:
+        """Waits for another leader than the one that was killed. Right behind its end the
+        others may say that they serve, and mean it."""
+        end = time.monotonic() + START
+        running = [member for member in self.members if member.running]
+        while not any("Mode: leader" in member.four_letters("srvr") for member in running):
+            if time.monotonic() > end:
+                raise ServerError("nobody follows the leader that was killed")
+            time.sleep(0.01)
+        self.wait_serving(len(running))
+
     def proxy(self, leader: Server) -> QuorumProxy:
         """The one through which others follow this member."""
         return self._proxies[self.number(leader) - 1]
