@@ -6,6 +6,7 @@
 use quorate_engine::zab::{Mistake, Mistakes};
 use quorate_tests_ensemble::{Run, Spared, run};
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::thread;
 
 /// Where each was found.
@@ -72,7 +73,8 @@ fn assert_found(seeds: &'static [(Mistake, u64)], whole: bool) {
             mine.filter(|(mistake, seed)| !is_found(*mistake, *seed, whole)).collect::<Vec<_>>()
         })
     });
-    let missed = halves.map(|half| half.join().expect("no panic outside of runs")).concat();
+    let missed =
+        halves.map(|half| half.join().unwrap_or_else(|panic| resume_unwind(panic))).concat();
     assert!(missed.is_empty(), "no seed finds {missed:?}");
 }
 
