@@ -238,6 +238,8 @@ impl State {
         let (member, porch) = (&mut self.member, &mut self.porch);
         let mut desk = Desk { member, porch, tree: &self.tree, now, crowded };
         self.links.read_all(&mut self.shard, &self.tree, now.mono, &mut desk);
+        // At once: a role that ends takes with it what it was asked.
+        self.answer_words(now);
     }
 
     /// What the log has done meanwhile.
@@ -260,10 +262,10 @@ impl State {
     /// Goes on until nothing more can be done without the outside world.
     pub(super) fn settle(&mut self, now: Now) -> Result<(), ServerError> {
         loop {
-            self.answer_words(now);
             let (member, porch) = (&mut self.member, &mut self.porch);
             let mut desk = Desk { member, porch, tree: &self.tree, now, crowded: false };
             self.shard.resume(&self.tree, now.mono, &mut desk);
+            self.answer_words(now);
             let shards = &mut [&mut self.shard];
             let mut bench = Bench { tree: &mut self.tree, shards, now };
             self.member.settle(&mut bench)?;

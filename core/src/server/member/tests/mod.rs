@@ -111,12 +111,7 @@ impl Ensemble {
 
     /// What a member answers to a word.
     fn word(&self, sid: i64, word: &str) -> String {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port(sid))).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(word.as_bytes()).unwrap();
-        let mut text = String::new();
-        socket.read_to_string(&mut text).unwrap();
-        text
+        ask(self.port(sid), word)
     }
 
     /// Waits until a member says that it is this.
@@ -134,6 +129,16 @@ impl Ensemble {
         });
         leader.unwrap()
     }
+}
+
+/// What is answered to a word.
+fn ask(port: u16, word: &str) -> String {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.write_all(word.as_bytes()).unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    text
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {

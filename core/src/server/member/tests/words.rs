@@ -76,3 +76,28 @@ fn members_show_what_they_were_told() {
     let said = ensemble.word(4, "conf");
     assert!(said.ends_with(&expected), "{said}\ninstead of\n{expected}");
 }
+
+/// Also what is asked in the moment in which a role ends.
+#[test]
+fn every_word_is_answered_whatever_becomes_of_the_leader() {
+    let mut ensemble = Ensemble::begun(false, |_| {});
+    for _ in 0..5 {
+        let leader = ensemble.leader();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let asked = ensemble.members.keys().copied().filter(|sid| *sid != leader);
+        let ports: Vec<u16> = asked.map(|sid| ensemble.port(sid)).collect();
+        std::thread::scope(|scope| {
+            for port in ports.iter().cycle().take(4) {
+                scope.spawn(|| {
+                    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                        assert_ne!(ask(*port, "srvr"), "");
+                    }
+                });
+            }
+            ensemble.stop(leader);
+            let _successor = ensemble.leader();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        ensemble.begin(leader);
+    }
+}
