@@ -3,11 +3,10 @@
 //! Plain values, made from `zoo.cfg` and `myid` by the builder, or by a program. What can be wrong with them is
 //! [`EnsembleProblem`]; nothing here touches a file or looks up a name.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use quorate_engine::quorum::{Verifier, Weakness};
-use quorate_wire::quorum::membership::{HostPort, Membership, Role, Server};
+use quorate_engine::quorum::{Misfit, Verifier, Weakness};
+use quorate_wire::quorum::membership::{Membership, Role, Server};
 
 use super::ensemble_problem::EnsembleProblem;
 
@@ -254,22 +253,13 @@ impl EnsembleConfig {
         if members.voters().next().is_none() {
             return Err(EnsembleProblem::NoVoters);
         }
-        if let Some(&sid) = members.servers.keys().find(|sid| !IDS.contains(sid)) {
-            return Err(EnsembleProblem::Id { sid });
-        }
-        let mut taken: BTreeMap<HostPort, i64> = BTreeMap::new();
-        for (&sid, server) in &members.servers {
-            for address in places(server) {
-                if let Some(other) = taken.insert(address.clone(), sid) {
-                    return Err(EnsembleProblem::SameAddress { sid, other, address });
-                }
+        match Misfit::of(members) {
+            None => {}
+            Some(Misfit::Id { sid }) => return Err(EnsembleProblem::Id { sid }),
+            Some(Misfit::SameAddress { sid, other, address }) => {
+                return Err(EnsembleProblem::SameAddress { sid, other, address });
             }
-            let quorum_ports = |port: u16| {
-                server.addresses.iter().any(|a| a.quorum_port == port || a.election_port == port)
-            };
-            if quorum_ports(0) {
-                return Err(EnsembleProblem::PortZero { sid });
-            }
+            Some(Misfit::PortZero { sid }) => return Err(EnsembleProblem::PortZero { sid }),
         }
         Ok(())
     }
@@ -285,22 +275,3 @@ impl EnsembleConfig {
         Ok(())
     }
 }
-
-/// Every address that a server says it listens on; hosts in lower case. Where it serves clients on every interface, the host is
-/// that of its peers.
-fn places(server: &Server) -> Vec<HostPort> {
-    let peers = server.addresses.iter().flat_map(|address| [address.quorum(), address.election()]);
-    let hosts: BTreeSet<&String> = server.addresses.iter().map(|address| &address.host).collect();
-    let clients = server.client.iter().chain(&server.secure_client).flat_map(|client| {
-        if client.is_wildcard() {
-            hosts.iter().map(|&host| HostPort::new(host.clone(), client.port)).collect()
-        } else {
-            vec![client.clone()]
-        }
-    });
-    let all = peers.chain(clients).filter(|address| address.port != 0);
-    all.map(|address| HostPort::new(address.host.to_ascii_lowercase(), address.port)).collect()
-}
-
-/// Session ids begin with the number of their server in one byte, and 255 there marks nodes with a time to live.
-const IDS: std::ops::RangeInclusive<i64> = 0..=254;

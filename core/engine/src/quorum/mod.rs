@@ -9,6 +9,7 @@
 
 mod hierarchy;
 mod majority;
+mod misfit;
 #[cfg(test)]
 mod tests;
 mod weakness;
@@ -17,6 +18,7 @@ use hierarchy::Hierarchy;
 use majority::Majority;
 use quorate_wire::quorum::Membership;
 
+pub use misfit::Misfit;
 pub use weakness::Weakness;
 
 /// The rule of one configuration.

@@ -95,6 +95,18 @@ fn who_joins_and_who_leaves_make_the_next_configuration() {
                 "server.5=e:1:2:observer",
             ],
         ),
+        // Each on a host of its own.
+        (
+            Change { joining: Some("server.7=g:1:2;9,server.8=h:1:2;9"), ..NOTHING },
+            vec![
+                one,
+                two,
+                three,
+                four,
+                "server.7=g:1:2:participant;0.0.0.0:9",
+                "server.8=h:1:2:participant;0.0.0.0:9",
+            ],
+        ),
         (Change { joining: Some(""), leaving: Some(","), ..NOTHING }, vec![one, two, three, four]),
     ] {
         assert_eq!(asked(&change).as_deref(), Ok(expected.join("\n").as_str()));
@@ -103,6 +115,7 @@ fn who_joins_and_who_leaves_make_the_next_configuration() {
 
 #[test]
 fn what_cannot_be_is_refused() {
+    let long = format!("server.7={}:1:2;9", "g".repeat(300_000));
     for (change, error) in [
         (Change { from: 4, ..NOTHING }, BadVersion),
         (Change { from: -2, ..NOTHING }, BadVersion),
@@ -113,6 +126,12 @@ fn what_cannot_be_is_refused() {
         (Change { joining: Some("server.7=g:1:2"), ..NOTHING }, BadArguments),
         (Change { joining: Some("server.7=a:1:2;9"), ..NOTHING }, BadArguments),
         (Change { joining: Some("server.7=g:1:2;a:2"), ..NOTHING }, BadArguments),
+        (Change { joining: Some("server.7=A:3:4;9"), ..NOTHING }, BadArguments),
+        (Change { joining: Some("server.7=a:3:4;9"), ..NOTHING }, BadArguments),
+        (Change { joining: Some("server.255=g:1:2;9"), ..NOTHING }, BadArguments),
+        (Change { joining: Some("server.7=g:0:2;9"), ..NOTHING }, BadArguments),
+        (Change { joining: Some(&long), ..NOTHING }, BadArguments),
+        (Change { members: Some("server.1=a:1:2,server.2=a:1:3"), ..NOTHING }, BadArguments),
         (Change { members: Some("server.1=a:1:2,tickTime=5"), ..NOTHING }, BadArguments),
         (Change { members: Some(""), ..NOTHING }, BadArguments),
         (Change { members: Some("server.1=a:1:2;9"), ..NOTHING }, BadArguments),
