@@ -69,6 +69,20 @@ impl Entry {
     }
 }
 
+#[cfg(test)]
+impl Entry {
+    /// A reconfiguration.
+    pub(super) fn reconfig(zxid: Zxid, membership: &Membership) -> Self {
+        let kind = TxnType::RECONFIG;
+        let header = TxnHeader { client_id: 1, cxid: 2, zxid, time: 3, kind };
+        let (path, text) = ("/zookeeper/config".into(), membership.to_string());
+        let body =
+            quorate_wire::txn::SetDataBody { path, data: Some(text.as_bytes()), version: -1 };
+        let record = TxnRecord { header, txn: Txn::Reconfig(body), digest: None };
+        Self::from_payload(zxid, &record.to_bytes())
+    }
+}
+
 /// Two entries are the same transaction if their bytes are.
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {

@@ -82,8 +82,13 @@ impl Leader {
             )
         };
         if let Some(mark) = newly.into_iter().find(|&mark| holds(mark)) {
+            let version = self.quorums.committed().version;
             self.tell_committed(mark, now);
             self.answer_syncs(now);
+            if self.quorums.committed().version != version {
+                // What followed has waited for both configurations, and the new one may have it.
+                self.commit(now);
+            }
         }
     }
 

@@ -42,6 +42,10 @@ fn settle(leader: &mut Leader) -> Vec<ToLearner> {
 
 /// A leader that is about to ask who has promised what.
 fn elected() -> Leader {
+    elected_in(SERVERS, false)
+}
+
+fn elected_in(servers: &str, reconfig: bool) -> Leader {
     let config = ZabConfig {
         me: 1,
         tick: 2_000,
@@ -49,10 +53,10 @@ fn elected() -> Leader {
         sync_limit: 10_000,
         ping_interval: 1_000,
         history_bytes: 1 << 20,
-        reconfig: false,
+        reconfig,
         mistakes: Mistakes::NONE,
     };
-    let quorums = Quorums::new(Membership::parse(SERVERS).unwrap());
+    let quorums = Quorums::new(Membership::parse(servers).unwrap());
     let mut history = History::after(start_of(EPOCH - 1));
     history.push(Entry::from_payload(LAST, b"x"));
     let durable = Durable { history, ..Durable::default() };
@@ -221,4 +225,34 @@ fn an_epoch_without_zxids_ends_and_nothing_goes_beyond_it() {
             if stays { &[] } else { &[LeaderEffect::Leave(Leaving::Exhausted)] };
         assert_eq!(rest, left, "{case}");
     }
+}
+
+/// With a reconfiguration those go whose acknowledgement was waited for; nobody need say anything more.
+#[test]
+fn what_a_new_configuration_holds_is_committed_with_it() {
+    let mut leader = elected_in(&format!("{}\nserver.4=d:1:2", SERVERS.replace("=0", "=1")), true);
+    let both = [(FIRST, 2), (LATE, 3)];
+    for (key, sid) in both {
+        leader.connected(key, 0);
+        leader.received(key, info(sid, Features::NONE), 0);
+    }
+    let promise = ToLeader::AckEpoch { current: Some(EPOCH - 1), last: LAST };
+    for message in [promise, ToLeader::Ack(start_of(EPOCH))] {
+        settle(&mut leader);
+        for (key, _) in both {
+            leader.received(key, message.clone(), 0);
+        }
+    }
+    settle(&mut leader);
+    let (first, second) = (start_of(EPOCH).next(), start_of(EPOCH).next().next());
+    let without_3 = Membership::parse("server.1=a:1:2\nserver.2=b:1:2").unwrap();
+    let without_3 = Membership { version: first.0, ..without_3 };
+    let entries = [Entry::reconfig(first, &without_3), Entry::from_payload(second, b"x")];
+    assert!(leader.propose(&Entry::merged(&entries), 1));
+    leader.logged(second, 1);
+    leader.received(FIRST, ToLeader::Ack(first), 1);
+    leader.received(FIRST, ToLeader::Ack(second), 1);
+    assert_eq!(leader.committed(), LAST, "of the old one three are needed");
+    leader.received(LATE, ToLeader::Ack(first), 1);
+    assert_eq!(leader.committed(), second);
 }

@@ -76,7 +76,8 @@ impl Joining {
             }
             (Stage::Acknowledged, ToLearner::UpToDate) => {
                 local.send(ToLeader::Ack(start_of(local.epoch)));
-                local.out.extend(self.membership.take().map(LearnerEffect::Adopt));
+                let config = self.established_config(local);
+                local.out.extend(config.map(LearnerEffect::Adopt));
                 return true;
             }
             (stage, message) if stage.takes_transactions() => self.history(message, local),
@@ -86,6 +87,15 @@ impl Joining {
             _ => local.leave(Leaving::Protocol("this cannot be said now")),
         }
         false
+    }
+
+    /// What the leader is established with. Apache's name a reconfiguration too that is still under way, and their learners go by it alone from
+    /// here on: its members could then decide without those who know nothing of it. Here it waits for its commit.
+    fn established_config(&mut self, local: &Local) -> Option<Membership> {
+        self.membership.take().filter(|membership| {
+            let zxid = Zxid(membership.version);
+            zxid.epoch() != local.epoch || zxid.counter() == 0 || zxid <= local.committed
+        })
     }
 
     fn promise(&mut self, epoch: Epoch, local: &mut Local) {

@@ -126,11 +126,11 @@ impl Local {
         self.commit(zxid);
     }
 
-    /// The leader's last configuration, and what it has proposed since: its uncommitted proposals.
+    /// The leader's last configuration, or what it has proposed since. That may have been acknowledged on an earlier connection, so what is
+    /// written down of it must not be gone even for a moment.
     pub(super) fn follow_config(&mut self, membership: Membership) {
-        self.out.push(LearnerEffect::LeaderConfig(membership));
-        let uncommitted = self.history.since(self.committed).filter_map(Entry::membership);
-        self.out.extend(uncommitted.map(LearnerEffect::SawConfig));
+        let proposed = self.history.since(self.committed).filter_map(Entry::membership).last();
+        self.out.push(LearnerEffect::LeaderConfig(proposed.unwrap_or(membership)));
     }
 
     /// Applies what is committed and logged, and answers every sync between what came before it and what came after.

@@ -3,9 +3,8 @@ use crate::zab::{
     Durable, Entry, History, LearnerEffect, Leaving, Mistakes, ToLeader, ToLearner, ZabConfig,
     start_of,
 };
+use quorate_wire::Zxid;
 use quorate_wire::quorum::Membership;
-use quorate_wire::txn::{SetDataBody, Txn, TxnHeader, TxnRecord, TxnType};
-use quorate_wire::{Jute, Zxid};
 
 const EPOCH: i64 = 5;
 
@@ -60,24 +59,13 @@ fn the_ack_of_newleader_comes_before_the_answer_to_a_ping() {
     assert_eq!(said(&mut follower), answers);
 }
 
-/// A transaction that brings this configuration.
-fn reconfig(zxid: Zxid, membership: &Membership) -> Entry {
-    let kind = TxnType::RECONFIG;
-    let header = TxnHeader { client_id: 1, cxid: 2, zxid, time: 3, kind };
-    let text = membership.to_string();
-    let body =
-        SetDataBody { path: "/zookeeper/config".into(), data: Some(text.as_bytes()), version: -1 };
-    let record = TxnRecord { header, txn: Txn::Reconfig(body), digest: None };
-    Entry::from_payload(zxid, &record.to_bytes())
-}
-
 #[test]
 fn a_reconfiguration_is_seen_before_it_is_logged_and_takes_effect_when_it_is_applied() {
     let mut follower = filling();
     let first = start_of(EPOCH).next();
     let membership: Membership = "server.1=a:1:2\nserver.3=c:1:2".parse().unwrap();
     let membership = Membership { version: first.0, ..membership };
-    let entry = reconfig(first, &membership);
+    let entry = Entry::reconfig(first, &membership);
     follower.received(ToLearner::Proposal(entry.clone()), 1);
     let effects: Vec<_> = follower.effects().collect();
     let saw = LearnerEffect::SawConfig(membership.clone());
@@ -106,12 +94,38 @@ fn what_a_leader_proposes_while_it_gives_its_history_outlives_its_last_configura
     let first = start_of(EPOCH).next();
     let older: Membership = "server.1=a:1:2\nserver.3=c:1:2\nversion=1".parse().unwrap();
     let newer = Membership { version: first.0, ..older.clone() };
-    follower.received(ToLearner::Proposal(reconfig(first, &newer)), 1);
+    follower.received(ToLearner::Proposal(Entry::reconfig(first, &newer)), 1);
     follower.effects();
     let text = older.to_string().into();
     follower.received(ToLearner::NewLeader(EPOCH, Some(text)), 1);
     let effects: Vec<_> = follower.effects().collect();
-    assert_eq!(effects, [LearnerEffect::LeaderConfig(older), LearnerEffect::SawConfig(newer)]);
+    assert_eq!(effects, [LearnerEffect::LeaderConfig(newer)], "it is written down all the time");
+}
+
+/// Apache's leaders say with NEWLEADER what they have seen last, also to those who come while it is under way.
+#[test]
+fn a_configuration_is_not_gone_by_before_its_commit() {
+    let first = start_of(EPOCH).next();
+    let membership: Membership = "server.1=a:1:2\nserver.3=c:1:2".parse().unwrap();
+    let membership = Membership { version: first.0, ..membership };
+    let (seen, adopt) = (membership.to_string(), LearnerEffect::Adopt(membership.clone()));
+    for committed in [false, true] {
+        let mut follower = filling();
+        follower.received(ToLearner::Proposal(Entry::reconfig(first, &membership)), 1);
+        if committed {
+            follower.received(ToLearner::Commit(first), 1);
+        }
+        follower.received(ToLearner::NewLeader(EPOCH, Some(seen.clone().into())), 1);
+        follower.logged(first);
+        follower.current_written(EPOCH);
+        follower.received(ToLearner::UpToDate, 1);
+        assert_eq!(follower.effects().any(|effect| effect == adopt), committed);
+        if !committed {
+            follower.received(ToLearner::CommitAndActivate(first, 3), 1);
+            let activate = LearnerEffect::Activate(membership.clone(), first, 3);
+            assert!(follower.effects().any(|effect| effect == activate));
+        }
+    }
 }
 
 #[test]
@@ -124,7 +138,7 @@ fn only_a_configuration_can_be_activated_and_only_once() {
 
     let mut follower = filling();
     let membership = "server.1=a:1:2\nserver.3=c:1:2".parse().unwrap();
-    follower.received(ToLearner::Proposal(reconfig(first, &membership)), 1);
+    follower.received(ToLearner::Proposal(Entry::reconfig(first, &membership)), 1);
     follower.received(ToLearner::CommitAndActivate(first, 3), 1);
     follower.effects();
     follower.received(ToLearner::CommitAndActivate(first, 3), 1);
