@@ -113,9 +113,10 @@ impl Roster {
         let dynamic = fs::canonicalize(dynamic).map_err(failed("find", dynamic))?;
         let backup = suffixed(&self.base, ".bak");
         if settings::has_members(&bytes) && !backup.exists() {
-            write_bytes(&backup, &bytes)?;
+            write_bytes(&backup, &bytes, &self.base)?;
         }
-        write_bytes(&self.base, &settings::pointing_to(&bytes, &dynamic, has_client))
+        let settings = settings::pointing_to(&bytes, &dynamic, has_client);
+        write_bytes(&self.base, &settings, &self.base)
     }
 
     /// Where nothing names a file, older ones are of no use.
@@ -172,13 +173,18 @@ fn read(path: &Path) -> Result<Option<Membership>, RosterError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), RosterError> {
-    write_bytes(path, text.as_bytes())
+    write_bytes(path, text.as_bytes(), path)
 }
 
-/// Replaces a file as a whole, durably.
-fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), RosterError> {
+/// Replaces a file as a whole, durably. Whoever may read `like`, if that is there, may read it: settings can hold passwords.
+fn write_bytes(path: &Path, bytes: &[u8], like: &Path) -> Result<(), RosterError> {
     let temporary = suffixed(path, ".tmp");
+    // One that was left behind need not be writable.
+    let _ = fs::remove_file(&temporary);
     let written = File::create(&temporary).and_then(|mut file| {
+        if let Ok(like) = fs::metadata(like) {
+            file.set_permissions(like.permissions())?;
+        }
         file.write_all(bytes)?;
         file.sync_all()
     });

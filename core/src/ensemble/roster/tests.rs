@@ -52,6 +52,25 @@ fn committed_configurations_move_out_of_the_settings() {
     assert_eq!(files(&dir), expected.map(owned).into());
 }
 
+/// Settings may hold the passwords of key stores.
+#[cfg(unix)]
+#[test]
+fn settings_stay_as_private_as_they_were() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("zoo.cfg");
+    fs::write(&file, STARTED).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+    let (roster, _) = Roster::open(&ensemble(Some(&file)), home.path(), true).unwrap();
+    for version in [5, 6] {
+        roster.commit(&membership(version)).unwrap();
+        for name in ["zoo.cfg", "zoo.cfg.bak"] {
+            let mode = fs::metadata(home.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o400, "{name}");
+        }
+    }
+}
+
 fn owned((name, text): (&str, &str)) -> (String, String) {
     (name.to_owned(), text.to_owned())
 }
