@@ -232,7 +232,7 @@ fn a_leader_that_is_removed_hands_over() {
 
 #[test]
 fn ports_move() {
-    let ensemble = Ensemble::start(3);
+    let mut ensemble = Ensemble::start(3);
     for sid in [ensemble.leader(), 1, 2] {
         let moved = line("participant");
         let joining = format!("server.{sid}={moved}");
@@ -243,7 +243,16 @@ fn ports_move() {
             (ensemble.members[&sid].address() == Some(place)).then_some(())
         });
         ensemble.works(&format!("/moved-{sid}-{}", version(&text)));
+        ensemble.lines.insert(sid, moved);
     }
+    // Who comes back is to be found where it is now, by the election ports that the others have now.
+    for sid in 1..=3 {
+        ensemble.stop(sid);
+        ensemble.works(&format!("/elected-without-{sid}"));
+        ensemble.begin(sid);
+        ensemble.serving();
+    }
+    ensemble.works("/in-the-end");
 }
 
 #[test]

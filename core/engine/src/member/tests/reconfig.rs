@@ -200,3 +200,66 @@ fn who_looks_for_a_leader_takes_a_newer_configuration() {
     serving.server(4).member.heard_of(newest.clone());
     assert_ne!(serving.server(4).member.quorums().committed(), &newest, "not while it has one");
 }
+
+/// The leader proposes a vote for server 4 and dies. From some it was cut off.
+fn dies_amid_a_change(cut_off: &[Sid]) -> World {
+    let mut world = World::led_by(3);
+    let mut client = Client::new(&mut world, 3);
+    world.blocked = cut_off.iter().map(|&sid| (sid, 3)).collect();
+    client.send(&mut world, OpCode::Reconfig, &change("server.4=d:1:2;9", ""));
+    world.run();
+    assert_eq!(client.replies(&mut world), []);
+    world.server(3).stopped = true;
+    world.part(3);
+    world.blocked.clear();
+    world.elect(2);
+    world
+}
+
+/// Whoever led before comes back.
+fn comes_back(world: &mut World) {
+    world.server(3).stopped = false;
+    world.pass(TICK);
+    world.elect(2);
+}
+
+#[test]
+fn the_next_leader_completes_a_change_that_it_has_logged() {
+    let mut world = dies_amid_a_change(&[1]);
+    assert!(!world.server(2).serving, "three of four are needed");
+    comes_back(&mut world);
+    assert_eq!(world.server(4).left.last(), Some(&Leaving::Reconfigured));
+    world.elect(2);
+    let text = world.server(1).member.quorums().committed().to_string();
+    assert!(text.contains("server.4=d:1:2:participant;0.0.0.0:9"), "{text}");
+    assert_config(&world, &text);
+    assert_eq!(world.server(4).member.doing(), Doing::Following);
+    writes(&mut world, 4, "/a");
+}
+
+#[test]
+fn a_change_that_only_a_dead_leader_has_is_gone_when_it_comes_back() {
+    let mut world = dies_amid_a_change(&[1, 2]);
+    let text = world.server(1).member.quorums().committed().to_string();
+    assert!(world.server(2).serving && world.server(3).disk.pending.is_some());
+    comes_back(&mut world);
+    assert_config(&world, &text);
+    writes(&mut world, 3, "/a");
+}
+
+#[test]
+fn who_is_not_to_be_reconfigured_goes_by_its_own_file() {
+    let mut world = World::with(|config| config.zab.reconfig = config.zab.me != 2).with_leader(3);
+    let own = world.server(2).member.quorums().clone();
+    assert_eq!(own.committed().version, 0);
+    let mut client = Client::new(&mut world, 3);
+    let text = reconfigure(&mut world, &mut client, "", "1");
+    assert_eq!(world.server(3).member.quorums().committed().to_string(), text);
+    world.part(2);
+    world.run();
+    world.server(2).member.heard_of(Membership { version: 9 << 32, ..text.parse().unwrap() });
+    world.elect(3);
+    let server = world.server(2);
+    assert!(server.serving && *server.member.quorums() == own);
+    assert!(server.disk.pending.is_none() && server.disk.committed.is_empty());
+}
