@@ -24,7 +24,9 @@ fn with_the_settings_sessions_are_local_until_they_own_nodes() {
     let follower = if leader == 3 { 2 } else { 3 };
     for at in [leader, follower] {
         let client = ensemble.client(at);
-        assert_eq!(sessions(&ensemble, at), counts(0, 1), "{at} with leader {leader}");
+        // What became of the one before has come here a little later.
+        let what = format!("{at} with leader {leader} has one local session");
+        until(&what, || sessions(&ensemble, at) == counts(0, 1));
         client.create(&format!("/of-{at}"), b"", CreateMode::Persistent).unwrap();
         client.create(&format!("/brief-{at}"), b"", CreateMode::Ephemeral).unwrap();
         assert_eq!(sessions(&ensemble, at), counts(1, 0));
