@@ -97,7 +97,12 @@ class Ensemble:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed is not None:
+            # Of a failed test pytest shows what it printed.
+            for member in self.members:
+                print(f"--- the end of the log of {self.number(member)}:")
+                print(member.log[-8000:])
         self.close()
 
 

@@ -149,9 +149,10 @@ class Server:
         self._process = None
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open, nothing is answered."""
+        """SIGSTOP: connections stay open, nothing is answered from here on."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            wait_stopped(self._process.pid)
 
     def resume(self) -> None:
         """SIGCONT: it goes on where it stood."""
@@ -241,6 +242,24 @@ class Server:
             f"org.apache.zookeeper.server.{main}",
             str(config),
         ]
+
+
+def wait_stopped(pid: int) -> None:
+    """Waits until every thread of a process stands still, which is some time after SIGSTOP."""
+    end = time.monotonic() + 30.0
+    while not all(_stands(task) for task in Path(f"/proc/{pid}/task").iterdir()):
+        if time.monotonic() > end:
+            raise ServerError(f"process {pid} does not stop")
+        time.sleep(0.001)
+
+
+def _stands(task: Path) -> bool:
+    """Whether a thread is stopped, or has ended."""
+    try:
+        # The state follows the name, which is in parentheses and may hold anything.
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] in "TtZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def kind_under_test() -> Kind:
