@@ -46,6 +46,30 @@ fn three_servers_come_of_three_files() {
     }
 }
 
+/// What makes certificates, and the ensemble that uses them.
+#[test]
+fn members_of_an_ensemble_talk_with_certificates_that_openssl_makes() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        eprintln!("skipped: there is no openssl here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let script = [block("-keyout tls/ca.key"), block("quorate ensemble --set sslQuorum=true")];
+    fs::write(dir.path().join("block.sh"), script.concat()).unwrap();
+    let binaries = Path::new(env!("CARGO_BIN_EXE_quorate")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-e", "block.sh"]).current_dir(dir.path()).env("PATH", path);
+    let mut shell = Program::start(command.env_remove("RUST_LOG").stdin(Stdio::piped()));
+    shell.out.until(": leader, epoch 1, zxid 0x100000000\n");
+    shell.input("quit\n");
+    let ended = shell.end();
+    assert!(ended.status.success(), "{ended:?}");
+    let mut verify = Command::new("openssl");
+    verify.args(["verify", "-CAfile", "ca.pem", "-verify_hostname", "zoo2", "zoo2.pem"]);
+    assert!(verify.current_dir(dir.path().join("tls")).status().unwrap().success());
+}
+
 /// The block of the document that has this in it.
 fn block(text: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ensemble.md");

@@ -9,9 +9,9 @@
 //! checked. Called by the driver for each connection.
 
 mod error;
-mod load;
+pub(crate) mod load;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 
 use std::fmt;
@@ -26,6 +26,7 @@ use tokio_rustls::TlsConnector;
 
 pub use error::{TlsError, advice};
 use load::Texts;
+pub(crate) use verify::ChainOnly;
 
 /// An encrypted connection.
 ///

@@ -13,6 +13,7 @@ use super::ensemble_config::EnsembleConfig;
 use super::ensemble_problem::EnsembleProblem;
 use super::error::{ConfigError, Origin, WarningKind};
 use super::key::Disposition;
+use super::quorum_tls::{ClientAuth, QuorumTls};
 use super::types::ListenAddress;
 use super::{keys, myid};
 
@@ -188,6 +189,7 @@ impl ConfigBuilder {
             );
             self.warn(self.origin_of(&["peerType"]), "peerType", WarningKind::Suspicious, message);
         }
+        self.warn_about_tls(&ensemble.tls);
         for (&sid, server) in membership.servers.iter().filter(|&(&sid, _)| sid != ensemble.me) {
             if server.addresses.iter().any(|address| address.quorum().is_wildcard()) {
                 let key = format!("server.{sid}");
@@ -199,6 +201,21 @@ impl ConfigBuilder {
                     message.to_owned(),
                 );
             }
+        }
+    }
+
+    /// Speaks of TLS that is not there, or that lets in anybody.
+    fn warn_about_tls(&mut self, tls: &QuorumTls) {
+        let store = "ssl.quorum.keyStore.location";
+        if !tls.is_used() && self.is_assigned(store) {
+            let message = "has no effect without sslQuorum=true or portUnification=true: members talk in plain text";
+            self.warn(self.origin_of(&[store]), store, WarningKind::Suspicious, message.to_owned());
+        }
+        let auth = "ssl.quorum.clientAuth";
+        if tls.is_used() && tls.client_auth != ClientAuth::Need {
+            let message =
+                "lets whoever reaches this member take part in the ensemble without a certificate";
+            self.warn(self.origin_of(&[auth]), auth, WarningKind::Unsafe, message.to_owned());
         }
     }
 
@@ -230,6 +247,9 @@ impl ConfigBuilder {
             (Some(sid), _, _) => self.origin_of_server(sid),
             (None, EnsembleProblem::NotListed { .. }, Some(file)) => file,
             (None, EnsembleProblem::NoTime { key }, _) => self.origin_of(&[key]),
+            (None, EnsembleProblem::NoStore { .. }, _) => {
+                self.origin_of(&["sslQuorum", "portUnification"])
+            }
             (None, EnsembleProblem::Intervals { .. }, _) => self.origin_of(&[
                 "fastleader.minNotificationInterval",
                 "fastleader.maxNotificationInterval",

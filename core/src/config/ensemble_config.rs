@@ -9,6 +9,7 @@ use quorate_engine::quorum::{Misfit, Verifier, Weakness};
 use quorate_wire::quorum::membership::{Membership, Role, Server};
 
 use super::ensemble_problem::EnsembleProblem;
+use super::quorum_tls::QuorumTls;
 
 /// A server's place in an ensemble. Timing is in ticks where `zoo.cfg` counts in ticks.
 ///
@@ -65,6 +66,8 @@ pub struct EnsembleConfig {
     pub local_sessions: bool,
     /// `localSessionsUpgradingEnabled`: they become the ensemble's when they create an ephemeral node.
     pub local_sessions_upgrading: bool,
+    /// TLS between the members.
+    pub tls: QuorumTls,
 }
 
 impl EnsembleConfig {
@@ -91,6 +94,7 @@ impl EnsembleConfig {
             observer_election_delay_ms: 200,
             local_sessions: false,
             local_sessions_upgrading: false,
+            tls: QuorumTls::default(),
         }
     }
 
@@ -244,7 +248,7 @@ impl EnsembleConfig {
         if min > max {
             return Err(EnsembleProblem::Intervals { min, max });
         }
-        Ok(())
+        self.tls.check()
     }
 
     /// What can be wrong with the members, whoever this server is.

@@ -82,6 +82,14 @@ pub enum EnsembleProblem {
         /// The key.
         key: &'static str,
     },
+    /// TLS without what it needs.
+    #[error(
+        "with TLS between members (sslQuorum, portUnification) `{key}` must name a PEM file; add it"
+    )]
+    NoStore {
+        /// The key.
+        key: &'static str,
+    },
     /// The shortest pause is the longer one.
     #[error(
         "fastleader.minNotificationInterval ({min} ms) must not be larger than \
@@ -107,6 +115,7 @@ impl EnsembleProblem {
             Self::NoVoters
             | Self::NotListed { .. }
             | Self::NoTime { .. }
+            | Self::NoStore { .. }
             | Self::Intervals { .. } => None,
         }
     }

@@ -19,6 +19,7 @@ pub mod keys;
 mod members;
 mod myid;
 pub mod properties;
+mod quorum_tls;
 mod server_config;
 mod slot;
 mod suggest;
@@ -38,6 +39,7 @@ pub use error::{ConfigError, Origin, Warning, WarningKind};
 pub use key::{Disposition, Key, Kind, MemberKey, Section, Source};
 pub use quorate_engine::quorum::Weakness;
 pub use quorate_wire::quorum::membership;
+pub use quorum_tls::{ClientAuth, QuorumTls};
 pub use server_config::{
     AutoPurge, ConnectionThrottle, ContainerReaper, LargeRequests, RequestThrottle, ServerConfig,
 };

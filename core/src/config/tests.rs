@@ -145,12 +145,15 @@ fn a_file_must_set_what_apache_demands() {
 fn secrets_are_never_shown() {
     for line in [
         "ssl.keyStore.password=hunter2",
-        "zookeeper.ssl.quorum.trustStore.password=hunter2",
+        "zookeeper.ssl.trustStore.password=hunter2",
         "DigestAuthenticationProvider.superDigest=hunter2",
     ] {
         let message = failed(line);
         assert!(message.contains("(hidden)") && !message.contains("hunter2"), "{message}");
     }
+    let warned = "dataDir=/x\nclientPort=1\nssl.quorum.keyStore.password=hunter2";
+    let (_, warnings) = ServerConfig::from_properties(warned, "f").unwrap();
+    assert!(warnings.len() == 1 && !warnings[0].to_string().contains("hunter2"), "{warnings:?}");
     let config =
         accepted("DigestAuthenticationProvider.superDigest=super:g9oN2HttPfn8MMWJZ2r45Np/LIA=");
     assert_eq!(
@@ -193,7 +196,7 @@ fn one_member_is_standalone() {
 fn a_failed_set_changes_nothing() {
     let mut config = ServerConfig::default();
     assert!(config.set("minSessionTimeout", "99999999").is_err());
-    assert!(config.set("sslQuorum", "true").is_err());
+    assert!(config.set("ssl.clientAuth", "need").is_err());
     assert_eq!(config, ServerConfig::default());
     let warnings = config.set("snapcount", "1").unwrap();
     let warning = warnings[0].to_string();

@@ -5,3 +5,4 @@ pub(crate) mod archive;
 pub(crate) mod election;
 pub(crate) mod peers;
 pub(crate) mod roster;
+pub(crate) mod tls;

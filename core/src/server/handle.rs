@@ -5,6 +5,7 @@ use super::pipe::{Calls, LocalStream, Pipe};
 use super::purger::Purger;
 use crate::ensemble::election::ElectionError;
 use crate::ensemble::roster::RosterError;
+use crate::ensemble::tls::QuorumTlsError;
 use crate::fork::ForkMutex;
 use crate::storage::{LogFailure, StorageError};
 use mio::Waker;
@@ -54,6 +55,9 @@ pub enum ServerError {
     /// A member of an ensemble cannot take part in elections.
     #[error(transparent)]
     Election(#[from] ElectionError),
+    /// A member of an ensemble cannot speak TLS with the others.
+    #[error(transparent)]
+    Tls(#[from] QuorumTlsError),
     /// A member of an ensemble cannot keep the configuration of the ensemble, or read what it has kept.
     #[error(transparent)]
     Roster(#[from] RosterError),

@@ -26,6 +26,7 @@ pub(crate) mod snapshotter;
 mod words;
 
 pub use crate::ensemble::election::ElectionError;
+pub use crate::ensemble::tls::QuorumTlsError;
 pub use builder::Builder;
 pub use handle::{Connector, Server, ServerError, Stopper};
 pub use local::{LocalBuilder, LocalEnsemble, LocalError, LocalPlan};

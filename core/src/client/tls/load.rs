@@ -1,4 +1,4 @@
-//! From PEM texts to a configuration of rustls.
+//! From PEM texts to a configuration of rustls. Members of an ensemble read their files here, too.
 //!
 //! The texts are kept, to see whether a file has changed: its time alone does not tell, for one
 //! written twice within its resolution, or swapped by a link, looks the same. Called by
@@ -26,7 +26,7 @@ pub(super) struct Texts {
 
 /// One text, and what to call it in messages.
 #[derive(PartialEq, Eq)]
-struct Text {
+pub(crate) struct Text {
     origin: String,
     pem: Vec<u8>,
 }
@@ -73,17 +73,25 @@ impl Text {
     fn read(source: &Source, name: &str) -> Result<Self, TlsError> {
         match source {
             Source::Text(pem) => Ok(Self { origin: name.to_owned(), pem: pem.clone() }),
-            Source::File(path) => {
-                let pem = read_file(path)
-                    .map_err(|source| TlsError::Read { path: path.clone(), source })?;
-                Ok(Self { origin: path.display().to_string(), pem })
-            }
+            Source::File(path) => Self::of_file(path),
         }
+    }
+
+    /// What a file has.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, TlsError> {
+        let failed = |source| TlsError::Read { path: path.to_owned(), source };
+        let pem = read_file(path).map_err(failed)?;
+        Ok(Self { origin: path.display().to_string(), pem })
+    }
+
+    /// As it is.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.pem
     }
 
     /// The certificates as trust roots. One that cannot be a root is an error: left out, it would
     /// be missed only when a server shows up with it.
-    fn as_roots(&self) -> Result<RootCertStore, TlsError> {
+    pub(crate) fn as_roots(&self) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         for (index, certificate) in self.certificates()?.into_iter().enumerate() {
             roots.add(certificate).map_err(|error| TlsError::Root {
@@ -96,7 +104,7 @@ impl Text {
     }
 
     /// All certificates; at least one. Other sections are skipped.
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.pem).collect();
         let found = found.map_err(|error| self.no_pem(&error))?;
         if found.is_empty() {
@@ -106,7 +114,7 @@ impl Text {
     }
 
     /// The first private key. Other sections are skipped.
-    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+    pub(crate) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         if self.pem.windows(ENCRYPTED.len()).any(|piece| piece == ENCRYPTED) {
             return Err(TlsError::EncryptedKey { origin: self.origin.clone() });
         }
@@ -138,7 +146,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(pem)
 }
 
-pub(super) fn versions(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersion] {
+pub(crate) fn versions(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersion] {
     match versions {
         TlsVersions::Both => BOTH,
         TlsVersions::Tls12 => TLS12,

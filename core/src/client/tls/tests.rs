@@ -1,6 +1,6 @@
 //! Tests of TLS against a server on loopback whose certificates are made here.
 
-mod peer;
+pub(crate) mod peer;
 
 use std::fs;
 use std::path::Path;

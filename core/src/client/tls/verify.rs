@@ -2,7 +2,7 @@
 //!
 //! Everything else is rustls's own: the chain up to a root, the times, the purposes, and the
 //! signature over the handshake that shows that the server has the key. Used by `load` if the name
-//! check was given up.
+//! check was given up, and by members of an ensemble, which check names in their own way.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// Accepts what the roots signed, under whatever name.
 #[derive(Debug)]
-pub(super) struct ChainOnly {
+pub(crate) struct ChainOnly {
     roots: Arc<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ChainOnly {
-    pub(super) const fn new(roots: Arc<RootCertStore>, provider: &CryptoProvider) -> Self {
+    pub(crate) const fn new(roots: Arc<RootCertStore>, provider: &CryptoProvider) -> Self {
         Self { roots, algorithms: provider.signature_verification_algorithms }
     }
 }

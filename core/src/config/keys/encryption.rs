@@ -1,8 +1,11 @@
-//! Keys of TLS. It comes with a later version, and until then every one of them is refused: a
-//! server that was told to encrypt must not start without encryption.
+//! Keys of TLS: between members, where it is spoken, and towards clients, where it comes with a later version. Until then every key of
+//! that is refused: a server that was told to encrypt must not start without encryption.
 
-use crate::config::key::Disposition::{Refused, Warned};
+use crate::config::ensemble_config::EnsembleConfig;
+use crate::config::key::Disposition::{Ensemble, Refused, Warned};
 use crate::config::key::{Disposition, Key, Kind, Section, Source};
+use crate::config::quorum_tls::QuorumTls;
+use crate::config::slot::Slot;
 
 use super::{file, property};
 
@@ -37,65 +40,135 @@ pub(super) const ENCRYPTION: &[Key] = &[
     tls("ssl.sslProvider", TEXT, "Library that does TLS"),
     tls("ssl.authProvider", TEXT, "Scheme by which certificates are judged"),
     tls("ssl.*", TEXT, "Any other setting of TLS"),
-    tls("ssl.quorum.keyStore.location", PATH, "As ssl.keyStore.location, between servers"),
-    tls("ssl.quorum.keyStore.password", SECRET, "As ssl.keyStore.password, between servers"),
-    tls("ssl.quorum.keyStore.passwordPath", PATH, "As ssl.keyStore.passwordPath, between servers"),
-    tls("ssl.quorum.keyStore.type", TEXT, "As ssl.keyStore.type, between servers"),
-    tls("ssl.quorum.trustStore.location", PATH, "As ssl.trustStore.location, between servers"),
-    tls("ssl.quorum.trustStore.password", SECRET, "As ssl.trustStore.password, between servers"),
-    tls(
-        "ssl.quorum.trustStore.passwordPath",
+    between(
+        "ssl.quorum.keyStore.location",
         PATH,
-        "As ssl.trustStore.passwordPath, between servers",
+        "",
+        Slot::Text(|ensemble, text| {
+            ensemble.tls.key_store = Some(text.into());
+            Ok(())
+        }),
+        "PEM file with this member's certificate, those between it and the authority, and its private key, unencrypted",
     ),
-    tls("ssl.quorum.trustStore.type", TEXT, "As ssl.trustStore.type, between servers"),
-    tls("ssl.quorum.protocol", TEXT, "As ssl.protocol, between servers"),
-    tls("ssl.quorum.enabledProtocols", TEXT, "As ssl.enabledProtocols, between servers"),
-    tls("ssl.quorum.ciphersuites", TEXT, "As ssl.ciphersuites, between servers"),
-    tls(
-        "ssl.quorum.context.supplier.class",
+    stored("ssl.quorum.keyStore.password", SECRET, "Password of the key store"),
+    stored("ssl.quorum.keyStore.passwordPath", PATH, "File with the password of the key store"),
+    pem("ssl.quorum.keyStore.type", "Format of the key store"),
+    between(
+        "ssl.quorum.trustStore.location",
+        PATH,
+        "",
+        Slot::Text(|ensemble, text| {
+            ensemble.tls.trust_store = Some(text.into());
+            Ok(())
+        }),
+        "PEM file with the certificates of the authorities by which members know each other",
+    ),
+    stored("ssl.quorum.trustStore.password", SECRET, "Password of the trust store"),
+    stored("ssl.quorum.trustStore.passwordPath", PATH, "File with the password of the trust store"),
+    pem("ssl.quorum.trustStore.type", "Format of the trust store"),
+    between(
+        "ssl.quorum.protocol",
         TEXT,
-        "As ssl.context.supplier.class, between servers",
+        "",
+        Slot::Text(|ensemble, text| {
+            ensemble.tls.protocol = QuorumTls::protocol(text)?;
+            Ok(())
+        }),
+        "Newest version of TLS between members: `TLSv1.3`, with which 1.2 is spoken too and which is the default, or `TLSv1.2`",
     ),
-    tls("ssl.quorum.hostnameVerification", TEXT, "As ssl.hostnameVerification, between servers"),
-    tls(
+    between(
+        "ssl.quorum.enabledProtocols",
+        TEXT,
+        "",
+        Slot::Text(|ensemble, text| {
+            ensemble.tls.enabled_protocols = QuorumTls::protocols(text)?;
+            Ok(())
+        }),
+        "Versions of TLS between members, with commas between; older ones than 1.2 are left out",
+    ),
+    between(
+        "ssl.quorum.ciphersuites",
+        TEXT,
+        "",
+        Slot::Text(|ensemble, text| {
+            ensemble.tls.cipher_suites = QuorumTls::suites(text);
+            Ok(())
+        }),
+        "Cipher suites between members, by Java's names, with commas between; by default all that are known",
+    ),
+    Key::new(
+        property("ssl.quorum.context.supplier.class", Section::Encryption),
+        TEXT,
+        "",
+        Refused("a Java class cannot be used here; remove the key, and name PEM files with ssl.quorum.keyStore.location and \
+                 ssl.quorum.trustStore.location"),
+        "Class that makes the TLS context between members",
+    ),
+    between(
+        "ssl.quorum.hostnameVerification",
+        Kind::Bool,
+        "true",
+        Slot::Bool(|ensemble| &mut ensemble.tls.hostname_verification),
+        "Whether the certificate of a member must be for its host or its address",
+    ),
+    between(
         "ssl.quorum.clientHostnameVerification",
-        TEXT,
-        "As ssl.clientHostnameVerification, between servers",
-    ),
-    tls("ssl.quorum.allowReverseDnsLookup", TEXT, "As ssl.allowReverseDnsLookup, between servers"),
-    tls("ssl.quorum.crl", TEXT, "As ssl.crl, between servers"),
-    tls("ssl.quorum.ocsp", TEXT, "As ssl.ocsp, between servers"),
-    tls("ssl.quorum.clientAuth", TEXT, "As ssl.clientAuth, between servers"),
-    tls(
-        "ssl.quorum.handshakeDetectionTimeoutMillis",
-        TEXT,
-        "As ssl.handshakeDetectionTimeoutMillis, between servers",
+        Kind::Bool,
+        "true",
+        Slot::Bool(|ensemble| &mut ensemble.tls.client_hostname_verification),
+        "Whether the certificate of a member that connects must be for the host of a member or for the address it comes from; nothing without \
+         ssl.quorum.hostnameVerification",
     ),
     Key::new(
-        file("sslQuorum", Section::Encryption),
+        property("ssl.quorum.allowReverseDnsLookup", Section::Encryption),
         Kind::Bool,
         "false",
-        TLS,
-        "Whether servers encrypt among themselves",
+        Warned("has no effect: the hosts of all members are known, and no name server is asked who may be one"),
+        "Whether an address may be turned into a name to check it",
     )
     .inert(&["false"]),
+    revoked("ssl.quorum.crl", "Whether revocation lists are consulted between members"),
+    revoked("ssl.quorum.ocsp", "Whether revocation is asked about online between members"),
+    between(
+        "ssl.quorum.clientAuth",
+        Kind::Choice(&["need", "want", "none"]),
+        "need",
+        Slot::Text(|ensemble, text| {
+            ensemble.tls.client_auth = QuorumTls::auth(text)?;
+            Ok(())
+        }),
+        "Whether members that connect need a certificate",
+    ),
     Key::new(
-        file("portUnification", Section::Encryption),
-        Kind::Bool,
-        "false",
-        TLS,
-        "Whether the quorum port accepts TLS and plain text",
+        property("ssl.quorum.handshakeDetectionTimeoutMillis", Section::Encryption),
+        Kind::int(1, "milliseconds"),
+        "5000",
+        Warned("has no effect: nobody waits for a handshake, and who connects must have said who it is within quorumCnxnTimeoutMs"),
+        "Time to tell TLS from plain text",
     )
-    .inert(&["false"]),
+    .inert(&["5000"]),
     Key::new(
-        file("sslQuorumReloadCertFiles", Section::Encryption),
-        Kind::Bool,
-        "false",
-        TLS,
-        "Whether certificates for the quorum are read again when they change",
-    )
-    .inert(&["false"]),
+        property("ssl.quorum.*", Section::Encryption),
+        TEXT,
+        "",
+        Refused("it is no setting of TLS between members that is known; correct or remove it"),
+        "Any other setting of TLS between members",
+    ),
+    switch(
+        "sslQuorum",
+        Slot::Bool(|ensemble| &mut ensemble.tls.ssl_quorum),
+        "Whether members connect to each other with TLS, and let in nothing else",
+    ),
+    switch(
+        "portUnification",
+        Slot::Bool(|ensemble| &mut ensemble.tls.port_unification),
+        "Whether members let in TLS as well as plain text, while an ensemble is changed over",
+    ),
+    switch(
+        "sslQuorumReloadCertFiles",
+        Slot::Bool(|ensemble| &mut ensemble.tls.reload_cert_files),
+        "Whether certificates for TLS between members are read again when they change",
+    ),
     Key::new(
         property("client.certReload", Section::Encryption),
         Kind::Bool,
@@ -136,10 +209,47 @@ pub(super) const ENCRYPTION: &[Key] = &[
         property("fips-mode", Section::Encryption),
         Kind::Bool,
         "true",
-        Warned("has no effect: there is neither TLS nor SASL yet to restrict"),
+        Warned("has no effect: TLS between members is not restricted by it, and its names are checked either way"),
         "Whether TLS and SASL keep to what FIPS allows",
     ),
 ];
+
+/// Declares a setting of TLS between members.
+const fn between(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    slot: Slot<EnsembleConfig>,
+    doc: &'static str,
+) -> Key {
+    Key::new(property(name, Section::Encryption), kind, default, Ensemble(slot), doc)
+}
+
+/// Declares a switch of TLS between members.
+const fn switch(name: &'static str, slot: Slot<EnsembleConfig>, doc: &'static str) -> Key {
+    Key::new(file(name, Section::Encryption), Kind::Bool, "false", Ensemble(slot), doc)
+}
+
+/// Declares the password of a store.
+const fn stored(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    let reason =
+        "has no effect: certificates in PEM have no password, and a key that has one is refused";
+    Key::new(property(name, Section::Encryption), kind, "", Warned(reason), doc)
+}
+
+/// Declares the format of a store.
+const fn pem(name: &'static str, doc: &'static str) -> Key {
+    let reason = "PEM is read here; convert the store with `openssl pkcs12 -in store.p12 -nodes -out store.pem`, before that with `keytool \
+                  -importkeystore -srckeystore store.jks -destkeystore store.p12 -deststoretype PKCS12` if it is JKS, and name store.pem";
+    Key::new(property(name, Section::Encryption), TEXT, "PEM", Refused(reason), doc).inert(&["PEM"])
+}
+
+/// Declares a check for revoked certificates.
+const fn revoked(name: &'static str, doc: &'static str) -> Key {
+    let reason = "revoked certificates are not known here; remove the key, and give certificates short lives";
+    Key::new(property(name, Section::Encryption), Kind::Bool, "false", Refused(reason), doc)
+        .inert(&["false"])
+}
 
 /// Declares a setting of TLS that names no switch that could be off.
 const fn tls(name: &'static str, kind: Kind, doc: &'static str) -> Key {
@@ -147,7 +257,7 @@ const fn tls(name: &'static str, kind: Kind, doc: &'static str) -> Key {
 }
 
 const TLS: Disposition = Refused(
-    "TLS comes with a later version and this server would talk in plain text; remove the key, and \
+    "TLS towards clients comes with a later version and this server would talk in plain text; remove the key, and \
      put a TLS proxy before the server if the network is not trusted",
 );
 

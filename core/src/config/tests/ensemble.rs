@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::{ConfigError, EnsembleConfig, ListenAddress, ServerConfig, Warning, load};
+use crate::client::tls::TlsVersions;
+use crate::config::{
+    ClientAuth, ConfigError, EnsembleConfig, ListenAddress, QuorumTls, ServerConfig, Warning, load,
+};
 
 const LIMITS: &str = "initLimit=10\nsyncLimit=5\n";
 const THREE: &str = "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888\n";
@@ -77,7 +80,14 @@ fn keys_of_a_member_are_followed() {
                  fastleader.maxNotificationInterval=60000\ncnxTimeout=700\nquorumCnxnTimeoutMs=900\n\
                  electionPortBindRetry=0\ntcpKeepAlive=true\nobserver.reconnectDelayMs=4\n\
                  observer.election.DelayMs=5\nleaderConnectDelayDuringRetryMs=6\nversion=1f\n\
-                 localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\n";
+                 localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\n\
+                 sslQuorum=true\nportUnification=true\nsslQuorumReloadCertFiles=true\n\
+                 ssl.quorum.keyStore.location=/k.pem\nssl.quorum.keyStore.type=pem\n\
+                 zookeeper.ssl.quorum.trustStore.location=/t.pem\nssl.quorum.trustStore.type=PEM\n\
+                 ssl.quorum.hostnameVerification=false\nssl.quorum.clientHostnameVerification=false\n\
+                 ssl.quorum.protocol=TLSv1.2\nssl.quorum.enabledProtocols=TLSv1.3, TLSv1.1\n\
+                 ssl.quorum.ciphersuites=TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384\n\
+                 ssl.quorum.clientAuth=NEED\n";
     let (config, warnings) = home.load(&format!("{lines}{THREE}")).unwrap();
     assert_eq!(warnings, []);
     let found = ensemble_of(&config).clone();
@@ -101,8 +111,59 @@ fn keys_of_a_member_are_followed() {
         observer_election_delay_ms: 5,
         local_sessions: true,
         local_sessions_upgrading: true,
+        tls: QuorumTls {
+            ssl_quorum: true,
+            port_unification: true,
+            reload_cert_files: true,
+            key_store: Some("/k.pem".into()),
+            trust_store: Some("/t.pem".into()),
+            hostname_verification: false,
+            client_hostname_verification: false,
+            client_auth: ClientAuth::Need,
+            protocol: Some(TlsVersions::Tls12),
+            enabled_protocols: Some(TlsVersions::Tls13),
+            cipher_suites: ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"]
+                .map(str::to_owned)
+                .to_vec(),
+        },
     };
     assert_eq!(found, expected);
+}
+
+/// A member that was told to encrypt, or seems to have been, does not start without, or says so.
+#[test]
+fn tls_needs_its_files_and_its_files_need_tls() {
+    let home = Home::new();
+    home.write("myid", "2");
+    let said = |lines: &str| home.said(&format!("clientPort=2181\n{LIMITS}{THREE}{lines}"));
+    for switch in ["sslQuorum=true", "portUnification=true"] {
+        let [error] = &said(&format!("{switch}\nssl.quorum.keyStore.location=/k\n"))[..] else {
+            panic!("{switch}")
+        };
+        assert!(error.starts_with("error: zoo.cfg:"), "{error}");
+        assert!(
+            error.ends_with("`ssl.quorum.trustStore.location` must name a PEM file; add it"),
+            "{error}"
+        );
+    }
+    let [warning] = &said("ssl.quorum.keyStore.location=/k\n")[..] else { panic!() };
+    assert!(warning.contains("without sslQuorum=true or portUnification=true"), "{warning}");
+    let stores =
+        "ssl.quorum.keyStore.location=/k\nssl.quorum.trustStore.location=/t\nsslQuorum=true\n";
+    let [warning] = &said(&format!("{stores}ssl.quorum.clientAuth=want\n"))[..] else { panic!() };
+    assert!(warning.contains("without a certificate"), "{warning}");
+    for (line, words) in [
+        ("ssl.quorum.keyStore.type=JKS", "openssl pkcs12"),
+        ("ssl.quorum.trustStore.type=BCFKS", "PEM is read here"),
+        ("ssl.quorum.enabledProtocols=TLSv1.1", "`TLSv1.2`"),
+        ("ssl.quorum.protocol=SSL", "`TLSv1.3`"),
+        ("ssl.quorum.clientAuth=maybe", "`need` or `want`"),
+        ("ssl.quorum.crl=true", "short lives"),
+        ("ssl.quorum.context.supplier.class=org.Own", "a Java class"),
+    ] {
+        let [error] = &said(&format!("{line}\n"))[..] else { panic!("{line}") };
+        assert!(error.starts_with("error: ") && error.contains(words), "{error}");
+    }
 }
 
 #[test]

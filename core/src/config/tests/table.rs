@@ -77,6 +77,9 @@ fn other_value(key: &Key) -> String {
             "DigestAuthenticationProvider.digestAlg" => "SHA-512",
             "enforce.auth.schemes" => "digest",
             "4lw.commands.whitelist" => "*",
+            "ssl.quorum.protocol" => "TLSv1.2",
+            "ssl.quorum.enabledProtocols" => "TLSv1.3",
+            "ssl.quorum.ciphersuites" => "TLS_AES_128_GCM_SHA256",
             name => panic!("no sample for {name}"),
         }
         .to_owned(),

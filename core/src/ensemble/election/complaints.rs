@@ -27,6 +27,7 @@ pub(super) enum About {
     Stranger,
     Notification,
     Config,
+    Tls,
 }
 
 #[derive(Default)]
@@ -88,6 +89,12 @@ impl Complaints {
             }
         };
         self.say(now, about, format_args!("{problem}{from}; {advice}"));
+    }
+
+    /// Says that there is no TLS with somebody.
+    pub(super) fn refused(&mut self, now: i64, why: &dyn Display, remote: SocketAddr) {
+        let text = format_args!("an election connection with {remote} is closed: {why}");
+        self.say(now, About::Tls, text);
     }
 
     /// Says that a member cannot be reached: once until it is, and not too often if it comes and goes.

@@ -5,18 +5,21 @@
 
 use super::names::{Answer, Names};
 use super::wire::Wire;
+use crate::ensemble::tls::Security;
 use mio::{Registry, Token};
 use quorate_engine::election::links::Link;
 use quorate_wire::quorum::membership::HostPort;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// All attempts.
 pub(super) struct Dialer {
     registry: Registry,
     names: Names,
     keep_alive: bool,
+    security: Arc<Security>,
     attempts: BTreeMap<Link, Attempt>,
     outcomes: VecDeque<Outcome>,
 }
@@ -48,10 +51,10 @@ struct Attempt {
     to: i64,
     /// Names that are being looked up.
     asked: usize,
-    /// Addresses to try.
-    rest: VecDeque<SocketAddr>,
-    /// Addresses that were tried or will be. The connection to each has the number at which it stands here.
-    all: Vec<SocketAddr>,
+    /// Numbers of addresses to try.
+    rest: VecDeque<usize>,
+    /// Addresses that were tried or will be, and whose they are. The connection to each has the number at which it stands here.
+    all: Vec<(SocketAddr, String)>,
     under_way: BTreeMap<usize, Wire>,
     /// When the next address is tried although the one before has not failed, ms.
     next_at: i64,
@@ -60,9 +63,14 @@ struct Attempt {
 }
 
 impl Dialer {
-    pub(super) fn new(registry: Registry, names: Names, keep_alive: bool) -> Self {
+    pub(super) fn new(
+        registry: Registry,
+        names: Names,
+        keep_alive: bool,
+        security: Arc<Security>,
+    ) -> Self {
         let (attempts, outcomes) = (BTreeMap::new(), VecDeque::new());
-        Self { registry, names, keep_alive, attempts, outcomes }
+        Self { registry, names, keep_alive, security, attempts, outcomes }
     }
 
     /// Begins to connect to a server.
@@ -79,7 +87,7 @@ impl Dialer {
         };
         for place in places {
             match self.names.ask(link, &place.at, place.told) {
-                Answer::Known(address) => attempt.add(address),
+                Answer::Known(address) => attempt.add(address, &place.at.host),
                 Answer::Later => attempt.asked = attempt.asked.saturating_add(1),
                 Answer::Never(error) => attempt.note(&place.at, &error),
             }
@@ -102,7 +110,9 @@ impl Dialer {
             let Some(attempt) = self.attempts.get_mut(&link) else { continue };
             attempt.asked = attempt.asked.saturating_sub(1);
             match found {
-                Ok(addresses) => addresses.iter().for_each(|&address| attempt.add(address)),
+                Ok(addresses) => {
+                    addresses.iter().for_each(|&address| attempt.add(address, &place.host))
+                }
                 Err(error) => attempt.note(place, error),
             }
             self.go_on(now, link);
@@ -113,14 +123,14 @@ impl Dialer {
     pub(super) fn ready(&mut self, now: i64, token: Token) {
         let Some((link, number)) = link_of(token) else { return };
         let Some(attempt) = self.attempts.get_mut(&link) else { return };
-        let Some(wire) = attempt.under_way.get(&number) else { return };
+        let Some(wire) = attempt.under_way.get_mut(&number) else { return };
         let made = match wire.is_made() {
             Ok(false) => return,
             Ok(true) => Ok(()),
             Err(error) => Err(error),
         };
         let Some(wire) = attempt.under_way.remove(&number) else { return };
-        let Some(&remote) = attempt.all.get(number) else { return };
+        let Some(&(remote, _)) = attempt.all.get(number) else { return };
         match made {
             Ok(()) => {
                 self.end(link);
@@ -154,7 +164,8 @@ impl Dialer {
         self.names.forget(link);
         let mut attempt = self.attempts.remove(&link)?;
         let silent = attempt.under_way.keys().filter_map(|&number| attempt.all.get(number));
-        let mut why: Vec<String> = silent.map(|address| format!("{address}: no answer")).collect();
+        let mut why: Vec<String> =
+            silent.map(|(address, _)| format!("{address}: no answer")).collect();
         if attempt.asked > 0 {
             why.push("a name was not looked up in time".to_owned());
         }
@@ -176,17 +187,21 @@ impl Dialer {
     fn go_on(&mut self, now: i64, link: Link) {
         let Some(attempt) = self.attempts.get_mut(&link) else { return };
         while (attempt.under_way.is_empty() || attempt.next_at <= now)
-            && let Some(address) = attempt.rest.pop_front()
+            && let Some(number) = attempt.rest.pop_front()
         {
             attempt.next_at = now.saturating_add(MOMENT);
-            let number = attempt.all.iter().position(|known| *known == address);
-            let Some((number, token)) = number.and_then(|n| Some((n, token(link, n)?))) else {
+            let (Some((address, host)), Some(token)) =
+                (attempt.all.get(number), token(link, number))
+            else {
                 continue;
             };
-            let made = Wire::connect(address, self.keep_alive).and_then(|mut wire| {
-                wire.register(&self.registry, token)?;
-                Ok(wire)
-            });
+            let address = *address;
+            let made = Wire::connect(address, host, self.keep_alive, &self.security).and_then(
+                |mut wire| {
+                    wire.register(&self.registry, token)?;
+                    Ok(wire)
+                },
+            );
             match made {
                 Ok(wire) => drop(attempt.under_way.insert(number, wire)),
                 Err(error) => attempt.note(&address, &error),
@@ -203,10 +218,11 @@ impl Dialer {
 }
 
 impl Attempt {
-    fn add(&mut self, address: SocketAddr) {
-        if self.all.len() < MAX_ADDRESSES && !self.all.contains(&address) {
-            self.all.push(address);
-            self.rest.push_back(address);
+    fn add(&mut self, address: SocketAddr, host: &str) {
+        let is_known = self.all.iter().any(|(known, _)| *known == address);
+        if self.all.len() < MAX_ADDRESSES && !is_known {
+            self.rest.push_back(self.all.len());
+            self.all.push((address, host.to_owned()));
         }
     }
 

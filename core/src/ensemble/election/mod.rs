@@ -24,6 +24,7 @@ mod wire;
 
 pub use error::ElectionError;
 
+use super::tls::Security;
 use crate::fork::Origin;
 use complaints::Complaints;
 use inbox::{Inbox, Order};
@@ -53,6 +54,8 @@ pub(crate) struct ElectionConfig {
     pub(crate) listen_on_all: bool,
     /// Let the system see whether idle connections live (`tcpKeepAlive`).
     pub(crate) keep_alive: bool,
+    /// How the members talk to each other.
+    pub(crate) security: Arc<Security>,
 }
 
 /// What the thread tells its owner.
@@ -135,6 +138,7 @@ impl ElectionThread {
             registry()?,
             names::Names::new(Arc::clone(&outside.lookup), Arc::clone(&inbox)),
             config.keep_alive,
+            Arc::clone(&config.security),
         );
         let mut listeners =
             listeners::Listeners::new(me, registry()?, outside.lookup, Arc::clone(&inbox));
@@ -156,6 +160,7 @@ impl ElectionThread {
                 report,
                 listen_on_all: config.listen_on_all,
                 keep_alive: config.keep_alive,
+                security: config.security,
             },
         );
         let thread = threads::Builder::new()

@@ -4,8 +4,10 @@
 //! in a round, so that none keeps the others waiting.
 
 use super::wire::Wire;
+use crate::ensemble::tls::Refusal;
 use quorate_engine::election::links::Link;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
 
 /// The connections of the thread.
@@ -34,6 +36,8 @@ pub(super) enum Input<'a> {
     Bytes(&'a [u8]),
     Nothing,
     Ended,
+    /// As TLS has it, by one of both ends.
+    Refused(io::Error, SocketAddr),
 }
 
 impl Sockets {
@@ -91,6 +95,11 @@ impl Sockets {
         let Some(socket) = self.open.get_mut(&link) else { return Input::Nothing };
         match socket.wire.read(&mut self.buffer) {
             Ok(None) => Input::Nothing,
+            Err(error) if Refusal::of(&error).is_some() => {
+                let remote = socket.remote;
+                self.forget(link);
+                Input::Refused(error, remote)
+            }
             Ok(Some(0)) | Err(_) => {
                 self.forget(link);
                 Input::Ended
@@ -113,7 +122,7 @@ impl Sockets {
     /// Closes a connection when everything is written, or cannot be for a while. What it has to say does not matter any more.
     pub(super) fn close(&mut self, now: i64, link: Link) {
         let Some(socket) = self.forget(link) else { return };
-        if !socket.out.is_empty() && self.parting.len() < MAX_PARTING {
+        if socket.has_more() && self.parting.len() < MAX_PARTING {
             self.parting.insert(link, (socket, now.saturating_add(PARTING_TIME)));
         }
     }
@@ -140,7 +149,7 @@ impl Sockets {
 
     fn flush(&mut self, link: Link) {
         let Some(socket) = self.open.get_mut(&link) else { return };
-        if socket.out.is_empty() {
+        if !socket.has_more() {
             return;
         }
         match socket.flush() {
@@ -166,8 +175,13 @@ enum Flushed {
 }
 
 impl Socket {
+    /// Whether something is left to write.
+    fn has_more(&self) -> bool {
+        !self.out.is_empty() || self.wire.owes()
+    }
+
     fn flush(&mut self) -> Flushed {
-        while !self.out.is_empty() {
+        while self.has_more() {
             match self.wire.write(&self.out) {
                 Ok(Some(n)) => drop(self.out.drain(..n.min(self.out.len()))),
                 Ok(None) => return Flushed::Later,
@@ -188,6 +202,7 @@ const MAX_PARTING: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ensemble::tls::Security;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
 
@@ -200,7 +215,7 @@ mod tests {
         near.set_nonblocking(true).unwrap();
         let mut sockets = Sockets::new();
         let near = mio::net::TcpStream::from_std(near);
-        sockets.add(1, Wire::over(near, false), remote);
+        sockets.add(1, Wire::over(near, remote, false, &Security::none()), remote);
         sockets.write(1, b"small");
         assert_eq!((sockets.next_written(), sockets.next_written()), (Some(1), None));
         let mut length = 5;

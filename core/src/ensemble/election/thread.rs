@@ -10,6 +10,7 @@ use super::listeners::{self, LISTENER_TOKENS, Listeners};
 use super::sockets::{Input, Sockets};
 use super::wire::Wire;
 use super::{ElectionError, ElectionReport};
+use crate::ensemble::tls::Security;
 use crate::server::clock::Clock;
 use mio::{Events, Poll};
 use quorate_engine::election::links::{Command, Links};
@@ -44,6 +45,7 @@ pub(super) struct Parts {
     pub(super) report: Box<dyn Fn(ElectionReport) + Send>,
     pub(super) listen_on_all: bool,
     pub(super) keep_alive: bool,
+    pub(super) security: Arc<Security>,
 }
 
 impl Driver {
@@ -183,7 +185,8 @@ impl Driver {
         let Parts { listeners, complaints, .. } = &mut self.parts;
         for (socket, remote) in listeners.accept(now, complaints) {
             let link = self.links.accepted(now);
-            let mut wire = Wire::over(socket, self.parts.keep_alive);
+            let Parts { keep_alive, security, .. } = &self.parts;
+            let mut wire = Wire::over(socket, remote, *keep_alive, security);
             let registered = dialer::token(link, 0)
                 .ok_or_else(|| io::Error::other("there have been too many"))
                 .and_then(|token| wire.register(self.poll.registry(), token));
@@ -205,6 +208,10 @@ impl Driver {
                 Input::Bytes(bytes) => self.links.received(now, link, bytes),
                 Input::Nothing => {}
                 Input::Ended => self.links.closed(now, link),
+                Input::Refused(why, remote) => {
+                    self.parts.complaints.refused(now, &why, remote);
+                    self.links.closed(now, link);
+                }
             }
             self.settle(now);
         }

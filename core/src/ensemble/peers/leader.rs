@@ -3,6 +3,7 @@
 use super::link::Link;
 use super::search::{Found, Search, TOKENS};
 use super::{Limits, Loss};
+use crate::ensemble::tls::Security;
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 use quorate_engine::tree::{TreeConfig, TreeReceiver};
@@ -38,6 +39,8 @@ pub(crate) struct LeaderSettings {
     pub(crate) limits: Limits,
     /// How a received tree is made.
     pub(crate) tree: TreeConfig,
+    /// How the members talk to each other.
+    pub(crate) security: Arc<Security>,
 }
 
 /// A connection to a leader.
@@ -74,9 +77,10 @@ impl LeaderLink {
         waker: &Arc<Waker>,
         now: i64,
     ) -> io::Result<Self> {
-        let LeaderSettings { addresses, base, search_ends, limits, tree } = settings;
+        let LeaderSettings { addresses, base, search_ends, limits, tree, security } = settings;
         let registry = registry.try_clone()?;
-        let search = Search::new(&addresses, base, registry, Arc::clone(waker), now, search_ends);
+        let waker = Arc::clone(waker);
+        let search = Search::new(&addresses, base, registry, waker, security, now, search_ends);
         Ok(Self {
             base,
             limits,
@@ -109,9 +113,9 @@ impl LeaderLink {
         if let State::Searching(search) = &mut self.state {
             match search.advance(now) {
                 Found::Nothing => return None,
-                Found::Connection(socket, remote, token) => {
+                Found::Connection(stream, remote, token) => {
                     self.token = token;
-                    self.state = State::Connected(Box::new(Link::new(socket, remote)));
+                    self.state = State::Connected(Box::new(Link::new(stream, remote)));
                     return Some(LeaderReport::Connected(remote));
                 }
                 Found::Failure(error) => self.lost = Some(Loss::Unreachable(error)),

@@ -10,6 +10,7 @@ use super::learner::{Heard, Learner};
 use super::link::Link;
 use super::ports::{MOST_PORTS, Ports};
 use super::{Limits, Loss};
+use crate::ensemble::tls::Security;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What has happened at the quorum port.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(crate) enum LearnerReport {
 pub(crate) struct LearnerLinks {
     ports: Ports,
     registry: Registry,
+    security: Arc<Security>,
     base: usize,
     limits: Limits,
     learners: Slab<Learner>,
@@ -77,11 +80,13 @@ impl LearnerLinks {
         addresses: &[SocketAddr],
         base: usize,
         limits: Limits,
+        security: &Arc<Security>,
         registry: &Registry,
     ) -> io::Result<Self> {
         Ok(Self {
             ports: Ports::open(addresses, base, registry)?,
             registry: registry.try_clone()?,
+            security: Arc::clone(security),
             base,
             limits,
             learners: Slab::new(),
@@ -269,7 +274,8 @@ impl LearnerLinks {
         self.connections = self.connections.saturating_add(1);
         let place = u64::try_from(entry.key()).unwrap_or(u64::MAX);
         let key = LearnerKey(self.connections << PLACE_BITS | place);
-        let mut learner = Learner::new(key, Link::new(socket, remote));
+        let mut learner =
+            Learner::new(key, Link::new(self.security.accept(socket, remote), remote));
         learner.listed = true;
         entry.insert(learner);
         self.turn.push_back(key);

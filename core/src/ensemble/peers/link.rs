@@ -4,9 +4,8 @@ use super::channel::Channel;
 use super::input::{Fill, Input};
 use super::output::Output;
 use super::{Loss, READS};
+use crate::ensemble::tls::Stream;
 use mio::event::Event;
-use mio::net::TcpStream;
-use std::io;
 use std::net::SocketAddr;
 
 #[derive(Debug)]
@@ -28,9 +27,9 @@ pub(super) struct Link {
 
 impl Link {
     /// A connection that has just been registered, or has just told that it can be written.
-    pub(super) fn new(socket: TcpStream, remote: SocketAddr) -> Self {
+    pub(super) fn new(stream: Stream, remote: SocketAddr) -> Self {
         Self {
-            channel: Channel::new(socket),
+            channel: Channel::new(stream),
             remote,
             input: Input::default(),
             output: Output::default(),
@@ -60,7 +59,7 @@ impl Link {
         match self.input.fill(&mut self.channel)? {
             Fill::Full => Ok(true),
             Fill::Short => {
-                self.readable = self.may_have_ended;
+                self.readable = self.may_have_ended || !self.channel.reads_all();
                 Ok(true)
             }
             Fill::Dry => {
@@ -87,22 +86,13 @@ impl Link {
         if !self.can_write() {
             return Ok(());
         }
-        let unsent = self.output.unsent();
-        match self.channel.write(unsent) {
-            Ok(n) => {
-                self.blocked = n < unsent.len();
-                self.output.sent(n);
-                Ok(())
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                self.blocked = true;
-                Ok(())
-            }
-            Err(e) => Err(e.into()),
-        }
+        let written = self.channel.write(self.output.unsent())?;
+        self.blocked = written.full;
+        self.output.sent(written.taken);
+        Ok(())
     }
 
     pub(super) fn can_write(&self) -> bool {
-        !self.blocked && !self.output.is_empty()
+        !self.blocked && (!self.output.is_empty() || self.channel.owes())
     }
 }

@@ -1,5 +1,6 @@
 //! Why a connection is lost.
 
+use crate::ensemble::tls::Refusal;
 use quorate_engine::tree::ReceiveError;
 use quorate_engine::zab::codec::CodecError;
 use quorate_wire::jute::DecodeError;
@@ -26,7 +27,10 @@ pub(crate) enum Loss {
     CutTree(u64),
     /// An error of the socket.
     #[error("the connection is broken: {0}")]
-    Broken(#[from] io::Error),
+    Broken(io::Error),
+    /// As TLS has it, by one of both ends.
+    #[error("{0}")]
+    Refused(io::Error),
     /// What came is no packet.
     #[error("no packet begins at byte {at}: {cause}")]
     Packet {
@@ -68,6 +72,15 @@ pub(crate) enum Loss {
 impl Loss {
     /// Whether the other side has said what cannot be, and so may say it again as soon as it is asked again.
     pub(crate) const fn is_nonsense(&self) -> bool {
-        matches!(self, Self::Packet { .. } | Self::Message { .. } | Self::Tree(_))
+        matches!(
+            self,
+            Self::Packet { .. } | Self::Message { .. } | Self::Tree(_) | Self::Refused(_)
+        )
+    }
+}
+
+impl From<io::Error> for Loss {
+    fn from(error: io::Error) -> Self {
+        if Refusal::of(&error).is_some() { Self::Refused(error) } else { Self::Broken(error) }
     }
 }

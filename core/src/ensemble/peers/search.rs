@@ -2,10 +2,11 @@
 //!
 //! All addresses are tried at once, and the first that answers is taken. One that refuses is tried again after a quarter
 //! of the time that the search has taken so far: a leader that is a few milliseconds late is found a few milliseconds later, and one that
-//! does not come costs little. A name is looked up again each time. Who refuses at all addresses for a second is no leader any more: it has
+//! does not come costs little. With TLS an answer is a handshake that has ended well. A name is looked up again each time. Who refuses at all addresses for a second is no leader any more: it has
 //! died after its election, or has left its role. Apache's learners wait half as long.
 
 use super::names::{Question, literal};
+use crate::ensemble::tls::{Refusal, Security, Stream};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token, Waker};
@@ -20,6 +21,7 @@ pub(super) struct Search {
     base: usize,
     registry: Registry,
     waker: Arc<Waker>,
+    security: Arc<Security>,
     began: i64,
     ends: i64,
     targets: Vec<Target>,
@@ -47,7 +49,7 @@ enum Step {
 
 #[derive(Debug)]
 struct Attempt {
-    socket: TcpStream,
+    stream: Stream,
     remote: SocketAddr,
     token: Token,
     news: bool,
@@ -59,7 +61,7 @@ pub(super) enum Found {
     /// Not yet.
     Nothing,
     /// This connection, with this token.
-    Connection(TcpStream, SocketAddr, Token),
+    Connection(Stream, SocketAddr, Token),
     /// Time is up; the last thing that went wrong.
     Failure(io::Error),
 }
@@ -71,6 +73,7 @@ impl Search {
         base: usize,
         registry: Registry,
         waker: Arc<Waker>,
+        security: Arc<Security>,
         now: i64,
         ends: i64,
     ) -> Self {
@@ -81,7 +84,7 @@ impl Search {
         });
         let last = io::Error::new(io::ErrorKind::TimedOut, "nothing was heard in time");
         let targets = targets.collect();
-        let mut search = Self { base, registry, waker, began: now, ends, targets, last };
+        let mut search = Self { base, registry, waker, security, began: now, ends, targets, last };
         for n in 0..search.targets.len() {
             // Nothing is connected before an event has said so.
             search.advance_target(n, now);
@@ -104,8 +107,8 @@ impl Search {
     /// Goes as far as is possible now.
     pub(super) fn advance(&mut self, now: i64) -> Found {
         for n in 0..self.targets.len() {
-            if let Some((socket, remote, token)) = self.advance_target(n, now) {
-                return Found::Connection(socket, remote, token);
+            if let Some((stream, remote, token)) = self.advance_target(n, now) {
+                return Found::Connection(stream, remote, token);
             }
         }
         let refused = now.saturating_sub(self.began) >= REFUSED
@@ -126,7 +129,7 @@ impl Search {
         times.fold(self.ends, i64::min)
     }
 
-    fn advance_target(&mut self, n: usize, now: i64) -> Option<(TcpStream, SocketAddr, Token)> {
+    fn advance_target(&mut self, n: usize, now: i64) -> Option<(Stream, SocketAddr, Token)> {
         let mut target = self.targets.get_mut(n)?;
         if let Step::Resting(until) = target.step
             && now >= until
@@ -160,7 +163,7 @@ impl Search {
             }
             match attempts.swap_remove(at).outcome() {
                 Outcome::Connected(attempt) => {
-                    return Some((attempt.socket, attempt.remote, attempt.token));
+                    return Some((attempt.stream, attempt.remote, attempt.token));
                 }
                 Outcome::Pending(attempt) => attempts.push(attempt),
                 Outcome::Failed(error) => wrong = Some(error),
@@ -168,7 +171,10 @@ impl Search {
         }
         let over = attempts.is_empty() || now >= until;
         target.refuses = match &wrong {
-            Some(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+            // Who is not let in, or is somebody else, will not do better a moment later.
+            Some(error) => {
+                error.kind() == io::ErrorKind::ConnectionRefused || Refusal::of(error).is_some()
+            }
             None => target.refuses && !over,
         };
         if let Some(error) = wrong {
@@ -184,17 +190,19 @@ impl Search {
     /// Connects to all addresses of a target.
     fn attempt(&mut self, target: usize, addresses: Vec<SocketAddr>, now: i64) -> Step {
         let first = self.base.saturating_add(target.saturating_mul(MOST_ADDRESSES));
+        let host = self.targets.get(target).map(|target| target.address.host.clone());
+        let host = host.unwrap_or_default();
         let mut attempts = Vec::new();
         let mut wrong = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for (n, remote) in addresses.into_iter().take(MOST_ADDRESSES).enumerate() {
             let token = Token(first.saturating_add(n));
-            let socket = TcpStream::connect(remote).and_then(|mut socket| {
+            let stream = TcpStream::connect(remote).and_then(|mut socket| {
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 self.registry.register(&mut socket, token, interest)?;
-                Ok(socket)
+                self.security.connect(socket, remote, &host)
             });
-            match socket {
-                Ok(socket) => attempts.push(Attempt { socket, remote, token, news: false }),
+            match stream {
+                Ok(stream) => attempts.push(Attempt { stream, remote, token, news: false }),
                 Err(error) => wrong = error,
             }
         }
@@ -227,20 +235,10 @@ enum Outcome {
 
 impl Attempt {
     /// What an event has said of it.
-    fn outcome(self) -> Outcome {
-        match self.socket.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => return Outcome::Failed(error),
-        }
-        match self.socket.peer_addr() {
-            // Where nobody listens at a port from which connections may come, one can meet oneself.
-            Ok(peer) if self.socket.local_addr().is_ok_and(|local| local == peer) => {
-                Outcome::Failed(io::ErrorKind::ConnectionRefused.into())
-            }
-            Ok(_) => Outcome::Connected(self),
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => {
-                Outcome::Pending(Self { news: false, ..self })
-            }
+    fn outcome(mut self) -> Outcome {
+        match self.stream.is_made() {
+            Ok(true) => Outcome::Connected(self),
+            Ok(false) => Outcome::Pending(Self { news: false, ..self }),
             Err(error) => Outcome::Failed(error),
         }
     }

@@ -11,6 +11,7 @@ use quorate_engine::replica::Now;
 use quorate_engine::shard::{Conn, ConnKey, State as ConnState};
 use quorate_engine::zab::{Epoch, Leaving, Sid};
 use quorate_wire::Zxid;
+use std::sync::Arc;
 
 impl State {
     pub(super) fn carry_out(&mut self, effect: Effect, now: Now) -> Result<(), ServerError> {
@@ -77,7 +78,8 @@ impl State {
 
     fn listen(&mut self) -> Result<(), ServerError> {
         let opened = self.settings.quorum_addresses().and_then(|addresses| {
-            LearnerLinks::open(&addresses, LEARNERS, self.settings.limits, &self.registry)
+            let security = &self.settings.election.security;
+            LearnerLinks::open(&addresses, LEARNERS, self.settings.limits, security, &self.registry)
         });
         let cause = match opened {
             Ok(learners) => {
@@ -101,6 +103,7 @@ impl State {
             search_ends: now.mono.saturating_add(self.settings.search),
             limits: self.settings.limits,
             tree: self.tree_config,
+            security: Arc::clone(&self.settings.election.security),
         };
         let link = LeaderLink::new(settings, &self.registry, &self.waker, now.mono)
             .map_err(|cause| ServerError::System { what: "poll", cause })?;

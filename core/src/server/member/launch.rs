@@ -6,6 +6,7 @@ use super::thread::{MemberThread, Parts};
 use crate::config::{EnsembleConfig, ServerConfig};
 use crate::ensemble::archive::Archive;
 use crate::ensemble::roster::Roster;
+use crate::ensemble::tls::{Renewal, Security};
 use crate::server::clock::Clock;
 use crate::server::handle::{Control, Server, ServerError};
 use crate::server::listener::Listener;
@@ -41,6 +42,10 @@ pub(in crate::server) fn launch(
     if let Some(weakness) = ensemble.weakness() {
         tracing::warn!("{weakness}");
     }
+    let security = Security::open(&ensemble.tls)?;
+    security.announce();
+    let renewal =
+        Renewal::begin(&security).map_err(|cause| ServerError::System { what: "thread", cause })?;
     let wake = Arc::clone(&waker);
     let (mut archive, tree, durable) = Archive::open(storage, HISTORY_BYTES, move || {
         // A waker that cannot be written to has a wake-up pending.
@@ -52,7 +57,7 @@ pub(in crate::server) fn launch(
     let facts = Facts::new(&config, address, Some(Arc::clone(archive.storage())));
     let calls = Calls::new(Arc::clone(&waker));
     let control = Control::new(vec![Arc::clone(&waker)], Arc::clone(&calls));
-    let member_settings = MemberSettings::new(&config, ensemble, settings.replica);
+    let member_settings = MemberSettings::new(&config, ensemble, settings.replica, security);
     let (roster, quorums) = Roster::open(ensemble, &config.data_dir, config.reconfig_enabled)?;
     let member_settings = member_settings.begin_with(&quorums);
     let member = Member::new(member_settings.engine.clone(), quorums, durable);
@@ -71,6 +76,7 @@ pub(in crate::server) fn launch(
         words: Words::new(facts),
         settings: member_settings,
         roster,
+        renewal,
     })?;
     let thread = thread::Builder::new()
         .name(NAME.into())

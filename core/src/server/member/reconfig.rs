@@ -15,6 +15,7 @@ impl State {
     /// A configuration is proposed, or none is any more. What follows is done when it is on the disk.
     pub(super) fn saw_config(&self, pending: Option<&Membership>) -> Result<(), ServerError> {
         self.roster.propose(pending)?;
+        self.settings.trust(self.member.quorums());
         self.election.see(self.member.quorums().last_seen().clone());
         Ok(())
     }

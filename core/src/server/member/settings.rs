@@ -3,6 +3,7 @@
 use crate::config::{EnsembleConfig, ServerConfig};
 use crate::ensemble::election::ElectionConfig;
 use crate::ensemble::peers::Limits;
+use crate::ensemble::tls::Security;
 use quorate_engine::election::Options;
 use quorate_engine::election::links::LinkOptions;
 use quorate_engine::member::MemberConfig;
@@ -13,6 +14,7 @@ use quorate_wire::quorum::membership::{Address, HostPort};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 /// How a member is set up; times in ms.
 #[derive(Clone, Debug)]
@@ -33,6 +35,7 @@ impl MemberSettings {
         config: &ServerConfig,
         ensemble: &EnsembleConfig,
         replica: ReplicaConfig,
+        security: Arc<Security>,
     ) -> Self {
         let tick = i64::from(config.tick_time_ms);
         let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
@@ -78,6 +81,7 @@ impl MemberSettings {
                 },
                 listen_on_all: ensemble.listen_on_all,
                 keep_alive: ensemble.tcp_keep_alive,
+                security,
             },
             own: ensemble.own_server().map(|own| own.addresses.clone()).unwrap_or_default(),
             limits: Limits {
@@ -92,14 +96,21 @@ impl MemberSettings {
     pub(super) fn begin_with(mut self, quorums: &Quorums) -> Self {
         self.own = own_addresses(quorums, self.me).unwrap_or(self.own);
         self.election.membership = quorums.committed().clone();
+        self.trust(quorums);
         self
     }
 
     /// Goes by another configuration. A server that was removed goes on where it is.
     pub(super) fn follow(&mut self, quorums: &Quorums) {
+        self.trust(quorums);
         if let Some(own) = own_addresses(quorums, self.me) {
             self.own = own;
         }
+    }
+
+    /// Lets in the members of these configurations.
+    pub(super) fn trust(&self, quorums: &Quorums) {
+        self.election.security.set_members([quorums.committed(), quorums.last_seen()]);
     }
 
     /// Where this server is to listen for learners.

@@ -16,6 +16,7 @@ use crate::ensemble::archive::Archive;
 use crate::ensemble::election::{ElectionReport, ElectionThread};
 use crate::ensemble::peers::{LeaderLink, LearnerLinks};
 use crate::ensemble::roster::Roster;
+use crate::ensemble::tls::Renewal;
 use mio::{Events, Poll, Registry, Waker};
 use quorate_engine::member::{Bench, Effect, Member};
 use quorate_engine::replica::{Now, Replica};
@@ -41,6 +42,7 @@ pub(in crate::server) struct Parts {
     pub(in crate::server) settings: MemberSettings,
     pub(in crate::server) roster: Roster,
     pub(in crate::server) door: Door,
+    pub(in crate::server) renewal: Option<Renewal>,
 }
 
 /// The thread.
@@ -77,6 +79,8 @@ pub(super) struct State {
     pub(super) received: u64,
     /// A leader's tree that has come.
     pub(super) incoming: Option<Box<TreeReceiver>>,
+    /// Ends with this thread.
+    _renewal: Option<Renewal>,
 }
 
 /// What the election's thread has reported, until this one takes it.
@@ -159,6 +163,7 @@ impl MemberThread {
             leader: None,
             received: 0,
             incoming: None,
+            _renewal: parts.renewal,
         };
         Ok(Self { poll, state })
     }

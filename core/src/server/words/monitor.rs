@@ -80,7 +80,7 @@ impl View<'_> {
         line(out, "max_file_descriptor_count", Facts::max_files())
     }
 
-    /// Figures that monitoring tools ask for and that are 0 by nature: there is no TLS yet.
+    /// Figures that monitoring tools ask for and that are 0 by nature: there is no TLS towards clients yet.
     fn of_apache_only(out: &mut String) -> fmt::Result {
         line(out, "outstanding_tls_handshake", 0)?;
         line(out, "non_mtls_remote_conn_count", 0)?;

@@ -7,6 +7,7 @@ mod addresses;
 mod configs;
 mod elections;
 mod peer;
+mod secure;
 mod strangers;
 mod vectors;
 
@@ -57,6 +58,7 @@ fn config(me: i64, membership: &Membership) -> ElectionConfig {
         links: LINKS,
         listen_on_all: false,
         keep_alive: true,
+        security: Security::none(),
     }
 }
 

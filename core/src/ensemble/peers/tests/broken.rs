@@ -4,6 +4,7 @@ use super::super::{LeaderLink, LeaderReport, LeaderSettings, LearnerLinks, Learn
 use super::party::{CHIEF, info};
 use super::stage::{Stage, is_closed, raw, until};
 use super::{LIMITS, TREE};
+use crate::ensemble::tls::Security;
 use quorate_engine::tree::{Tree, WalkState};
 use quorate_engine::zab::{ToLeader, ToLearner};
 use quorate_wire::Zxid;
@@ -30,7 +31,8 @@ fn head(kind: i32, len: i32) -> Vec<u8> {
 fn of_learner(bytes: &[u8], closes: bool) -> Loss {
     let (mut stage, mut tree) = (Stage::new(), Tree::new(TREE));
     let address = ["127.0.0.1:0".parse().unwrap()];
-    let mut links = LearnerLinks::open(&address, CHIEF, LIMITS, stage.registry()).unwrap();
+    let mut links =
+        LearnerLinks::open(&address, CHIEF, LIMITS, &Security::none(), stage.registry()).unwrap();
     let address = links.addresses().next().unwrap();
     let mut good = raw(address);
     good.write_all(&from_learner(&info(2))).unwrap();
@@ -134,6 +136,7 @@ fn of_leader(bytes: &[u8], closes: bool) -> (Loss, usize) {
         search_ends: stage.now() + 60_000,
         limits: LIMITS,
         tree: TREE,
+        security: Security::none(),
     };
     let mut link = LeaderLink::new(settings, stage.registry(), &stage.waker, stage.now()).unwrap();
     let (mut socket, _) = port.accept().unwrap();

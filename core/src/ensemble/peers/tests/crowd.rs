@@ -6,6 +6,7 @@ use super::super::{
 use super::party::{CHIEF, info};
 use super::stage::{Stage, push, raw, until};
 use super::{LIMITS, TREE};
+use crate::ensemble::tls::Security;
 use quorate_engine::tree::Tree;
 use quorate_engine::zab::message::Request;
 use quorate_engine::zab::{ToLeader, ToLearner};
@@ -28,7 +29,8 @@ fn in_a_crowd_requests_wait_and_acknowledgements_do_not() {
     let (mut stage, mut tree) = (Stage::new(), Tree::new(TREE));
     let limits = Limits { aside: ASIDE, ..LIMITS };
     let address = ["127.0.0.1:0".parse().unwrap()];
-    let mut links = LearnerLinks::open(&address, CHIEF, limits, stage.registry()).unwrap();
+    let mut links =
+        LearnerLinks::open(&address, CHIEF, limits, &Security::none(), stage.registry()).unwrap();
     let mut socket = raw(links.addresses().next().unwrap());
     let ack = ToLeader::Ack(Zxid(5));
     let all = (0..20_000).map(request);
@@ -81,7 +83,8 @@ fn in_a_crowd_requests_wait_and_acknowledgements_do_not() {
 fn strangers_keep_no_learner_out() {
     let (mut stage, mut tree) = (Stage::new(), Tree::new(TREE));
     let address = ["127.0.0.1:0".parse().unwrap()];
-    let mut links = LearnerLinks::open(&address, CHIEF, LIMITS, stage.registry()).unwrap();
+    let mut links =
+        LearnerLinks::open(&address, CHIEF, LIMITS, &Security::none(), stage.registry()).unwrap();
     let address = links.addresses().next().unwrap();
     let mut heard = Vec::new();
     let mut gone = 0;
@@ -126,6 +129,7 @@ fn whoever_is_busy_is_given_nothing_and_holds_little() {
         search_ends: stage.now() + 60_000,
         limits: LIMITS,
         tree: TREE,
+        security: Security::none(),
     };
     let mut link = LeaderLink::new(settings, stage.registry(), &stage.waker, stage.now()).unwrap();
     let (mut socket, _) = port.accept().unwrap();

@@ -4,6 +4,7 @@ use super::super::{LeaderLink, LeaderReport, LeaderSettings, LearnerLinks, Learn
 use super::party::CHIEF;
 use super::stage::{Stage, until};
 use super::{LIMITS, TREE};
+use crate::ensemble::tls::Security;
 use quorate_engine::tree::Tree;
 use quorate_wire::quorum::address::HostPort;
 use socket2::{Domain, Socket, Type};
@@ -26,6 +27,7 @@ fn search(stage: &Stage, addresses: &[(&str, u16)], search_ends: i64) -> LeaderL
         search_ends: stage.now() + search_ends,
         limits: LIMITS,
         tree: TREE,
+        security: Security::none(),
     };
     LeaderLink::new(settings, stage.registry(), &stage.waker, stage.now()).unwrap()
 }
@@ -55,7 +57,8 @@ fn a_port_that_opens_late_is_found_soon() {
         assert!(link.next(stage.now(), false).is_none(), "nobody is there");
         stage.now() > 30
     });
-    let mut links = LearnerLinks::open(&[address], CHIEF, LIMITS, stage.registry()).unwrap();
+    let mut links =
+        LearnerLinks::open(&[address], CHIEF, LIMITS, &Security::none(), stage.registry()).unwrap();
     let mut report = None;
     let mut tree = Tree::new(TREE);
     until("they meet", || {

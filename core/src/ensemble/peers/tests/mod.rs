@@ -6,6 +6,7 @@ mod ensemble;
 mod late;
 mod party;
 mod replay;
+mod secure;
 mod slow;
 mod speed;
 mod stage;

@@ -5,6 +5,7 @@ use super::super::{
 };
 use super::stage::{Stage, until};
 use super::{LIMITS, TREE};
+use crate::ensemble::tls::Security;
 use quorate_engine::quorum::Quorums;
 use quorate_engine::segment::Segment;
 use quorate_engine::tree::{Tree, TreeReceiver};
@@ -25,6 +26,7 @@ pub(super) struct Party {
     pub(super) stage: Stage,
     pub(super) chief: Chief,
     pub(super) members: Vec<Member>,
+    security: Arc<Security>,
 }
 
 /// The leader, server 1.
@@ -71,6 +73,16 @@ macro_rules! role {
 impl Party {
     /// A leader that holds a tree of so many nodes, of so many bytes each, and no learner yet. Servers from 4 on are observers.
     pub(super) fn new(nodes: usize, bytes: usize, limits: Limits) -> Self {
+        Self::with(nodes, bytes, limits, Security::none())
+    }
+
+    /// The same, of servers that talk to each other in this way.
+    pub(super) fn with(
+        nodes: usize,
+        bytes: usize,
+        limits: Limits,
+        security: Arc<Security>,
+    ) -> Self {
         let stage = Stage::new();
         let (tree, last) = planted(nodes, bytes);
         let quorums = Quorums::new(Membership::parse(SERVERS).unwrap());
@@ -83,7 +95,8 @@ impl Party {
         };
         let address = ["127.0.0.1:0".parse().unwrap()];
         let chief = Chief {
-            links: LearnerLinks::open(&address, CHIEF, limits, stage.registry()).unwrap(),
+            links: LearnerLinks::open(&address, CHIEF, limits, &security, stage.registry())
+                .unwrap(),
             engine: Leader::new(config(1), quorums, durable, stage.now()),
             tree,
             applied: last,
@@ -91,7 +104,7 @@ impl Party {
             gone: Vec::new(),
             closed: Vec::new(),
         };
-        Self { stage, chief, members: Vec::new() }
+        Self { stage, chief, members: Vec::new(), security }
     }
 
     /// A server with nothing on its disk looks for the leader.
@@ -104,6 +117,7 @@ impl Party {
             search_ends: self.stage.now() + 60_000,
             limits: LIMITS,
             tree: TREE,
+            security: Arc::clone(&self.security),
         };
         let stage = &self.stage;
         let link = LeaderLink::new(settings, stage.registry(), &stage.waker, stage.now()).unwrap();

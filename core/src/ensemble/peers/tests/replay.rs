@@ -4,6 +4,7 @@ use super::super::{LeaderLink, LeaderReport, LeaderSettings, LearnerLinks, Learn
 use super::party::CHIEF;
 use super::stage::{Stage, raw, until};
 use super::{LIMITS, TREE};
+use crate::ensemble::tls::Security;
 use quorate_engine::tree::Tree;
 use quorate_wire::quorum::address::HostPort;
 use serde_json::Value;
@@ -56,7 +57,9 @@ fn what_learners_of_apache_say_is_understood() {
     for (n, (bytes, names)) in recorded("initiator_to_acceptor").into_iter().enumerate() {
         let (mut stage, mut tree) = (Stage::new(), Tree::new(TREE));
         let address = ["127.0.0.1:0".parse().unwrap()];
-        let mut links = LearnerLinks::open(&address, CHIEF, LIMITS, stage.registry()).unwrap();
+        let mut links =
+            LearnerLinks::open(&address, CHIEF, LIMITS, &Security::none(), stage.registry())
+                .unwrap();
         let mut socket = raw(links.addresses().next().unwrap());
         let (mut rest, mut heard, mut end) = (&bytes[..], Vec::new(), None);
         until("the learner is heard", || {
@@ -92,6 +95,7 @@ fn what_leaders_of_apache_say_is_understood_with_their_trees() {
             search_ends: stage.now() + 60_000,
             limits: LIMITS,
             tree: TREE,
+            security: Security::none(),
         };
         let mut link =
             LeaderLink::new(settings, stage.registry(), &stage.waker, stage.now()).unwrap();
