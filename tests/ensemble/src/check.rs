@@ -45,6 +45,18 @@ impl Checker {
         self.established.len()
     }
 
+    /// The last transaction that is committed.
+    #[must_use]
+    pub fn last(&self) -> Zxid {
+        self.committed.last().map_or(Zxid::ZERO, |&(zxid, _)| zxid)
+    }
+
+    /// The newest epoch that was established.
+    #[must_use]
+    pub fn newest_epoch(&self) -> Epoch {
+        self.established.last_key_value().map_or(0, |(epoch, _)| *epoch)
+    }
+
     /// A server has applied what it takes for committed.
     ///
     /// # Errors
@@ -66,7 +78,7 @@ impl Checker {
 
     fn grow(&mut self, sid: Sid, applied: Applied) -> Checked {
         let (zxid, _) = applied;
-        let last = self.committed.last().map_or(Zxid::ZERO, |&(zxid, _)| zxid);
+        let last = self.last();
         let follows = zxid == last.next() || (zxid.epoch() > last.epoch() && zxid.counter() == 1);
         ensure!(follows, "server {sid} commits {zxid} after {last}: primary order is broken");
         let back = self.discarded.iter().find(|(after, before)| zxid > *after && zxid < *before);

@@ -1,10 +1,13 @@
 //! The disk of a server: what survives which end of the process.
 //!
 //! Writes take time. A process that ends alone leaves the log as far as it was written; a power failure leaves of what was not
-//! synced only a beginning. A file that is replaced by renaming is the old one or the new one.
+//! synced only a beginning, and of the record behind it some bytes, of which the product's reader says what they are. A file that is replaced by renaming
+//! is the old one or the new one; a snapshot that is being written may be left behind unfinished. What a failed sync was to
+//! bring to the device is in no file any more when the machine has failed.
 
 use crate::state::{Kept, State};
-use quorate_engine::zab::{Durable, Entry, Epoch, History};
+use crate::torn::{Torn, read_torn};
+use quorate_engine::zab::{Durable, Entry, Epoch, History, Mistake, Mistakes};
 use quorate_tests_kit::random::Random;
 use quorate_wire::Zxid;
 
@@ -15,6 +18,22 @@ pub struct Snapshot<S = State> {
     pub zxid: Zxid,
     /// What it holds.
     pub state: S,
+    /// Whether it was written to its end.
+    pub whole: bool,
+}
+
+impl<S: Kept> Snapshot<S> {
+    /// A whole one.
+    #[must_use]
+    pub const fn new(zxid: Zxid, state: S) -> Self {
+        Self { zxid, state, whole: true }
+    }
+
+    /// What is left of it when it was not written to its end.
+    fn unfinished(&self, random: &mut Random) -> Self {
+        let (state, whole) = self.state.cut(random);
+        Self { zxid: self.zxid, state, whole }
+    }
 }
 
 /// Something that is being written.
@@ -30,6 +49,8 @@ pub enum Write<S = State> {
     Truncate(Zxid),
     /// A snapshot that replaces everything.
     Install(Snapshot<S>),
+    /// A snapshot beside what there is.
+    Snapshot(Snapshot<S>),
 }
 
 /// The disk.
@@ -43,14 +64,27 @@ pub struct Disk<S = State> {
     snapshots: Vec<Snapshot<S>>,
     /// Where the log goes on: the beginning of everything, or a snapshot that was installed.
     base: Zxid,
-    keeps_snapshots: bool,
+    /// A sync has failed: from this record on, nothing that was written before has reached the device, whatever later syncs say.
+    hole: Option<usize>,
+    mistakes: Mistakes,
+    /// What has happened to it.
+    pub harm: Harm,
+}
+
+/// How often a disk was left in a state that no end of a process alone explains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Harm {
+    /// Records of which a part was there.
+    pub torn: u64,
+    /// Snapshots of which a part was there.
+    pub unfinished: u64,
 }
 
 impl<S: Kept> Disk<S> {
-    /// An empty one. On purpose, snapshots may survive a truncation.
+    /// An empty one, of a server that makes these mistakes.
     #[must_use]
-    pub fn new(keeps_snapshots: bool) -> Self {
-        Self { keeps_snapshots, ..Self::default() }
+    pub fn new(mistakes: Mistakes) -> Self {
+        Self { mistakes, ..Self::default() }
     }
 
     /// Records go to the file, not yet to the device.
@@ -81,22 +115,29 @@ impl<S: Kept> Disk<S> {
                 self.snapshots.push(snapshot.clone());
                 self.forget_replaced();
             }
+            Write::Snapshot(snapshot) => self.snapshots.push(snapshot.clone()),
         }
     }
 
-    /// A snapshot of what is applied, beside what there is.
+    /// A snapshot, beside what there is.
     pub fn snapshot(&mut self, zxid: Zxid, state: &S) {
-        self.snapshots.push(Snapshot { zxid, state: state.clone() });
+        self.snapshots.push(Snapshot::new(zxid, state.clone()));
+    }
+
+    /// The snapshots that a start looks at. One that was not written to its end is none.
+    fn usable(&self) -> impl Iterator<Item = &Snapshot<S>> {
+        let takes_halves = self.mistakes.make(Mistake::HalfSnapshotFile);
+        self.snapshots.iter().filter(move |snapshot| snapshot.whole || takes_halves)
     }
 
     /// A log that ends before the newest snapshot is what this snapshot replaced. (One that was written from the log lies within it.)
     fn forget_replaced(&mut self) {
-        let newest = self.snapshots.iter().map(|snapshot| snapshot.zxid).max();
+        let newest = self.usable().map(|snapshot| snapshot.zxid).max();
         if newest.is_some_and(|newest| self.end() < newest) {
             self.base = newest.unwrap_or_default();
             self.log.clear();
             self.snapshots.retain(|snapshot| snapshot.zxid == self.base);
-            self.synced = 0;
+            (self.synced, self.hole) = (0, None);
         }
     }
 
@@ -108,7 +149,7 @@ impl<S: Kept> Disk<S> {
     }
 
     fn drop_snapshots(&mut self, after: Zxid) {
-        if !self.keeps_snapshots {
+        if !self.mistakes.make(Mistake::TruncKeepsSnapshots) {
             self.snapshots.retain(|snapshot| snapshot.zxid <= after);
         }
     }
@@ -116,33 +157,68 @@ impl<S: Kept> Disk<S> {
     fn cut(&mut self, after: Zxid) {
         self.log.retain(|entry| entry.zxid() <= after);
         self.synced = self.synced.min(self.log.len());
+        self.hole = self.hole.filter(|&hole| hole < self.log.len());
     }
 
-    /// The process ends while this is being written. With `power` the machine does.
-    pub fn crash(&mut self, writing: &[Write<S>], power: bool, random: &mut Random) {
+    /// The process ends while this is being written. With `power` the machine does, and `tears` if a record may be written in part then.
+    pub fn crash(&mut self, writing: &[Write<S>], power: bool, tears: bool, random: &mut Random) {
         for write in writing {
-            match write {
-                Write::Sync(_) => {}
-                Write::Truncate(zxid) if random.chance(500) => self.cut(*zxid),
-                Write::Install(snapshot) if random.chance(500) => {
-                    self.snapshots.push(snapshot.clone())
-                }
-                write if random.chance(500) => self.complete(write),
-                _ => {}
-            }
+            self.interrupt(write, tears, random);
         }
-        if power {
-            let unsynced = self.log.len().saturating_sub(self.synced);
-            self.log.truncate(self.synced + random.index(unsynced + 1));
+        if power || self.hole.is_some() {
+            self.lose_unsynced(tears, random);
         }
         self.synced = self.log.len();
+    }
+
+    /// A write ends before its time: the old is there, or the new, or something between them.
+    pub fn interrupt(&mut self, write: &Write<S>, tears: bool, random: &mut Random) {
+        match write {
+            Write::Sync(_) => {}
+            Write::Truncate(zxid) if random.chance(500) => self.cut(*zxid),
+            Write::Install(snapshot) | Write::Snapshot(snapshot) if tears => {
+                let left = snapshot.unfinished(random);
+                self.harm.unfinished += u64::from(!left.whole);
+                self.snapshots.push(left);
+            }
+            Write::Install(snapshot) if random.chance(500) => self.snapshots.push(snapshot.clone()),
+            write if random.chance(500) => self.complete(write),
+            _ => {}
+        }
+    }
+
+    /// Only a beginning is left of what was not synced.
+    fn lose_unsynced(&mut self, tears: bool, random: &mut Random) {
+        if let Some(hole) = self.hole.take() {
+            self.log.truncate(hole);
+            self.synced = self.synced.min(hole);
+        }
+        let unsynced = self.log.len().saturating_sub(self.synced);
+        let kept = self.synced + random.index(unsynced + 1);
+        let torn = self.log.get(kept).filter(|_| tears).cloned();
+        self.log.truncate(kept);
+        let Some(torn) = torn else { return };
+        self.harm.torn += 1;
+        let before = self.log.get(kept.saturating_sub(BEFORE)..).unwrap_or_default();
+        match read_torn(before, &torn, random) {
+            Torn::Whole => self.log.push(torn),
+            Torn::Broken(broken) if self.mistakes.make(Mistake::TornRecord) => {
+                self.log.push(broken);
+            }
+            Torn::Gone | Torn::Broken(_) => {}
+        }
+    }
+
+    /// A sync has failed. What it was to bring to the device will never get there, though the process may not see that.
+    pub fn sync_failed(&mut self) {
+        self.hole = Some(self.hole.map_or(self.synced, |hole| hole.min(self.synced)));
     }
 
     /// What a process finds that begins: the state after the whole log, and as much of the history as fits in memory.
     #[must_use]
     pub fn open(&mut self, memory: usize) -> (S, Durable) {
         self.forget_replaced();
-        let newest = self.snapshots.iter().max_by_key(|snapshot| snapshot.zxid);
+        let newest = self.usable().max_by_key(|snapshot| snapshot.zxid);
         let (mut state, from) =
             newest.map_or((S::default(), Zxid::ZERO), |s| (s.state.clone(), s.zxid));
         // Files that begin before the snapshot hold what it replaced; a log goes on behind it.
@@ -176,4 +252,37 @@ impl<S: Kept> Disk<S> {
     pub fn unsynced(&self) -> usize {
         self.log.len().saturating_sub(self.synced)
     }
+
+    /// What is on the device for good: a copy of it is a backup.
+    #[must_use]
+    pub fn durable(&self) -> Self {
+        let mut copy = self.clone();
+        copy.log.truncate(copy.synced.min(copy.hole.unwrap_or(usize::MAX)));
+        copy.hole = None;
+        copy.snapshots.retain(|snapshot| snapshot.whole);
+        copy
+    }
+
+    /// Somebody has put something else in its place.
+    pub fn replace(&mut self, other: Self) {
+        *self = Self { harm: self.harm, ..other };
+    }
+
+    /// The epochs that are written down: promised, and of the history.
+    #[must_use]
+    pub const fn epochs(&self) -> (Epoch, Epoch) {
+        (self.accepted, self.current)
+    }
+
+    /// Up to where it holds a history that no failure can take.
+    #[must_use]
+    pub fn safe(&self) -> Zxid {
+        let synced = self.synced.min(self.hole.unwrap_or(usize::MAX));
+        let logged = synced.checked_sub(1).and_then(|n| self.log.get(n)).map(Entry::zxid);
+        let whole = self.snapshots.iter().filter(|snapshot| snapshot.whole);
+        whole.map(|snapshot| snapshot.zxid).chain(logged).max().unwrap_or(Zxid::ZERO)
+    }
 }
+
+/// So many records before a torn one are read again with it.
+const BEFORE: usize = 3;

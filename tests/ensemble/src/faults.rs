@@ -1,6 +1,8 @@
 //! What goes wrong, who is told to lead, and what clients do meanwhile.
 
 use crate::check::Checked;
+use crate::disk::{Snapshot, Write};
+use crate::operator::{Counts, may_forget, replace};
 use crate::server::{Process, Role};
 use crate::shrink::Kind;
 use crate::state::entry;
@@ -34,6 +36,23 @@ pub struct Plan {
     pub told: bool,
     /// How often, in a thousand, the server is told to lead that has the newest history.
     fair: u64,
+    pub(crate) disks: DiskPlan,
+}
+
+/// How bad disks are.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskPlan {
+    /// How often a write fails, in a hundred thousand.
+    pub fails: u64,
+    /// How often, in a thousand, a server that starts finds its disk empty or as it was.
+    pub replaced: u64,
+}
+
+impl DiskPlan {
+    /// The plan of a seed.
+    pub fn new(random: &mut Random) -> Self {
+        Self { fails: random.of(0, &[10, 100]), replaced: random.of(0, &[0, 100, 500]) }
+    }
 }
 
 impl Plan {
@@ -50,6 +69,7 @@ impl Plan {
             weights: std::array::from_fn(|_| random.of(0, &[1, 2, 5])),
             told: random.chance(500),
             fair: random.of(850, &[1000, 500]),
+            disks: DiskPlan::new(random),
         }
     }
 }
@@ -64,6 +84,12 @@ impl World {
         self.after(next, Event::Fault);
         let all: Vec<Sid> = self.servers.keys().copied().collect();
         let Some(&sid) = self.random.pick(&all) else { return Ok(()) };
+        if self.plan.disks.replaced > 0
+            && self.random.chance(200)
+            && let Some(server) = self.servers.get_mut(&sid)
+        {
+            server.copy = Some(server.disk.durable());
+        }
         let total: u64 = self.plan.weights.iter().sum();
         let mut dice = self.random.below(total);
         let kind = self.plan.weights.iter().position(|&weight| {
@@ -122,9 +148,36 @@ impl World {
         self.summary.crashes += 1;
         server.paused_until = 0;
         let writing: Vec<_> = server.writing.drain(..).map(|(_, write)| write).collect();
-        server.disk.crash(&writing, power, &mut self.random);
+        let tears = !self.calm && !self.spared.has(Kind::Disk);
+        server.disk.crash(&writing, power, tears, &mut self.random);
         let silent = power && self.random.chance(500);
         self.break_links_of(sid, silent);
+    }
+
+    /// Now and then somebody replaces the disk of a server that is down.
+    pub(crate) fn replace_disk(&mut self, sid: Sid) {
+        let plan = self.plan.disks;
+        if self.calm || self.spared.has(Kind::Disk) || !self.random.chance(plan.replaced) {
+            return;
+        }
+        let counts = Counts {
+            quorums: &self.quorums,
+            committed: self.checker.last(),
+            established: self.checker.newest_epoch(),
+        };
+        let disks = self.servers.values().map(|server| (server.sid, &server.disk));
+        let counted = self.links.values().any(|link| link.learner == sid && link.leader_open);
+        let may_forget = !counted && may_forget(sid, disks, &counts);
+        let Some(server) = self.servers.get_mut(&sid).filter(|server| server.process.is_none())
+        else {
+            return;
+        };
+        let new = replace(server.copy.as_ref(), may_forget, self.mistakes, &mut self.random);
+        let Some((disk, is_copy)) = new else { return };
+        note!(self.trace, "the disk of {sid} is {}", if is_copy { "as it was" } else { "empty" });
+        server.disk.replace(disk);
+        let [emptied, restored] = &mut self.summary.replaced;
+        *(if is_copy { restored } else { emptied }) += 1;
     }
 
     fn pause(&mut self, sid: Sid, us: u64) {
@@ -273,7 +326,8 @@ impl World {
         if let Some(process) = server.process.as_ref()
             && (process.serving || process.is_established())
         {
-            server.disk.snapshot(process.state.last(), &process.state);
+            let snapshot = Snapshot::new(process.state.last(), process.state.clone());
+            self.write(sid, Write::Snapshot(snapshot));
         }
     }
 

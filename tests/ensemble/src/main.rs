@@ -15,7 +15,7 @@ const USAGE: &str = "usage: quorate-tests-ensemble [--seed N] [--seeds N | --for
   --forever     all seeds from the first on
   --seconds N   virtual time with faults in each (60)
   --mistake NAME   put this mistake back
-  --without K   spare the world these faults: crash,pause,partition,break,slow,aim
+  --without K   spare the world these faults: crash,pause,partition,break,slow,aim,disk
   --mistakes    put every mistake back, one at a time, and tell which seed finds it
   --members     worlds of whole members with clients, instead of roles that replicate a list
   --trace       tell everything that happens on standard error";

@@ -56,6 +56,14 @@ pub struct Summary {
     pub lost: u64,
     /// Of clients: connections.
     pub moves: u64,
+    /// Records of which a part was on a disk.
+    pub torn: u64,
+    /// Snapshots that were not written to their ends.
+    pub unfinished: u64,
+    /// Writes that a disk has failed to do.
+    pub failed: u64,
+    /// Disks that were emptied, and that were replaced by old copies.
+    pub replaced: [u64; 2],
     /// Ends of sessions that a leader has proposed because nothing was heard of them.
     pub expired: u64,
 }

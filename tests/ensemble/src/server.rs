@@ -19,6 +19,8 @@ pub struct Server {
     pub votes: bool,
     /// Its disk.
     pub disk: Disk,
+    /// What was on it at some time.
+    pub copy: Option<Disk>,
     /// What is on its way to the disk.
     pub writing: Vec<(u64, Write)>,
     /// How much slower its disk is than others.

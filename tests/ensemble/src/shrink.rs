@@ -19,12 +19,14 @@ pub enum Kind {
     Slow,
     /// Machines fail right when it hurts most.
     Aim,
+    /// Disks tear records, fail to sync, keep half of a file, or come back empty or as they were.
+    Disk,
 }
 
 impl Kind {
     /// All kinds, those with weights first and in the order of these.
-    pub const ALL: [Self; 6] =
-        [Self::Crash, Self::Pause, Self::Partition, Self::Break, Self::Slow, Self::Aim];
+    pub const ALL: [Self; 7] =
+        [Self::Crash, Self::Pause, Self::Partition, Self::Break, Self::Slow, Self::Aim, Self::Disk];
 
     const fn bit(self) -> u8 {
         1 << match self {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Break => 3,
             Self::Slow => 4,
             Self::Aim => 5,
+            Self::Disk => 6,
         }
     }
 }
@@ -108,7 +111,7 @@ mod tests {
 
     #[test]
     fn kinds_are_read_as_they_are_told() {
-        for bits in 0..64 {
+        for bits in 0..128 {
             assert_eq!(Spared(bits).to_string().parse(), Ok(Spared(bits)));
         }
         assert!("crash,tea".parse::<Spared>().is_err());

@@ -1,12 +1,16 @@
 //! What is replicated: a list of numbers.
 
 use quorate_engine::zab::Entry;
+use quorate_tests_kit::random::Random;
 use quorate_wire::Zxid;
 
 /// What a snapshot holds, and a log goes on from.
 pub trait Kept: Clone + Default {
     /// Applies a transaction, unless it is there already.
     fn apply(&mut self, entry: &Entry);
+
+    /// What there is of it in a file that was not written to its end, and whether that is all the same everything.
+    fn cut(&self, random: &mut Random) -> (Self, bool);
 }
 
 /// A transaction that was applied: its place and the number that somebody proposed.
@@ -29,6 +33,11 @@ impl Kept for State {
         if entry.zxid() > self.last() {
             self.0.push((entry.zxid(), value_of(entry)));
         }
+    }
+
+    fn cut(&self, random: &mut Random) -> (Self, bool) {
+        let some = random.index(self.0.len() + 1);
+        (Self(self.0.iter().take(some).copied().collect()), some == self.0.len())
     }
 }
 

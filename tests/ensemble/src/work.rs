@@ -109,7 +109,7 @@ impl World {
                 let process = self.servers.get_mut(&sid).and_then(|server| server.process.as_mut());
                 let state =
                     process.and_then(|process| process.incoming.clone()).unwrap_or_default();
-                self.write(sid, Write::Install(Snapshot { zxid, state }));
+                self.write(sid, Write::Install(Snapshot::new(zxid, state)));
             }
             LearnerEffect::Append(entries) => self.append(sid, entries),
             LearnerEffect::Committed(zxid) => self.apply(sid, zxid)?,
@@ -240,10 +240,17 @@ impl World {
             self.at(until, Event::Written(sid, number));
             return Ok(());
         }
+        if !self.calm
+            && !self.spared.has(Kind::Disk)
+            && self.random.below(100_000) < self.plan.disks.fails
+        {
+            self.write_failed(sid, at);
+            return Ok(());
+        }
         let (_, write) = server.writing.remove(at);
         server.disk.complete(&write);
         match write {
-            Write::Sync(_) => {}
+            Write::Sync(_) | Write::Snapshot(_) => {}
             // What it has acknowledged is gone.
             Write::Truncate(_) => (0..5).for_each(|_| self.aim(sid)),
             _ => self.aim(sid),
@@ -265,10 +272,28 @@ impl World {
                 process.state = snapshot.state;
                 process.tree_installed();
             }
+            Write::Snapshot(_) => {}
         }
         self.sync_log(sid);
         self.carry_out(sid)?;
         self.look_again(sid)
+    }
+
+    /// The disk of a server fails to do what it should: the server ends, and says nothing more.
+    fn write_failed(&mut self, sid: Sid, at: usize) {
+        note!(self.trace, "the disk of {sid} fails");
+        self.summary.failed += 1;
+        let Some(server) = self.servers.get_mut(&sid) else { return };
+        if matches!(server.writing.get(at), Some((_, Write::Sync(_)))) {
+            server.disk.sync_failed();
+            if self.mistakes.make(Mistake::SyncAgain) {
+                server.writing.remove(at);
+                return self.sync_log(sid);
+            }
+        }
+        self.crash(sid, false);
+        let down = self.random.skewed(1_000, 5_000_000);
+        self.after(down, Event::Start(sid));
     }
 
     /// A server applies its history up to here.
@@ -322,7 +347,7 @@ impl World {
         let outlives = self.mistakes.make(Mistake::MemoryOutlivesRole);
         let half = self.mistakes.make(Mistake::HalfSnapshot);
         let dirty = self.mistakes.make(Mistake::TruncKeepsSnapshots);
-        let Some(server) = self.servers.get_mut(&sid).filter(|s| s.writing.is_empty()) else {
+        let Some(server) = self.servers.get_mut(&sid).filter(|s| is_at_rest(&s.writing)) else {
             return Ok(());
         };
         let Some(process) = server.process.as_mut() else { return Ok(()) };
@@ -345,6 +370,11 @@ impl World {
         }
         self.look_for_leader(sid)
     }
+}
+
+/// Whether nothing is on its way to a disk that a role's end waits for.
+pub(crate) fn is_at_rest<S>(writing: &[(u64, Write<S>)]) -> bool {
+    writing.iter().all(|(_, write)| matches!(write, Write::Snapshot(_)))
 }
 
 /// Whatever goes wrong around them, no server may say what cannot be said, or leave out a transaction.

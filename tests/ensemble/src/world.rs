@@ -8,7 +8,7 @@ use crate::run::{Run, Summary};
 use crate::server::{Process, Role, Server};
 use crate::shrink::Spared;
 use quorate_engine::quorum::Quorums;
-use quorate_engine::zab::{Mistake, Mistakes, Sid, ZabConfig};
+use quorate_engine::zab::{Mistakes, Sid, ZabConfig};
 use quorate_tests_kit::note;
 use quorate_tests_kit::random::Random;
 use quorate_tests_kit::trace::Trace;
@@ -114,12 +114,13 @@ impl World {
             spared,
         };
         for sid in all {
-            let disk = Disk::new(mistakes.make(Mistake::TruncKeepsSnapshots));
+            let disk = Disk::new(mistakes);
             let pace = world.random.between(950, 1050);
             let server = Server {
                 sid,
                 votes: voters.contains(&sid),
                 disk,
+                copy: None,
                 writing: Vec::new(),
                 slowness: world.random.skewed(1, 20),
                 process: None,
@@ -237,6 +238,7 @@ impl World {
     }
 
     fn start(&mut self, sid: Sid) -> Checked {
+        self.replace_disk(sid);
         let turn = self.number();
         let memory = self.memory();
         if let Some(server) = self.servers.get_mut(&sid).filter(|server| server.process.is_none()) {
@@ -311,6 +313,8 @@ impl World {
             time: self.now,
             committed: u64::try_from(self.checker.committed()).unwrap_or(u64::MAX),
             epochs: u64::try_from(self.checker.epochs()).unwrap_or(u64::MAX),
+            torn: self.servers.values().map(|server| server.disk.harm.torn).sum(),
+            unfinished: self.servers.values().map(|server| server.disk.harm.unfinished).sum(),
             ..self.summary
         }
     }
@@ -329,6 +333,10 @@ impl World {
         let delay = self.random.skewed(50, 5_000);
         let Some(server) = self.servers.get_mut(&sid) else { return };
         let delay = delay * server.slowness;
+        if matches!(write, Write::Truncate(_) | Write::Install(_)) {
+            // A snapshot that is under way is given up.
+            server.writing.retain(|(_, write)| !matches!(write, Write::Snapshot(_)));
+        }
         server.writing.push((number, write));
         self.after(delay, Event::Written(sid, number));
     }

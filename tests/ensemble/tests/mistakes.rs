@@ -10,43 +10,54 @@ use std::panic::resume_unwind;
 use std::thread;
 
 /// Where each was found.
-const SEEDS: [(Mistake, u64); 15] = [
+const SEEDS: [(Mistake, u64); 20] = [
     (Mistake::TruncKeepsSnapshots, 1),
     (Mistake::DiffInMemory, 1),
     (Mistake::MemoryOutlivesRole, 1),
     (Mistake::NewLeaderFirst, 1),
-    (Mistake::HalfSnapshot, 1),
-    (Mistake::LogAfterUpToDate, 20),
+    (Mistake::HalfSnapshot, 16),
+    (Mistake::LogAfterUpToDate, 41),
     (Mistake::DropUncommitted, 1),
-    (Mistake::EpochBeforeHistory, 54),
-    (Mistake::AckBeforeSync, 42),
+    (Mistake::EpochBeforeHistory, 70),
+    (Mistake::AckBeforeSync, 104),
     (Mistake::AckOvertakes, 1),
     (Mistake::IgnoreEpochs, 3),
-    (Mistake::ForgetPromise, 35),
-    (Mistake::HalfIsEnough, 1),
-    (Mistake::SyncUnasked, 16),
-    (Mistake::ServeEarly, 6),
+    (Mistake::ForgetPromise, 60),
+    (Mistake::HalfIsEnough, 2),
+    (Mistake::SyncUnasked, 3),
+    (Mistake::ServeEarly, 3),
+    (Mistake::TornRecord, 1),
+    (Mistake::SyncAgain, 7),
+    (Mistake::HalfSnapshotFile, 1),
+    (Mistake::WipeAnyone, 5),
+    (Mistake::RestoreAnyone, 5),
 ];
 
-/// Where each was found in worlds of whole members, by the same command with `--members`. The rest are about what a server reads from its disk when it takes
-/// up a role, where these worlds have the product's own way, or too rare.
-const MEMBERS: [(Mistake, u64); 12] = [
+/// Where each was found in worlds of whole members, by the same command with `--members`.
+const MEMBERS: [(Mistake, u64); 19] = [
+    (Mistake::TruncKeepsSnapshots, 15),
     (Mistake::DiffInMemory, 1),
+    (Mistake::MemoryOutlivesRole, 1),
     (Mistake::NewLeaderFirst, 1),
-    (Mistake::LogAfterUpToDate, 1),
-    (Mistake::DropUncommitted, 7),
-    (Mistake::EpochBeforeHistory, 15),
-    (Mistake::AckBeforeSync, 1),
+    (Mistake::HalfSnapshot, 1),
+    (Mistake::LogAfterUpToDate, 13),
+    (Mistake::DropUncommitted, 3),
+    (Mistake::EpochBeforeHistory, 41),
+    (Mistake::AckBeforeSync, 82),
     (Mistake::AckOvertakes, 1),
-    (Mistake::IgnoreEpochs, 168),
-    (Mistake::ForgetPromise, 1),
-    (Mistake::HalfIsEnough, 1),
-    (Mistake::SyncUnasked, 21),
-    (Mistake::ServeEarly, 1),
+    (Mistake::IgnoreEpochs, 26),
+    (Mistake::ForgetPromise, 14),
+    (Mistake::HalfIsEnough, 3),
+    (Mistake::ServeEarly, 13),
+    (Mistake::TornRecord, 1),
+    (Mistake::SyncAgain, 1),
+    (Mistake::HalfSnapshotFile, 1),
+    (Mistake::WipeAnyone, 1),
+    (Mistake::RestoreAnyone, 1),
 ];
 
-/// One in about a thousand seeds finds it, which takes minutes: a follower must lose what it has acknowledged, and its leader end, before it
-/// has it again. The command above looks for it, too.
+/// One in about a thousand seeds without clients finds it, which takes minutes: a follower must lose what it has acknowledged, and its leader end,
+/// before it has it again. The command above looks for it, too.
 const TOO_RARE: Mistake = Mistake::CountTheGone;
 
 /// The most seeds that one may take.

@@ -31,6 +31,10 @@ fn every_property_holds_in_every_world() {
     assert!(sum(|run| run.epochs) > 500, "{runs:?}");
     assert!(sum(|run| run.crashes) > 1_000, "{runs:?}");
     assert!(sum(|run| run.syncs) > 10_000, "{runs:?}");
+    assert!(sum(|run| run.torn) > 100, "{runs:?}");
+    assert!(sum(|run| run.unfinished) > 20, "{runs:?}");
+    assert!(sum(|run| run.failed) > 20, "{runs:?}");
+    assert!(sum(|run| run.replaced[0].min(run.replaced[1])) > 50, "{runs:?}");
     for plan in 0..3 {
         assert!(runs.iter().map(|run| run.plans[plan]).sum::<u64>() > 100, "{runs:?}");
     }

@@ -26,7 +26,7 @@ use crate::tree::{Tree, TreeEvent, TreeObserver};
 use crate::zab::leader::Leader;
 use crate::zab::learner::{Follower, Observer};
 use crate::zab::message::LearnerKind;
-use crate::zab::{Durable, Entry, Epoch, Leaving, Sid, ZabConfig};
+use crate::zab::{Durable, Entry, Epoch, Leaving, Mistake, Sid, ZabConfig};
 use quorate_wire::quorum::ServerState;
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Jute, Zxid};
@@ -168,6 +168,10 @@ impl Member {
     pub fn rested(&mut self, durable: Durable, tree: &mut Tree) -> Result<(), ApplyError> {
         debug_assert!(matches!(self.role, Role::Resting), "only who rests has rested");
         let wants_tree = self.durable.wants_tree;
+        let mut durable = durable;
+        if self.config.zab.mistakes.make(Mistake::MemoryOutlivesRole) {
+            durable.history = std::mem::take(&mut self.durable.history);
+        }
         self.durable = Durable { wants_tree, ..durable.settled() };
         apply_all(self.durable.history.since(tree.last_zxid()), tree)?;
         match self.next_leader.take() {
@@ -291,10 +295,24 @@ impl Member {
     /// The role ends here.
     fn rest(&mut self, why: Leaving) {
         if !matches!(self.role, Role::Resting | Role::Looking) {
+            if self.config.zab.mistakes.make(Mistake::MemoryOutlivesRole) {
+                self.keep_memory();
+            }
             self.role = Role::Resting;
             self.replica = None;
             self.out.push(Effect::Rest(why));
         }
+    }
+
+    /// On purpose: what the role knew is taken for what is on the disk.
+    fn keep_memory(&mut self) {
+        let history = match &self.role {
+            Role::Leading(leading) => leading.leader.history(),
+            Role::Following(follower) => follower.history(),
+            Role::Observing(observer) => observer.history(),
+            Role::Looking | Role::Resting | Role::Connecting(_) => return,
+        };
+        self.durable.history = history.clone();
     }
 
     /// The desk of the clients, while they are served.

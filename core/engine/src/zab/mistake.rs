@@ -37,11 +37,21 @@ pub enum Mistake {
     SyncUnasked,
     /// A leader serves before a quorum has its history.
     ServeEarly,
+    /// A record of which only a part has reached the disk is taken for one, because nobody compares its checksum.
+    TornRecord,
+    /// A sync that fails is tried again, and believed the second time.
+    SyncAgain,
+    /// A snapshot file that was not written to its end is taken for a tree.
+    HalfSnapshotFile,
+    /// An operator empties the disk of a voter whose data the others do not have.
+    WipeAnyone,
+    /// An operator puts back an old copy of a voter's disk whose data the others do not have.
+    RestoreAnyone,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::TruncKeepsSnapshots,
         Self::DiffInMemory,
         Self::MemoryOutlivesRole,
@@ -58,6 +68,11 @@ impl Mistake {
         Self::CountTheGone,
         Self::SyncUnasked,
         Self::ServeEarly,
+        Self::TornRecord,
+        Self::SyncAgain,
+        Self::HalfSnapshotFile,
+        Self::WipeAnyone,
+        Self::RestoreAnyone,
     ];
 }
 

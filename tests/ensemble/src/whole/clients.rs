@@ -32,6 +32,20 @@ impl World {
         self.client_effects(n)
     }
 
+    /// Everybody who is connected to a server asks for a sync, and reads behind it.
+    pub(super) fn ask_syncs(&mut self, sid: Sid) -> Checked {
+        for n in 0..self.owners.len() {
+            let pipes = &self.pipes;
+            let is_there = |pipe: u64| pipes.get(&pipe).is_some_and(|pipe| pipe.server == sid);
+            let owner = self.owners.get_mut(n).filter(|owner| owner.pipe().is_some_and(is_there));
+            if let Some(owner) = owner {
+                owner.sync();
+                self.client(n)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Carries out what a client's engine wants, and sends what it says.
     fn client_effects(&mut self, n: usize) -> Checked {
         while let Some(effect) =

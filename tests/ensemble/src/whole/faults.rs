@@ -1,7 +1,11 @@
 //! What goes wrong.
 
 use super::world::{Event, World};
+use crate::disk::{Snapshot, Write};
+use crate::faults::DiskPlan;
+use crate::operator::{Counts, may_forget, replace};
 use crate::shrink::Kind;
+use quorate_engine::member::Doing;
 use quorate_engine::zab::Sid;
 use quorate_tests_kit::note;
 use quorate_tests_kit::random::Random;
@@ -28,6 +32,7 @@ pub struct Plan {
     weights: [u64; 5],
     /// How often, in a thousand, a machine fails at a bad moment.
     pub aim: u64,
+    pub(super) disks: DiskPlan,
 }
 
 impl Plan {
@@ -36,7 +41,7 @@ impl Plan {
         let tick = random.of(200, &[100, 500, 2000]);
         let ticks = random.of(4, &[6, 10]);
         Self {
-            voters: random.of(3, &[3, 3, 3, 5, 1, 2]),
+            voters: random.of(3, &[3, 3, 3, 5, 7, 1, 2]),
             observers: random.of(0, &[0, 1, 2]),
             clients: usize::try_from(random.between(1, 6)).unwrap_or(1),
             timeout: i32::try_from(tick * ticks).unwrap_or(i32::MAX),
@@ -46,6 +51,7 @@ impl Plan {
             idea: random.skewed(100_000, 2_000_000),
             weights: std::array::from_fn(|_| random.of(0, &[1, 2, 5])),
             aim: random.of(0, &[10, 50, 200]),
+            disks: DiskPlan::new(random),
         }
     }
 }
@@ -60,6 +66,15 @@ impl World {
         self.after(next, Event::Fault);
         let all: Vec<Sid> = self.servers.keys().copied().collect();
         let Some(&sid) = self.random.pick(&all) else { return };
+        if self.plan.disks.replaced > 0
+            && self.random.chance(200)
+            && let Some(server) = self.servers.get_mut(&sid)
+        {
+            server.copy = Some(server.disk.durable());
+        }
+        if self.random.chance(200) {
+            self.take_snapshot(sid);
+        }
         let total: u64 = self.plan.weights.iter().sum();
         let mut dice = self.random.below(total.max(1));
         let kind = self.plan.weights.iter().position(|&weight| {
@@ -111,13 +126,48 @@ impl World {
         server.paused_until = 0;
         server.full = false;
         let writing: Vec<_> = server.writing.drain(..).map(|(_, write)| write).collect();
-        server.disk.crash(&writing, power, &mut self.random);
+        let tears = !self.calm && !self.spared.has(Kind::Disk);
+        server.disk.crash(&writing, power, tears, &mut self.random);
         self.break_links_of(sid, silent);
+    }
+
+    /// Now and then somebody replaces the disk of a server that is down.
+    pub(super) fn replace_disk(&mut self, sid: Sid) {
+        let plan = self.plan.disks;
+        if self.calm || self.spared.has(Kind::Disk) || !self.random.chance(plan.replaced) {
+            return;
+        }
+        let counts = Counts {
+            quorums: &self.quorums,
+            committed: self.history.last(),
+            established: self.history.newest_epoch(),
+        };
+        let disks = self.servers.values().map(|server| (server.sid, &server.disk));
+        let counted = self.links.values().any(|link| link.learner == sid && link.leader_open);
+        let may_forget = !counted && may_forget(sid, disks, &counts);
+        let down = self.servers.get_mut(&sid).filter(|server| server.process.is_none());
+        let Some(server) = down else { return };
+        let new = replace(server.copy.as_ref(), may_forget, self.mistakes, &mut self.random);
+        let Some((disk, is_copy)) = new else { return };
+        note!(self.trace, "the disk of {sid} is {}", if is_copy { "as it was" } else { "empty" });
+        server.disk.replace(disk);
+        // It does not know any more which session ids it has given out. New ones follow the clock, or the newest that anybody has seen, so its clock
+        // must not stand behind another one's.
+        server.skew = MOST_SKEW;
+        let [emptied, restored] = &mut self.summary.replaced;
+        *(if is_copy { restored } else { emptied }) += 1;
     }
 
     /// A server stands still, or a client.
     fn pause_some(&mut self, sid: Sid) {
-        let us = self.random.skewed(10_000, 20_000_000);
+        let mut us = self.random.skewed(10_000, 20_000_000);
+        let mut sid = sid;
+        if self.random.chance(300) {
+            // Long enough for another leader, and short enough for the clients of this one.
+            let tick = u64::try_from(self.plan.tick).unwrap_or(0) * 1_000;
+            us = self.random.between(3 * tick, 7 * tick);
+            sid = self.who_leads().unwrap_or(sid);
+        }
         let until = self.now + us;
         if self.random.chance(300) {
             let n = self.random.index(self.owners.len());
@@ -128,7 +178,19 @@ impl World {
         } else if let Some(server) = self.servers.get_mut(&sid).filter(|s| s.process.is_some()) {
             note!(self.trace, "{sid} stands still for {us} us");
             server.paused_until = server.paused_until.max(until);
+            // What it hears first when it wakes up.
+            let asked = self.random.between(us / 2, us);
+            self.after(asked, Event::Ask(sid));
         }
+    }
+
+    /// Whoever leads and serves.
+    fn who_leads(&self) -> Option<Sid> {
+        let leads = self.servers.values().find(|server| {
+            let process = server.process.as_ref();
+            process.is_some_and(|p| p.serving && p.member.doing() == Doing::Leading)
+        });
+        leads.map(|server| server.sid)
     }
 
     /// A server is cut off from some others, in one direction or both.
@@ -178,7 +240,8 @@ impl World {
         let Some(server) = self.servers.get_mut(&sid) else { return };
         if let Some(process) = server.process.as_mut().filter(|process| process.serving) {
             let image = super::image::Image::of(&mut process.tree, process.gaps.clone());
-            server.disk.snapshot(process.tree.last_zxid(), &image);
+            let snapshot = Snapshot::new(process.tree.last_zxid(), image);
+            self.write(sid, Write::Snapshot(snapshot));
         }
     }
 
@@ -219,3 +282,6 @@ impl World {
         }
     }
 }
+
+/// By how much a wall clock is wrong at most, ms.
+pub const MOST_SKEW: i64 = 10_000;

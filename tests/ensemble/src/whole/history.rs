@@ -111,7 +111,7 @@ impl History {
     /// is established. A tree that takes the place of a longer log stands there, without a transaction.
     #[must_use]
     pub fn may_show(&self, zxid: Zxid) -> bool {
-        let established = self.leaders.last_key_value().map_or(0, |(epoch, _)| *epoch);
+        let established = self.newest_epoch();
         let begins = zxid.counter() == 0 && zxid.epoch() <= established;
         zxid <= self.last() || begins
     }
@@ -149,6 +149,12 @@ impl History {
         ensure!(has >= all, "server {sid} leads epoch {epoch:x} with {has} of {all}");
         self.discarded.push((has, start_of(epoch)));
         Ok(())
+    }
+
+    /// The newest epoch that was established.
+    #[must_use]
+    pub fn newest_epoch(&self) -> Epoch {
+        self.leaders.last_key_value().map_or(0, |(epoch, _)| *epoch)
     }
 
     /// How many epochs were established.

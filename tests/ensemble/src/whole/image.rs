@@ -4,6 +4,7 @@ use crate::state::Kept;
 use quorate_engine::session::SessionNumber;
 use quorate_engine::tree::{Tree, TreeConfig, TreeReceiver, WalkState};
 use quorate_engine::zab::Entry;
+use quorate_tests_kit::random::Random;
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Jute, Zxid};
 use std::sync::Arc;
@@ -29,6 +30,15 @@ impl Kept for Image {
             self.later.push(entry.clone());
         }
     }
+
+    fn cut(&self, random: &mut Random) -> (Self, bool) {
+        let Some((zxid, stream)) = &self.stream else { return (self.clone(), true) };
+        let some = stream.get(..random.index(stream.len() + 1)).unwrap_or_default();
+        let left = Self { stream: Some((*zxid, some.into())), ..self.clone() };
+        let whole = left.read().is_some();
+        assert!(!whole || some.len() == stream.len(), "part of a tree is taken for a tree");
+        (left, whole)
+    }
 }
 
 impl Image {
@@ -41,6 +51,12 @@ impl Image {
         newest: Option<SessionNumber>,
     ) -> Self {
         Self { stream: Some((zxid, stream)), gaps, newest, later: Vec::new() }
+    }
+
+    /// A tree that broke off before its first node.
+    #[must_use]
+    pub fn half(zxid: Zxid) -> Self {
+        Self { stream: Some((zxid, [].into())), ..Self::default() }
     }
 
     /// What a snapshot of the tree holds, and does not hold.
@@ -58,24 +74,26 @@ impl Image {
         self.gaps.clone()
     }
 
-    /// The tree.
+    /// The tree of the stream, if that is one.
+    fn read(&self) -> Option<Tree> {
+        let Some((zxid, stream)) = &self.stream else { return Some(Tree::new(TREE)) };
+        let mut receiver = TreeReceiver::new(TREE, 1 << 20);
+        receiver.receive(stream).ok()?;
+        receiver.finish(*zxid).ok()
+    }
+
+    /// The tree. One that cannot be read, as is tried on purpose only, has no nodes.
     ///
     /// # Panics
-    /// If it is none.
+    /// If what follows are no transactions.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "a tree that a server has sent is one, or the run fails"
-    )]
+    #[expect(clippy::expect_used, reason = "what is in a log is a transaction, or the run fails")]
     pub fn tree(&self) -> Tree {
-        let mut tree = match &self.stream {
-            Some((zxid, stream)) => {
-                let mut receiver = TreeReceiver::new(TREE, 1 << 20);
-                receiver.receive(stream).expect("a stream of a tree");
-                receiver.finish(*zxid).expect("a whole stream")
-            }
-            None => Tree::new(TREE),
-        };
+        let mut tree = self.read().unwrap_or_else(|| {
+            let mut tree = Tree::new(TREE);
+            tree.stands_for(self.stream.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid));
+            tree
+        });
         tree.remember_session(self.newest);
         for entry in &self.later {
             let record = TxnRecord::from_bytes(entry.payload()).expect("a transaction");

@@ -246,6 +246,7 @@ impl World {
                 let text = format!("{message:x?}");
                 if let ToLearner::Snap(zxid) = &message {
                     process.snap = *zxid;
+                    process.receiving = true;
                 }
                 let done = process.work(clock, |member, bench| member.from_leader(message, bench));
                 ensure!(done.is_ok(), "server {sid}: {done:?}");

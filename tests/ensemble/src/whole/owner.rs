@@ -88,6 +88,24 @@ impl Owner {
         }
     }
 
+    /// Its connection.
+    #[must_use]
+    pub fn pipe(&self) -> Option<u64> {
+        self.link.and_then(|(_, pipe)| pipe)
+    }
+
+    /// It wants to see what is new.
+    pub fn sync(&mut self) {
+        let path = path(&mut self.random);
+        let sync = Request::Sync { path: &path };
+        for request in [sync, Request::Get { path: &path, watch: None }] {
+            self.tokens += 1;
+            if !self.closing && self.session.submit("", &request, self.tokens).is_ok() {
+                self.asked.insert(self.tokens, request.op());
+            }
+        }
+    }
+
     /// It wants something.
     pub fn idea(&mut self) {
         if self.closing {

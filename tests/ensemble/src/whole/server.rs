@@ -21,6 +21,8 @@ pub struct Server {
     pub votes: bool,
     /// Its disk.
     pub disk: Disk<Image>,
+    /// What was on it at some time.
+    pub copy: Option<Disk<Image>>,
     /// What is on its way to the disk.
     pub writing: Vec<(u64, Write<Image>)>,
     /// How much slower its disk is than others.
@@ -64,6 +66,8 @@ pub struct Process {
     pub snap: Zxid,
     /// Between these zxids lies nothing of its history.
     pub gaps: Gaps,
+    /// Whether a tree is on its way that is not on the disk.
+    pub receiving: bool,
     /// A tree that has arrived, and the gaps of its history.
     pub incoming: Option<(Arc<[u8]>, Gaps)>,
     /// Its clients' connections.

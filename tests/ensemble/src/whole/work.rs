@@ -6,10 +6,11 @@ use super::world::{Event, World};
 use crate::check::{Checked, ensure};
 use crate::disk::{Snapshot, Write};
 use crate::shrink::Kind;
+use crate::work::is_at_rest;
 use quorate_engine::election::History as Logged;
 use quorate_engine::member::{Doing, Effect};
 use quorate_engine::shard::Flush;
-use quorate_engine::zab::{Entry, LearnerKey, Leaving, Sid, ToLearner};
+use quorate_engine::zab::{Entry, LearnerKey, Leaving, Mistake, Sid, ToLearner};
 use quorate_tests_kit::note;
 use quorate_wire::txn::{Txn, TxnRecord};
 use quorate_wire::{Jute, Zxid};
@@ -121,7 +122,7 @@ impl World {
                 gaps.push((process.snap, zxid));
                 let newest = process.tree.newest_session();
                 let state = Image::received(zxid, gaps, stream, newest);
-                self.write(sid, Write::Install(Snapshot { zxid, state }));
+                self.write(sid, Write::Install(Snapshot::new(zxid, state)));
             }
             Effect::Serve(epoch) => self.serves(sid, epoch)?,
             // Here nobody may read without a leader.
@@ -184,6 +185,11 @@ impl World {
         note!(self.trace, "{sid} rests: {why}");
         blameless(sid, why)?;
         self.summary.cannot_cut += u64::from(matches!(why, Leaving::CannotCut(_)));
+        if self.mistakes.make(Mistake::MemoryOutlivesRole)
+            && let Some(server) = self.servers.get_mut(&sid)
+        {
+            server.disk.forget_unsynced();
+        }
         if let Some(process) = self.process(sid) {
             process.serving = false;
             process.resting = true;
@@ -199,7 +205,9 @@ impl World {
     /// Looks at the disk once nothing is on its way to it.
     fn come_to_rest(&mut self, sid: Sid) -> Checked {
         let memory = self.memory();
-        let server = self.servers.get_mut(&sid).filter(|server| server.writing.is_empty());
+        let half = self.mistakes.make(Mistake::HalfSnapshot);
+        let dirty = self.mistakes.make(Mistake::TruncKeepsSnapshots);
+        let server = self.servers.get_mut(&sid).filter(|server| is_at_rest(&server.writing));
         let Some(server) = server else { return Ok(()) };
         let Some(process) = server.process.as_mut().filter(|process| process.resting) else {
             return Ok(());
@@ -211,8 +219,15 @@ impl World {
             process.stale = false;
         }
         process.resting = false;
+        if std::mem::take(&mut process.receiving) && half {
+            process.tree = Image::half(process.snap).tree();
+        }
         let rested = process.member.rested(durable, &mut process.tree);
         ensure!(rested.is_ok(), "server {sid}: {rested:?}");
+        if dirty {
+            let image = Image::of(&mut process.tree, process.gaps.clone());
+            server.disk.snapshot(process.tree.last_zxid(), &image);
+        }
         Ok(())
     }
 
@@ -252,7 +267,7 @@ impl World {
     }
 
     /// Something is to be written by a server.
-    fn write(&mut self, sid: Sid, write: Write<Image>) {
+    pub(super) fn write(&mut self, sid: Sid, write: Write<Image>) {
         let number = self.number();
         let delay = self.random.skewed(50, 5_000);
         let Some(server) = self.servers.get_mut(&sid) else { return };
@@ -261,6 +276,8 @@ impl World {
             (&write, &mut server.process)
         {
             process.stale = true;
+            // A snapshot that is under way is given up.
+            server.writing.retain(|(_, write)| !matches!(write, Write::Snapshot(_)));
         }
         server.writing.push((number, write));
         self.after(delay, Event::Written(sid, number));
@@ -276,6 +293,12 @@ impl World {
             self.at(until, Event::Written(sid, number));
             return Ok(());
         }
+        if !self.calm
+            && !self.spared.has(Kind::Disk)
+            && self.random.below(100_000) < self.plan.disks.fails
+        {
+            return self.write_failed(sid, at);
+        }
         let (_, write) = server.writing.remove(at);
         server.disk.complete(&write);
         if !self.calm && !matches!(write, Write::Sync(_)) && self.random.chance(self.plan.aim) {
@@ -287,6 +310,7 @@ impl World {
             Write::Accepted(epoch) => process.member.accepted_written(epoch, clock),
             Write::Current(epoch) => process.member.current_written(epoch, clock),
             Write::Sync(zxid) => process.member.logged(zxid, clock),
+            Write::Snapshot(_) => {}
             _ if process.resting => {}
             Write::Truncate(_) => {
                 let (image, durable) = server.disk.open(memory);
@@ -299,12 +323,48 @@ impl World {
                 process.tree = snapshot.state.tree();
                 process.gaps = snapshot.state.gaps();
                 process.stale = false;
+                process.receiving = false;
                 process.member.tree_installed();
             }
         }
         self.sync_log(sid);
         self.come_to_rest(sid)?;
         self.go_on(sid)
+    }
+
+    /// The disk of a server fails to do what it should. What it cannot sync or promise ends it, before it says anything more; a change of the whole history
+    /// is left as it is, and read again when the role has ended.
+    fn write_failed(&mut self, sid: Sid, at: usize) -> Checked {
+        note!(self.trace, "the disk of {sid} fails");
+        self.summary.failed += 1;
+        let again = self.mistakes.make(Mistake::SyncAgain);
+        let Some(server) = self.servers.get_mut(&sid) else { return Ok(()) };
+        match server.writing.get(at) {
+            Some((_, Write::Sync(_))) => {
+                server.disk.sync_failed();
+                if again {
+                    server.writing.remove(at);
+                    self.sync_log(sid);
+                    return Ok(());
+                }
+            }
+            Some((_, Write::Truncate(_) | Write::Install(_) | Write::Snapshot(_))) => {
+                let (_, write) = server.writing.remove(at);
+                server.disk.interrupt(&write, true, &mut self.random);
+                let process = server.process.as_mut();
+                let process = process.filter(|_| !matches!(write, Write::Snapshot(_)));
+                if let Some(process) = process {
+                    process.member.unconnected();
+                }
+                self.come_to_rest(sid)?;
+                return self.go_on(sid);
+            }
+            _ => {}
+        }
+        self.crash(sid, false);
+        let down = self.random.skewed(1_000, 5_000_000);
+        self.after(down, Event::Start(sid));
+        Ok(())
     }
 
     /// What lies in the outputs of a server is on its way.

@@ -1,6 +1,6 @@
 //! The world: events in the order of their times, and between equal times in the order of chance.
 
-use super::faults::Plan;
+use super::faults::{MOST_SKEW, Plan};
 use super::history::History;
 use super::net::Link;
 use super::owner::Owner;
@@ -49,6 +49,8 @@ pub enum Event {
     Notice(Sid, Sid),
     /// A client is woken.
     Client(usize),
+    /// The clients of a server ask for syncs.
+    Ask(Sid),
     /// An attempt of a client to connect ends.
     Dialled(usize, u64),
     /// Bytes of a client may have arrived.
@@ -69,9 +71,9 @@ pub struct World {
     events: BinaryHeap<Reverse<(u64, u64, u64, Event)>>,
     pub(super) random: Random,
     pub(super) plan: Plan,
-    mistakes: Mistakes,
+    pub(super) mistakes: Mistakes,
     pub(super) spared: Spared,
-    quorums: Quorums,
+    pub(super) quorums: Quorums,
     pub(super) servers: BTreeMap<Sid, Server>,
     pub(super) links: BTreeMap<u64, Link>,
     /// Notifications on their way, of which the newest counts.
@@ -134,14 +136,15 @@ impl World {
         let server = Server {
             sid,
             votes: sid <= self.plan.voters,
-            disk: Disk::new(false),
+            disk: Disk::new(self.mistakes),
+            copy: None,
             writing: Vec::new(),
             slowness: self.random.skewed(1, 20),
             full: false,
             process: None,
             paused_until: 0,
             pace: self.random.between(950, 1050),
-            skew: i64::try_from(self.random.below(20_000)).unwrap_or(0) - 10_000,
+            skew: i64::try_from(self.random.below(20_000)).unwrap_or(0) - MOST_SKEW,
         };
         self.servers.insert(sid, server);
         let delay = self.random.below(500_000);
@@ -256,6 +259,7 @@ impl World {
             Event::Written(sid, number) => self.written(sid, number),
             Event::Timer(sid, turn) => self.woken(sid, turn),
             Event::Client(n) => self.client(n),
+            Event::Ask(sid) => self.ask_syncs(sid),
             Event::Dialled(n, attempt) => self.dialled(n, attempt),
             Event::Up(pipe) => self.pipe_up(pipe),
             Event::Down(pipe) => self.pipe_down(pipe),
@@ -314,6 +318,7 @@ impl World {
     }
 
     fn start(&mut self, sid: Sid) -> Checked {
+        self.replace_disk(sid);
         let (turn, memory, config) = (self.number(), self.memory(), self.config(sid));
         let (quorums, clock) = (self.quorums.clone(), self.clock(sid));
         let server = self.servers.get_mut(&sid).filter(|server| server.process.is_none());
@@ -339,6 +344,7 @@ impl World {
             stale: false,
             snap: Zxid::ZERO,
             gaps: image.gaps(),
+            receiving: false,
             incoming: None,
             pipes: BTreeMap::new(),
             timer: u64::MAX,
@@ -412,6 +418,8 @@ impl World {
             time: self.now,
             committed: u64::try_from(self.history.count()).unwrap_or(u64::MAX),
             epochs: u64::try_from(self.history.epochs()).unwrap_or(u64::MAX),
+            torn: self.servers.values().map(|server| server.disk.harm.torn).sum(),
+            unfinished: self.servers.values().map(|server| server.disk.harm.unfinished).sum(),
             answers: sum(|owner| owner.tap.answers),
             ended: sum(|owner| owner.counts.ended),
             unknown: sum(|owner| owner.counts.unknown),
