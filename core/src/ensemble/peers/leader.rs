@@ -57,6 +57,8 @@ pub(crate) struct LeaderLink {
     lost: Option<Loss>,
     /// For the data of packets.
     room: Vec<u8>,
+    /// Its end is nothing new.
+    hushed: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,11 @@ enum State {
 impl LeaderLink {
     /// Poll tokens that it takes.
     pub(crate) const TOKENS: usize = TOKENS;
+
+    /// Lets its end be of no interest to those who read the log.
+    pub(crate) const fn hush(&mut self) {
+        self.hushed = true;
+    }
 
     /// Begins to look for the leader. The waker wakes the poll of the registry when a name has been looked up.
     pub(crate) fn new(
@@ -90,6 +97,7 @@ impl LeaderLink {
             receiver: None,
             lost: None,
             room: Vec::new(),
+            hushed: false,
         })
     }
 
@@ -216,9 +224,14 @@ impl LeaderLink {
     }
 
     fn end(&mut self, loss: Loss) -> LeaderReport {
-        match &self.state {
-            State::Connected(link) => tracing::warn!("leader at {}: {loss}", link.remote),
-            State::Searching(_) | State::Over => tracing::warn!("leader {loss}"),
+        let who = match &self.state {
+            State::Connected(link) => format!("leader at {}:", link.remote),
+            State::Searching(_) | State::Over => "leader".to_owned(),
+        };
+        if self.hushed {
+            tracing::debug!("{who} {loss}");
+        } else {
+            tracing::warn!("{who} {loss}");
         }
         self.state = State::Over;
         self.receiver = None;

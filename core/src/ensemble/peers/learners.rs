@@ -60,15 +60,33 @@ pub(crate) struct LearnerLinks {
     unaccepted: bool,
     /// ms.
     now: i64,
-    strangers: Strangers,
+    /// What was said about those who never said who they are.
+    strangers: Sparing,
+    /// Why a learner was refused last, and how often that was said.
+    refused: (String, Sparing),
 }
 
-/// What was said about those who never said who they are.
+/// Something that is said now and then only.
 #[derive(Debug, Default)]
-struct Strangers {
+struct Sparing {
     /// From when it may be said again, ms.
     again_at: i64,
     untold: u64,
+}
+
+impl Sparing {
+    /// Whether it may be said now; and then what is to be said of the times when it might not.
+    fn ask(&mut self, now: i64) -> Option<String> {
+        if now < self.again_at {
+            self.untold = self.untold.saturating_add(1);
+            return None;
+        }
+        self.again_at = now.saturating_add(SAID_EVERY);
+        Some(match std::mem::take(&mut self.untold) {
+            0 => String::new(),
+            n => format!(" ({n} times more since the like of this was last said)"),
+        })
+    }
 }
 
 impl LearnerLinks {
@@ -99,7 +117,8 @@ impl LearnerLinks {
             room: Vec::new(),
             unaccepted: false,
             now: 0,
-            strangers: Strangers::default(),
+            strangers: Sparing::default(),
+            refused: Default::default(),
         })
     }
 
@@ -189,7 +208,7 @@ impl LearnerLinks {
     /// Ends a connection, about which nothing more is reported, and says why.
     pub(crate) fn close(&mut self, key: LearnerKey, why: &Leaving) {
         if let Some(learner) = self.forget(key) {
-            self.complain(&learner, why);
+            self.refuse(&learner, why);
         }
         self.reports.retain(|report| match report {
             LearnerReport::Connected(of, _)
@@ -321,25 +340,36 @@ impl LearnerLinks {
         self.reports.push_back(LearnerReport::Gone(key, loss));
     }
 
+    /// Says why this server closes a connection. One that is refused comes again at once, and is refused for the same reason; one that has
+    /// come to nothing by itself is news each time.
+    fn refuse(&mut self, learner: &Learner, why: &Leaving) {
+        if !learner.has_spoken() || matches!(why, Leaving::Silent | Leaving::Slow) {
+            return self.complain(learner, why);
+        }
+        let text = why.to_string();
+        let (before, sparing) = &mut self.refused;
+        if *before != text {
+            before.clone_from(&text);
+            *sparing = Sparing::default();
+        }
+        match sparing.ask(self.now) {
+            None => tracing::debug!("learner at {}: {text}", learner.link.remote),
+            Some(more) => self.complain(learner, &format_args!("{text}{more}")),
+        }
+    }
+
     /// Says why a connection has ended: of learners always, of strangers now and then.
     fn complain(&mut self, learner: &Learner, why: &impl Display) {
         let remote = learner.link.remote;
         if learner.has_spoken() {
             return tracing::warn!("learner at {remote}: {why}");
         }
-        let strangers = &mut self.strangers;
-        if self.now < strangers.again_at {
-            strangers.untold = strangers.untold.saturating_add(1);
-            return tracing::debug!("connection from {remote}: {why}");
+        match self.strangers.ask(self.now) {
+            None => tracing::debug!("connection from {remote}: {why}"),
+            Some(more) => tracing::warn!(
+                "a connection to the quorum port from {remote}: {why}; only members of the ensemble should connect there{more}"
+            ),
         }
-        strangers.again_at = self.now.saturating_add(SAID_EVERY);
-        let more = match std::mem::take(&mut strangers.untold) {
-            0 => String::new(),
-            n => format!(" ({n} times more since the like of this was last said)"),
-        };
-        tracing::warn!(
-            "a connection to the quorum port from {remote}: {why}; only members of the ensemble should connect there{more}"
-        );
     }
 
     fn forget(&mut self, key: LearnerKey) -> Option<Learner> {

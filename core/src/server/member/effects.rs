@@ -105,8 +105,11 @@ impl State {
             tree: self.tree_config,
             security: Arc::clone(&self.settings.election.security),
         };
-        let link = LeaderLink::new(settings, &self.registry, &self.waker, now.mono)
+        let mut link = LeaderLink::new(settings, &self.registry, &self.waker, now.mono)
             .map_err(|cause| ServerError::System { what: "poll", cause })?;
+        if self.pause.is_in_vain() {
+            link.hush();
+        }
         self.leader = Some(link);
         Ok(())
     }
@@ -209,8 +212,20 @@ impl State {
 
     /// Ends everything that belongs to the role, and begins to look for a leader with what is on the disk.
     fn rest(&mut self, why: &Leaving, now: Now) -> Result<(), ServerError> {
+        let said = self.pause.is_in_vain();
         self.pause.left(now.mono);
-        tracing::warn!("the role has ended: {why}");
+        if said {
+            tracing::debug!("the role has ended: {why}");
+        } else {
+            tracing::warn!("the role has ended: {why}");
+        }
+        if !said && self.pause.is_in_vain() {
+            tracing::warn!(
+                "no role has lasted until clients were served, and the next ones are tried in silence: the log of the leader says why it closes \
+                 the connection, perhaps because another server has the myid {}",
+                self.settings.me
+            );
+        }
         self.words.set_mode(None);
         self.hang_up_clients();
         if let Some(learners) = self.learners.take() {

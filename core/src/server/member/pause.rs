@@ -31,9 +31,14 @@ impl Pause {
     pub(super) const fn left(&mut self, now: i64) {
         self.in_vain = self.in_vain.saturating_add(1);
         let until = now.saturating_add(SHORT);
-        if self.in_vain > MANY && until > self.until {
+        if self.is_in_vain() && until > self.until {
             self.until = until;
         }
+    }
+
+    /// Whether so many roles have ended in vain that there is a pause between them.
+    pub(super) const fn is_in_vain(&self) -> bool {
+        self.in_vain > MANY
     }
 
     /// Clients are served.
@@ -96,10 +101,13 @@ mod tests {
             pause.left(10);
             assert_eq!(pause.look(HELD, 10), Some(HELD));
         }
+        assert!(!pause.is_in_vain());
         pause.left(10);
+        assert!(pause.is_in_vain());
         assert_eq!(pause.look(HELD, 9 + SHORT), None);
         assert_eq!(pause.end(10 + SHORT), Some(HELD));
         pause.served();
+        assert!(!pause.is_in_vain());
         pause.left(20 + SHORT);
         assert_eq!(pause.look(HELD, 20 + SHORT), Some(HELD));
     }
