@@ -151,7 +151,7 @@ def freeze(ensemble, leader):
 
     def mend():
         leader.resume()
-        ensemble.wait(lambda: all(member.words().get("Mode") for member in ensemble.members))
+        ensemble.wait(ensemble.all_serve)
 
     return mend
 

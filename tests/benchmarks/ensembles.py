@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from benchmarks.servers import JAR, JVM_FLAGS, START_LIMIT, Server, free_port
+from benchmarks.servers import JAR, JVM_FLAGS, Server, Service, free_port
 
 # What the members' documentation suggests, and what the goals were set with.
 SETTINGS = {"initLimit": 20, "syncLimit": 5}
@@ -44,12 +44,11 @@ class Member(Server):
         return dict(re.findall(r"(?m)^(\w+): (.*)$", answer))
 
 
-class Ensemble:
+class Ensemble(Service):
     """Members with the face of one server."""
 
     def __init__(self, name, command, home, voters, observers=0):
-        self.name = name
-        self.home = pathlib.Path(home)
+        super().__init__(name, home)
         size = voters + observers
         self.members = [
             Member(name, command, self.home / str(number), number)
@@ -69,32 +68,22 @@ class Ensemble:
     def pids(self):
         return ",".join(member.pids for member in self.members)
 
-    def fresh(self, **settings):
-        """All members on empty directories."""
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-        self.start(**settings)
-
     def start(self, **settings):
         """All members on the data there are; returns seconds until a write was acknowledged."""
         self.stop()
         begin = time.monotonic()
         for member in self.members:
             member.launch({**self.settings, **settings})
-        self.wait(lambda: all(member.words().get("Mode") for member in self.members))
+        self.wait(self.all_serve)
         return time.monotonic() - begin
 
     def again(self, member):
         """Starts a member that was ended, and waits until all serve."""
         member.launch(self.settings)
-        self.wait(lambda: all(member.words().get("Mode") for member in self.members))
+        self.wait(self.all_serve)
 
-    def wait(self, ready):
-        end = time.monotonic() + START_LIMIT
-        while not ready():
-            if time.monotonic() > end:
-                raise RuntimeError(f"{self.name} is not ready, see {self.home}/*/log.txt")
-            time.sleep(0.002)
+    def all_serve(self):
+        return all(member.words().get("Mode") for member in self.members)
 
     def leader(self):
         return next(m for m in self.members if m.words().get("Mode") == "leader")

@@ -24,13 +24,34 @@ JAR = os.environ.get("ZOOKEEPER_JAR", "/usr/share/java/zookeeper.jar")
 JVM_FLAGS = os.environ.get("JVMFLAGS", "-Xmx1000m").split()
 
 
-class Server:
+class Service:
+    """What is measured: one server, or several that are one."""
+
+    def __init__(self, name, home):
+        self.name = name
+        self.home = pathlib.Path(home)
+
+    def fresh(self, **settings):
+        """Starts on an empty data directory."""
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.start(**settings)
+
+    def wait(self, ready, runs=lambda: True):
+        """Waits until it is ready, as long as it runs."""
+        end = time.monotonic() + START_LIMIT
+        while not ready():
+            if not runs() or time.monotonic() > end:
+                raise RuntimeError(f"{self.name} is not ready, see the logs in {self.home}")
+            time.sleep(0.001)
+
+
+class Server(Service):
     """One server program; `start` and `kill` as often as wanted."""
 
     def __init__(self, name, command, home):
-        self.name = name
+        super().__init__(name, home)
         self.command = command
-        self.home = pathlib.Path(home)
         self.process = None
         self.port = free_port()
         self.settings = {}
@@ -49,22 +70,11 @@ class Server:
         """What `quorate bench` watches."""
         return str(self.pid)
 
-    def fresh(self, **settings):
-        """Starts on an empty data directory."""
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-        self.start(**settings)
-
     def start(self, **settings):
         """Starts on the data there is; returns seconds to the first read."""
         self.stop()
         begin = self.run(settings)
-        while not can_read(self.port):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} has ended, see {self.home}/log.txt")
-            if time.monotonic() - begin > START_LIMIT:
-                raise RuntimeError(f"{self.name} does not serve, see {self.home}/log.txt")
-            time.sleep(0.001)
+        self.wait(lambda: can_read(self.port), lambda: self.process.poll() is None)
         return time.monotonic() - begin
 
     def run(self, settings):
