@@ -72,6 +72,11 @@ fn learner() {
 }
 
 #[test]
+fn roles() {
+    fuzz("roles", 20_000);
+}
+
+#[test]
 fn snap_stream() {
     fuzz("snap_stream", 3_000);
 }

@@ -11,11 +11,13 @@ mod election;
 mod learner;
 mod messages;
 pub mod mutate;
+mod roles;
 
 pub use disk::{log, sidecar, snappy, snapshot, txn};
 pub use election::{election, membership};
 pub use learner::{learner, snap_stream};
 pub use messages::{connect, reply, request};
+pub use roles::roles;
 
 /// One target.
 #[derive(Clone, Copy)]
@@ -73,6 +75,7 @@ pub const TARGETS: &[Target] = &[
     target("election", election, corpus::elections, 16),
     target("membership", membership, corpus::memberships, 96),
     target("learner", learner, corpus::learners, 96),
+    target("roles", roles, corpus::learners, 96),
     target("snap_stream", snap_stream, corpus::snap_streams, 96).with_tree(),
     target("config", config, corpus::configs, 96),
 ];
