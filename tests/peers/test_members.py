@@ -1,15 +1,14 @@
 """Members of ours beside Apache's: what they say, local sessions, reading without a leader."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from kazoo.client import KazooClient
 from kazoo.exceptions import NotReadOnlyCallError
 from kazoo.protocol.states import KeeperState
 
 from interop import wire
+from interop.clients import DEADLINE, client_of
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.server import Kind, Server
@@ -20,7 +19,6 @@ OLD = pytest.param(Kind.APACHE, marks=needs("java", "apache"), id="3.8")
 NEW = pytest.param(Kind.APACHE_39, marks=needs("java", "maven"), id="3.9")
 APACHES = pytest.mark.parametrize("theirs", [OLD, NEW])
 WORDS = {"4lw.commands.whitelist": "*"}
-DEADLINE = 60.0
 EPHEMERAL = 1
 ON_LOCAL_SESSION = -120
 # What `mntr` says of an ensemble. Versions differ in `zk_leader_uptime`, which passes.
@@ -56,7 +54,7 @@ def test_members_say_of_themselves_what_apaches_say(theirs: Kind) -> None:
     with Ensemble([OURS, OURS, theirs], WORDS) as ensemble:
         ensemble.start()
         ours, successor, apache = ensemble.members
-        let_lead(ensemble, apache)
+        ensemble.let_lead(apache)
         wait_for(lambda: figures(apache).get("zk_synced_followers") == "2")
         led = [words(apache), words(ours)]
         apache.kill()
@@ -67,16 +65,6 @@ def test_members_say_of_themselves_what_apaches_say(theirs: Kind) -> None:
         follows = [words(successor), words(apache)]
     for said_by_apache, said_by_us in [(led[0], follows[0]), (follows[1], led[1])]:
         assert said_by_us == said_by_apache
-
-
-def let_lead(ensemble: Ensemble, last: Server) -> None:
-    """Lets the last one lead, which is elected by its id as long as nothing is written. Those
-    that start faster may have elected another one."""
-    while (leader := ensemble.leader()) is not last:
-        leader.kill()
-        ensemble.wait_serving(2)
-        leader.launch()
-        ensemble.wait_serving(3)
 
 
 def words(member: Server) -> dict[str, object]:
@@ -118,7 +106,7 @@ def test_local_sessions_are_what_apaches_are(
     kinds = [OURS, theirs, OURS] if leads else [theirs, OURS, theirs]
     with Ensemble(kinds, settings) as ensemble:
         ensemble.start()
-        let_lead(ensemble, ensemble.members[-1])
+        ensemble.let_lead(ensemble.members[-1])
         outcomes = [
             outcomes_of(member, number) for number, member in enumerate(ensemble.members)
         ]
@@ -180,18 +168,6 @@ def test_who_is_left_alone_lets_read(theirs: Kind, survivor: int) -> None:
             wait_for(lambda: reader.client_state == KeeperState.CONNECTED)
             assert left.four_letters("isro") == "rw"
             reader.set("/a", b"new")
-
-
-@contextmanager
-def client_of(member: Server, read_only: bool = False) -> Iterator[KazooClient]:
-    """A client of one member."""
-    client = KazooClient(member.address, timeout=10.0, read_only=read_only)
-    client.start(timeout=DEADLINE)
-    try:
-        yield client
-    finally:
-        client.stop()
-        client.close()
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from interop import netns
+from interop import netns, small_disk
 from interop.agreement import assert_agreed
 from interop.missing import needs
 from interop.netns import Loopback, Network
@@ -106,6 +106,15 @@ def all_killed(stage: Stage, _: Registers) -> None:
         member.launch()
 
 
+def disk_full(stage: Stage, clients: Registers) -> None:
+    """The leader's: it makes way, and comes back when there is room again."""
+    old = stage.ensemble.leader()
+    small_disk.fill(old)
+    stage.await_successor(old)
+    clients.go_on()
+    small_disk.make_room(old)
+
+
 def slow_disks(stage: Stage, clients: Registers) -> None:
     """The leader's first, then also a follower's, so that every write waits for one."""
     for member in (stage.ensemble.leader(), stage.ensemble.follower()):
@@ -133,13 +142,19 @@ NETWORK: list[Fault] = [
     everybody_alone,
 ]
 MACHINES: list[Fault] = [leader_paused, leader_killed, all_killed, slow_disks, clocks_jump]
-REASON = netns.reason_against()
+DISKS: list[Fault] = [disk_full]
+REASON, NO_DISK = netns.reason_against(), small_disk.reason_against()
+
+
+def unless(reason: str | None) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(reason is not None, reason=str(reason))
+
+
 PARTS = [
-    pytest.param(
-        NETWORK, marks=pytest.mark.skipif(REASON is not None, reason=str(REASON)), id="network"
-    ),
+    pytest.param(NETWORK, marks=unless(REASON), id="network"),
     # What needs no network of its own has the loopback interface where there is no other.
     pytest.param(MACHINES, id="machines"),
+    pytest.param(DISKS, marks=unless(NO_DISK), id="disks"),
 ]
 
 
@@ -150,6 +165,8 @@ def test_nobody_is_told_what_is_not_true(faults: Sequence[Fault], tmp_path: Path
     network = Network(3) if REASON is None else Loopback()
     with network, network.entered(), Stage(network, tmp_path) as stage:
         ensemble = stage.ensemble
+        if faults is DISKS:
+            stage.shrink_disks()
         ensemble.start()
         servers = [(member.place.host, member.port) for member in ensemble.members]
         with Registers(ensemble.address, tmp_path, CLIENTS, SESSION_MS) as clients:

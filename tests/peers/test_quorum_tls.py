@@ -13,12 +13,13 @@ import pytest
 
 from interop.agreement import assert_agreed
 from interop.certificates import Authority
+from interop.clients import outgrow
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.players import until
 from interop.server import Kind, Server
 from interop.writers import Writers
-from test_mixed import TREE, Written
+from interop.written import TREE, Written
 
 OURS, OLD, NEW = Kind.QUORATE, Kind.APACHE, Kind.APACHE_39
 MIXES = {
@@ -70,7 +71,7 @@ def lead(ensemble: Ensemble, member: Server, written: Written, wiped: bool) -> N
     ensemble.wait_serving(2)
     written.more()
     if wiped:
-        written.much()
+        outgrow(member)
         shutil.rmtree(behind.data / "version-2")
     other.stop()
     before = len(behind.log)

@@ -1,30 +1,31 @@
 """Ensembles whose members change: Apache's servers and ours in one, and ours alone."""
 
-import functools
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import pytest
 from kazoo.client import KazooClient
-from kazoo.exceptions import BadVersionError, KazooException, NoAuthError
+from kazoo.exceptions import BadVersionError, NoAuthError
 
+from interop.clients import DEADLINE, with_client
 from interop.ensemble import Ensemble
 from interop.missing import needs
-from interop.server import Kind, Server
+from interop.server import Kind
+from interop.written import Written
+from interop.zkcli import ZkCli
 
-OURS, NEW = Kind.QUORATE, Kind.APACHE_39
+OURS, OLD, NEW = Kind.QUORATE, Kind.APACHE, Kind.APACHE_39
 # Fresh members elect the one with the largest id, so the last one leads first.
 MIXES = {
     "ours": [OURS, OURS, OURS],
-    "ours-follows": [OURS, NEW, NEW],
-    "ours-leads": [NEW, NEW, OURS],
-    "two-of-ours": [OURS, NEW, OURS],
+    "ours-follows-3.8": [OURS, OLD, OLD],
+    "ours-leads-3.8": [OLD, OLD, OURS],
+    "ours-follows-3.9": [OURS, NEW, NEW],
+    "ours-leads-3.9": [NEW, NEW, OURS],
+    "two-of-ours-and-3.9": [OURS, NEW, OURS],
 }
-DEADLINE = 60.0
 CONFIG = "/zookeeper/config"
 pytestmark = needs("apache", "java", "maven")
-T = TypeVar("T")
 
 
 @pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES.keys())
@@ -32,17 +33,10 @@ def test_members_come_and_go(kinds: Sequence[Kind], monkeypatch: pytest.MonkeyPa
     """A follower leaves, observes and votes again; the leader leaves and comes back."""
     monkeypatch.setenv("RUST_LOG", "info")
     with Ensemble(kinds, {"reconfigEnabled": "true"}) as ensemble:
-        lines = {}
-        for number, member in enumerate(ensemble.members, 1):
-            lines[number] = ensemble.members[0].settings[f"server.{number}"]
-            for other in ensemble.members:
-                other.settings[f"server.{number}"] += f";{member.address}"
-        lines = {number: ensemble.members[0].settings[f"server.{number}"] for number in lines}
-        for member in ensemble.members:
-            # Its line says where it serves clients.
-            member.settings |= {"clientPortAddress": "127.0.0.1"}
+        lines = ensemble.name_client_ports()
         ensemble.start()
-        follower = number_of(ensemble, ensemble.follower())
+        written = Written(ensemble)
+        follower = ensemble.number(ensemble.follower())
         observes = lines[follower].replace(";", ":observer;")
         for joining, leaving in [
             (None, str(follower)),
@@ -50,18 +44,14 @@ def test_members_come_and_go(kinds: Sequence[Kind], monkeypatch: pytest.MonkeyPa
             (f"server.{follower}={lines[follower]}", None),
         ]:
             change(ensemble, joining, leaving)
-            works(ensemble)
-        leader = number_of(ensemble, ensemble.leader())
+            works(written)
+        leader = ensemble.number(ensemble.leader())
         change(ensemble, None, str(leader))
-        assert number_of(ensemble, ensemble.leader()) != leader
-        works(ensemble)
+        assert ensemble.number(ensemble.leader()) != leader
+        works(written)
         change(ensemble, f"server.{leader}={lines[leader]}", None)
-        works(ensemble)
+        works(written)
         refused(ensemble)
-
-
-def number_of(ensemble: Ensemble, member: Server) -> int:
-    return ensemble.members.index(member) + 1
 
 
 def config_of(client: KazooClient) -> str:
@@ -72,6 +62,47 @@ def config_of(client: KazooClient) -> str:
 
 def version(config: str) -> int:
     return int(config.rsplit("version=", 1)[1], 16)
+
+
+@pytest.mark.parametrize("kind", [OURS, OLD], ids=["ours", "3.8"])
+def test_zkcli_changes_members(kind: Kind) -> None:
+    """The command `reconfig` says the same at ours as at Apache's."""
+    with Ensemble(kind, {"reconfigEnabled": "true"}) as ensemble:
+        lines = ensemble.name_client_ports()
+        ensemble.start()
+        leaves = ensemble.number(ensemble.follower())
+        with ZkCli(ensemble.leader().address) as cli:
+
+            def members(command: str) -> set[int]:
+                """Whom a command shows, each with the line that it should have."""
+                said = cli.execute(command)
+                shown = {line for line in said if line.startswith("server.")}
+                found = {n for n, line in lines.items() if f"server.{n}={named(line)}" in shown}
+                assert len(shown) == len(found) and said[-1].startswith("version="), said
+                return found
+
+            def refused(command: str, words: str) -> None:
+                """What stands in the one line that a command is answered with."""
+                said = cli.execute(command)
+                assert len(said) == 1 and words in said[0], said
+
+            everybody, others = set(lines), set(lines) - {leaves}
+            comes = f"reconfig -add server.{leaves}={lines[leaves]}"
+            assert members("config") == everybody
+            refused(f"reconfig -remove {leaves}", "Insufficient permission")
+            cli.execute("addauth digest super:test")
+            refused(f"reconfig -remove {leaves} -v 77", "version No is not valid")
+            refused("reconfig -remove 1,2,3", "Arguments are not valid")
+            assert members(f"reconfig -remove {leaves}") == others
+            assert members("config") == others
+            ensemble.wait_serving(3)
+            assert members(comes) == everybody
+            assert members("config") == everybody
+
+
+def named(line: str) -> str:
+    """A line as the configuration has it, with the role."""
+    return line.replace(";", ":participant;")
 
 
 def change(ensemble: Ensemble, joining: str | None, leaving: str | None) -> None:
@@ -94,22 +125,10 @@ def change(ensemble: Ensemble, joining: str | None, leaving: str | None) -> None
         time.sleep(0.1)
 
 
-def works(ensemble: Ensemble) -> None:
-    """A write through each member is at all of them, and their trees are one."""
-    paths = []
-    for number, member in enumerate(ensemble.members, 1):
-        path = f"/of-{number}-{time.monotonic_ns()}"
-        with_client(member, functools.partial(create, path=path))
-        paths.append(path[1:])
-    digests: dict[str, str] = {}
-    for member in ensemble.members:
-        children = with_client(member, names)
-        assert set(paths) <= set(children)
-        figures = member.four_letters("mntr")
-        assert "zk_digest_mismatches_count\t0" in figures, figures
-        for line in member.four_letters("hash").splitlines():
-            zxid, digest = line.split(": ")
-            assert digests.setdefault(zxid, digest) == digest, (zxid, member.address)
+def works(written: Written) -> None:
+    """What is written through each member is at all of them, and their trees are one."""
+    written.more()
+    written.check()
 
 
 def refused(ensemble: Ensemble) -> None:
@@ -125,33 +144,5 @@ def refused(ensemble: Ensemble) -> None:
         with_client(member, ask)
 
 
-def create(client: KazooClient, path: str) -> None:
-    client.sync("/")
-    if not client.exists(path):
-        client.create(path, b"x")
-
-
-def names(client: KazooClient) -> list[str]:
-    client.sync("/")
-    return list(client.get_children("/"))
-
-
 def logs(ensemble: Ensemble) -> str:
     return "\n".join(member.log[-6000:] for member in ensemble.members)
-
-
-def with_client(member: Server, use: Callable[[KazooClient], T]) -> T:
-    """Lets somebody use a session of this member, again while the ensemble finds itself."""
-    end = time.monotonic() + DEADLINE
-    while True:
-        client = KazooClient(member.address, timeout=10.0)
-        try:
-            client.start(timeout=10.0)
-            return use(client)
-        except (KazooException, client.handler.timeout_exception):
-            if time.monotonic() > end:
-                raise
-        finally:
-            client.stop()
-            client.close()
-        time.sleep(0.1)

@@ -3,7 +3,7 @@
 import pytest
 
 from interop.agreement import assert_agreed
-from interop.ensemble import WatchedEnsemble
+from interop.ensemble import WatchedEnsemble, leads
 from interop.players import until
 from interop.proxy import Packet
 from interop.server import Kind, Server
@@ -32,9 +32,9 @@ def test_an_old_leader_with_a_write(silent: bool) -> None:
         old = ensemble.leader()
         writer, reader = Connection(old.port), Connection(old.port)
         assert writer.call(Op.CREATE, create(PATH, OLD)).error == 0
-        ensemble.settle()
+        before = ensemble.settle()
         for follower in ensemble.followers():
-            ensemble.proxy(old).hold(Packet.PROPOSAL, ensemble.number(follower))
+            ensemble.proxy(old).hold(Packet.PROPOSAL, ensemble.number(follower), before)
         writer.send(Op.SET_DATA, set_data(PATH, NEVER, 0))
         until(lambda: has_logged(old), "the old leader's log")
         new = succeed(ensemble, silent)
@@ -108,10 +108,6 @@ def read(link: Connection) -> tuple[bytes | None, int]:
     assert reply.error == 0, reply
     data, offset = buffer_at(reply.body, 0)
     return data, stat_at(reply.body, offset).version
-
-
-def leads(member: Server) -> bool:
-    return member.answers() and "Mode: leader" in member.four_letters("srvr")
 
 
 def has_logged(member: Server) -> bool:

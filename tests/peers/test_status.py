@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from kazoo.client import KazooClient
 
+from interop.clients import client_of
 from interop.ensemble import Ensemble
 from interop.missing import needs
 from interop.server import Kind, Server, quorate_binary
@@ -100,18 +100,6 @@ def test_two_voters_are_pointed_out() -> None:
         assert weak in pair.members[0].log
         table = run(pair, WHOLE)
         assert f"warning: {weak}\n" in table
-
-
-@contextlib.contextmanager
-def client_of(member: Server) -> Iterator[KazooClient]:
-    """A session at this member."""
-    client = KazooClient(member.address, timeout=10.0)
-    client.start()
-    try:
-        yield client
-    finally:
-        client.stop()
-        client.close()
 
 
 def row(found: dict[str, Any], member: Server) -> dict[str, Any]:

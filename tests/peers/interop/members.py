@@ -36,9 +36,7 @@ def moves(kind: Kind) -> None:
 def reconfiguration(kind: Kind) -> None:
     """Clients follow the configuration while it changes, and share out what there is."""
     with Ensemble(kind, {**SETTINGS, "reconfigEnabled": "true"}) as ensemble:
-        for member in ensemble.members:
-            for number, other in enumerate(ensemble.members, 1):
-                member.settings[f"server.{number}"] += f";{other.address}"
+        ensemble.name_client_ports()
         ensemble.start()
         _run(ensemble, "clients_follow_a_reconfiguration")
 

@@ -9,6 +9,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -22,16 +23,22 @@ class Packet(IntEnum):
     PROPOSAL = 2
     ACK = 3
     COMMIT = 4
+    NEW_LEADER = 10
     FOLLOWER_INFO = 11
+    UP_TO_DATE = 12
     SNAP = 15
+    LEADER_INFO = 17
+    ACK_EPOCH = 18
 
 
 @dataclass
 class Rule:
-    """The next packet of this type waits that comes from this learner, or goes to it."""
+    """The next packet of this type waits that comes from this learner, or goes to it, and is of
+    a later zxid."""
 
     kind: Packet
     learner: int
+    after: int
     to_leader: bool
     # Whether there has been one.
     met: bool = False
@@ -54,9 +61,11 @@ class QuorumProxy:
     def port(self) -> int:
         return self._lease.port
 
-    def hold(self, kind: Packet, learner: int, to_leader: bool = False) -> Rule:
-        """Holds such a packet, and what follows it, until `cut`."""
-        rule = Rule(kind, learner, to_leader)
+    def hold(self, kind: Packet, learner: int, after: int, to_leader: bool = False) -> Rule:
+        """Holds such a packet, and what follows it, until `cut`. Only what comes after a zxid
+        is meant: packets of earlier ones may not have been here yet, whatever the members
+        show."""
+        rule = Rule(kind, learner, after, to_leader)
         with self._changed:
             self._rules.append(rule)
         return rule
@@ -87,26 +96,38 @@ class QuorumProxy:
         with contextlib.suppress(OSError):
             while True:
                 learner, _ = self._listener.accept()
-                try:
-                    leader = socket.create_connection(("127.0.0.1", self._leader))
-                except OSError:
-                    learner.close()
-                    continue
-                link = Link(learner, leader)
-                with self._changed:
-                    self._links.add(link)
-                for to_leader in (True, False):
-                    run = (link, to_leader)
-                    threading.Thread(target=self._pass, args=run, daemon=True).start()
+                threading.Thread(target=self._lead_on, args=[learner], daemon=True).start()
+
+    def _lead_on(self, learner: socket.socket) -> None:
+        """Lets a learner talk to the leader, which may not have opened its port yet: learners
+        that are refused try again, and those whose connection ends elect another leader."""
+        end = time.monotonic() + PATIENCE
+        while (leader := self._find_leader()) is None:
+            if time.monotonic() > end:
+                learner.close()
+                return
+            time.sleep(0.01)
+        link = Link(learner, leader)
+        with self._changed:
+            self._links.add(link)
+        for to_leader in (True, False):
+            run = (link, to_leader)
+            threading.Thread(target=self._pass, args=run, daemon=True).start()
+
+    def _find_leader(self) -> socket.socket | None:
+        try:
+            return socket.create_connection(("127.0.0.1", self._leader))
+        except OSError:
+            return None
 
     def _pass(self, link: "Link", to_leader: bool) -> None:
         """Carries one direction to its end."""
         source, target = link.ends(to_leader)
         with contextlib.suppress(OSError):
-            for kind, data in packets(source):
+            for kind, zxid, data in packets(source):
                 if kind == Packet.FOLLOWER_INFO:
                     (link.sid,) = struct.unpack_from(">q", data, HEAD)
-                if not self._may_pass(link, kind, to_leader):
+                if not self._may_pass(link, kind, zxid, to_leader):
                     break
                 target.sendall(data)
         with self._changed:
@@ -116,11 +137,12 @@ class QuorumProxy:
             self._changed.notify_all()
         link.end()
 
-    def _may_pass(self, link: "Link", kind: int, to_leader: bool) -> bool:
+    def _may_pass(self, link: "Link", kind: int, zxid: int, to_leader: bool) -> bool:
         """Waits while this packet is held; false if the connection has been ended."""
         with self._changed:
             for rule in self._rules:
-                if (rule.kind, rule.learner, rule.to_leader) == (kind, link.sid, to_leader):
+                meant = (rule.kind, rule.learner, rule.to_leader) == (kind, link.sid, to_leader)
+                if meant and zxid > rule.after:
                     rule.met = True
                     link.held.add(to_leader)
             self._changed.wait_for(
@@ -154,11 +176,11 @@ class Link:
             each.close()
 
 
-def packets(source: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """What comes out of a connection: the type and the bytes of each packet. A tree that
-    follows SNAP comes in pieces, each with that type."""
+def packets(source: socket.socket) -> Iterator[tuple[int, int, bytes]]:
+    """What comes out of a connection: the type, the zxid and the bytes of each packet. A tree
+    that follows SNAP comes in pieces, each with that type and zxid."""
     buffer = bytearray()
-    in_tree = False
+    kind, zxid, in_tree = 0, 0, False
     while chunk := source.recv(65536):
         buffer += chunk
         while buffer:
@@ -169,11 +191,10 @@ def packets(source: socket.socket) -> Iterator[tuple[int, bytes]]:
             del buffer[:length]
             if in_tree:
                 in_tree = not piece.endswith(SIGNATURE)
-                yield Packet.SNAP, piece
-                continue
-            (kind,) = struct.unpack_from(">i", piece)
-            in_tree = kind == Packet.SNAP
-            yield kind, piece
+            else:
+                kind, zxid = struct.unpack_from(">iq", piece)
+                in_tree = kind == Packet.SNAP
+            yield kind, zxid, piece
 
 
 def _packet(buffer: bytearray) -> int:
@@ -197,6 +218,8 @@ def _tree(buffer: bytearray) -> int:
     return end + len(SIGNATURE) if end >= 0 else max(len(buffer) - len(SIGNATURE), 0)
 
 
+# How long an elected leader may take to listen, seconds.
+PATIENCE = 2.0
 # Type, zxid, length of the data.
 HEAD = 16
 # What a tree ends with.

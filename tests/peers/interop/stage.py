@@ -1,11 +1,12 @@
 """Three of our members in network namespaces, and what tests can do to them there."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from interop import programs
-from interop.ensemble import Ensemble
+from interop import programs, small_disk
+from interop.ensemble import Ensemble, leads
 from interop.netns import Network
 from interop.players import until
 from interop.server import Kind, Place, Server
@@ -14,6 +15,8 @@ from interop.server import Kind, Place, Server
 SETTINGS = {"tickTime": "200"}
 SYNC_LIMIT = "6"
 ALL = (1, 2, 3)
+# Of a small disk.
+MEGABYTES = 64
 
 
 class Stage:
@@ -33,6 +36,14 @@ class Stage:
         self.ensemble = Ensemble([Kind.QUORATE] * 3, SETTINGS, places)
         for member in self.ensemble.members:
             member.settings["syncLimit"] = SYNC_LIMIT
+
+    def shrink_disks(self) -> None:
+        """Gives each a small file system, before they start. Whoever ends loses it."""
+        for member in self.ensemble.members:
+            disk = small_disk.within(member, self.ensemble.number(member), MEGABYTES)
+            member.place = replace(member.place, prefix=member.place.prefix + disk)
+            # A full disk is to have no room in a file that has grown ahead, either.
+            member.settings["preAllocSize"] = "16"
 
     def separate(self, *members: Server) -> None:
         """Each of these hears none of the others, and is not heard."""
@@ -70,8 +81,3 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def leads(member: Server) -> bool:
-    """Whether it says that it leads."""
-    return member.answers() and "Mode: leader" in member.four_letters("srvr")
