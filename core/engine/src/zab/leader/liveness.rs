@@ -51,7 +51,10 @@ impl Leader {
     pub(super) fn asked_to_sync(&mut self, learner: Option<LearnerKey>, now: i64) {
         let unasked = self.config.mistakes.make(Mistake::SyncUnasked);
         let round = if unasked { 0 } else { self.rounds.begun + 1 };
-        self.rounds.waiting.push_back(Waiting { learner, round, after: self.history.last() });
+        // Who hands over proposes nothing more: what its client has asked for before will not be done here, and a sync must not overtake it.
+        let handing_over = self.phase == Phase::HandingOver;
+        let after = if handing_over { Zxid(i64::MAX) } else { self.history.last() };
+        self.rounds.waiting.push_back(Waiting { learner, round, after });
         if self.rounds.begun == self.rounds.confirmed {
             self.ping(now);
         }

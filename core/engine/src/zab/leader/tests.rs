@@ -1,13 +1,13 @@
 use super::Leader;
 use crate::quorum::Quorums;
 use crate::segment::Segment;
-use crate::zab::message::{Features, LearnerKind};
+use crate::zab::message::{Features, LearnerKind, Request};
 use crate::zab::{
     Durable, Entry, History, LeaderEffect, LearnerKey, Leaving, Mistakes, ToLeader, ToLearner,
     ZabConfig, start_of,
 };
-use quorate_wire::Zxid;
 use quorate_wire::quorum::Membership;
+use quorate_wire::{OpCode, Zxid};
 use std::sync::Arc;
 
 const EPOCH: i64 = 5;
@@ -227,9 +227,8 @@ fn an_epoch_without_zxids_ends_and_nothing_goes_beyond_it() {
     }
 }
 
-/// With a reconfiguration those go whose acknowledgement was waited for; nobody need say anything more.
-#[test]
-fn what_a_new_configuration_holds_is_committed_with_it() {
+/// A leader of epoch 5 and of four servers, that servers 2 and 3 follow.
+fn established_of_four() -> Leader {
     let mut leader = elected_in(&format!("{}\nserver.4=d:1:2", SERVERS.replace("=0", "=1")), true);
     let both = [(FIRST, 2), (LATE, 3)];
     for (key, sid) in both {
@@ -244,6 +243,13 @@ fn what_a_new_configuration_holds_is_committed_with_it() {
         }
     }
     settle(&mut leader);
+    leader
+}
+
+/// With a reconfiguration those go whose acknowledgement was waited for; nobody need say anything more.
+#[test]
+fn what_a_new_configuration_holds_is_committed_with_it() {
+    let mut leader = established_of_four();
     let (first, second) = (start_of(EPOCH).next(), start_of(EPOCH).next().next());
     let without_3 = Membership::parse("server.1=a:1:2\nserver.2=b:1:2").unwrap();
     let without_3 = Membership { version: first.0, ..without_3 };
@@ -255,4 +261,40 @@ fn what_a_new_configuration_holds_is_committed_with_it() {
     assert_eq!(leader.committed(), LAST, "of the old one three are needed");
     leader.received(LATE, ToLeader::Ack(first), 1);
     assert_eq!(leader.committed(), second);
+}
+
+/// What the client of a sync has asked for before is not done by who hands over, so the sync would overtake it.
+#[test]
+fn who_hands_over_answers_no_sync() {
+    for asked_before in [true, false] {
+        let mut leader = established_of_four();
+        let first = start_of(EPOCH).next();
+        let without_1 = Membership::parse("server.2=b:1:2\nserver.3=c:1:2").unwrap();
+        let without_1 = Membership { version: first.0, ..without_1 };
+        let sync = Request {
+            session: 1,
+            cxid: 2,
+            op: OpCode::Sync.code(),
+            body: [].into(),
+            identities: None,
+        };
+        if asked_before {
+            leader.received(LATE, ToLeader::Request(sync.clone()), 1);
+        }
+        assert!(leader.propose(&Entry::merged(&[Entry::reconfig(first, &without_1)]), 1));
+        leader.logged(first, 1);
+        for key in [FIRST, LATE] {
+            leader.received(key, ToLeader::Ack(first), 1);
+        }
+        assert_eq!(leader.committed(), first);
+        if !asked_before {
+            leader.received(LATE, ToLeader::Request(sync), 1);
+        }
+        let mut sent = settle(&mut leader);
+        for key in [FIRST, LATE] {
+            leader.received(key, ToLeader::Ping(first, Vec::new()), 1);
+        }
+        sent.extend(settle(&mut leader));
+        assert_eq!(sent.contains(&ToLearner::Sync), asked_before, "{sent:?}");
+    }
 }
