@@ -116,6 +116,10 @@ def restart(
     member.stop()
     ensemble.wait_serving(len(ensemble.members) - 1)
     writers.progress()
+    if member.kind is OLD:
+        # It may count digests that differ when it reads again what it has logged under load,
+        # in plain text as well: this is about TLS, so it is sent the tree.
+        shutil.rmtree(member.data / "version-2")
     member.settings |= settings
     member.launch()
     ensemble.wait_serving(len(ensemble.members))
