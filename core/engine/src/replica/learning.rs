@@ -3,9 +3,10 @@
 //! The leader judges requests of one server in their order, so they come back in this order, among those of others.
 //! An answer belongs to the oldest request of this session and number. Source: `FollowerRequestProcessor`, `CommitProcessor`.
 
+use super::answering::let_read;
 use super::pending::{Pending, Purpose};
 use super::place::{Learning, Place};
-use super::{ApplyError, Now, Ready, Replica, ReplicaConfig, let_read};
+use super::{ApplyError, Now, Ready, Replica, ReplicaConfig};
 use crate::access::Identities;
 use crate::session::ConnRef;
 use crate::shard::{Shard, Submission};
