@@ -118,7 +118,10 @@ impl Driver {
     fn obey(&mut self, now: i64, order: Order) {
         match order {
             Order::Look(history) => self.election.start(now, history),
-            Order::Rest => self.election.rest(),
+            Order::Rest => {
+                self.election.rest();
+                self.links.forget();
+            }
             Order::Established(epoch) => self.election.established(epoch),
             Order::Assume(state, vote) => self.election.assume(state, vote),
             Order::See(membership) => {

@@ -192,6 +192,11 @@ impl Links {
         }
     }
 
+    /// Repeats nothing of what was sent so far: what a server says while it looks for a leader, or has one, is not true any more when it rests.
+    pub fn forget(&mut self) {
+        self.peers.values_mut().for_each(Peer::forget);
+    }
+
     /// Tells that somebody has connected; gives the connection's name.
     pub fn accepted(&mut self, now: i64) -> Link {
         let link = self.name();

@@ -40,6 +40,12 @@ impl Peer {
         Some((link, bytes))
     }
 
+    /// What was said is true no more, and nothing else is said yet.
+    pub(super) fn forget(&mut self) {
+        self.waiting = None;
+        self.last = None;
+    }
+
     /// Whether a connection that has broken is to be made again just because it is missed: not if that was done a moment ago.
     pub(super) fn may_be_missed(&mut self, now: i64) -> bool {
         let soon = self.missed_at.is_some_and(|at| now < at.saturating_add(MOMENT));

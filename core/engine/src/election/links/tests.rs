@@ -115,6 +115,23 @@ fn a_newer_connection_replaces_the_older() {
     assert_eq!(commands(&mut links), [heard(2, "two")]);
 }
 
+/// By what it said before, others would take a server that rests for one that has a leader, or is one.
+#[test]
+fn who_has_forgotten_what_it_said_does_not_repeat_it() {
+    let mut links = links(1);
+    let old = accept(&mut links, 2);
+    links.received(0, old, &frame("one"));
+    links.send(0, 2, frame("I lead"));
+    links.written(old);
+    links.send(0, 2, frame("I lead still"));
+    commands(&mut links);
+    links.forget();
+    let new = accept(&mut links, 2);
+    assert_eq!(commands(&mut links), [Command::Close { link: old }, Command::Reachable(2)]);
+    links.send(0, 2, frame("I look"));
+    assert_eq!(commands(&mut links), [write(new, "I look")]);
+}
+
 #[test]
 fn the_newest_message_wins() {
     let mut links = links(1);
