@@ -55,7 +55,7 @@ impl Gap {
             });
             let mut seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
             let end = clock.now().min(until);
-            seen.acknowledged_nothing_until(end);
+            seen.ends(end);
             let mut outcome = Outcome::new(format!("gap: {clients} writers"));
             outcome.partial = context.stop.requested();
             outcome.add("longest_gap", float(seen.longest) / 1e6, "ms", Better::Lower);
@@ -112,6 +112,14 @@ impl Seen {
         self.writes = self.writes.saturating_add(1);
     }
 
+    fn ends(&mut self, end: u64) {
+        if self.writes == 0 {
+            // Nobody was ever served: that is no gap of nothing.
+            self.longest = end;
+        }
+        self.acknowledged_nothing_until(end);
+    }
+
     fn acknowledged_nothing_until(&mut self, now: u64) {
         // Before the first one it is the start of the sessions.
         if self.writes > 0 {
@@ -134,7 +142,14 @@ mod tests {
             seen.acknowledged(now);
         }
         assert_eq!((seen.longest, seen.writes), (70, 4));
-        seen.acknowledged_nothing_until(700);
+        seen.ends(700);
         assert_eq!(seen.longest, 100);
+    }
+
+    #[test]
+    fn if_nobody_wrote_all_of_it_was_a_gap() {
+        let mut seen = Seen::default();
+        seen.ends(700);
+        assert_eq!((seen.longest, seen.writes), (700, 0));
     }
 }
