@@ -35,7 +35,7 @@ class Node:
 Tree = dict[str, Node]
 
 
-def read_tree(port: int, root: str = "/") -> Tree:
+def read_tree(port: int | tuple[str, int], root: str = "/") -> Tree:
     """All nodes from `root` down. The session that reads is closed again, so the reader
     costs two transactions (createSession, closeSession)."""
     link = Connection(port)
