@@ -50,6 +50,8 @@ pub struct PrepConfig {
     pub reconfig_enabled: bool,
     /// `standaloneEnabled`: an ensemble has two voters at least.
     pub standalone_enabled: bool,
+    /// `multiAddress.enabled`: a member may have several addresses.
+    pub several_addresses: bool,
     /// Schemes whose ids may stand in ACLs.
     pub schemes: Schemes,
     /// Spreads the paths over the hash table; keep it secret from clients.
@@ -139,6 +141,7 @@ impl Default for PrepConfig {
             close_session_txn: true,
             reconfig_enabled: false,
             standalone_enabled: true,
+            several_addresses: false,
             schemes: Schemes::default(),
             seed: 0,
         }

@@ -76,7 +76,9 @@ pub(super) fn reconfig(
     let text = next.to_string();
     let fewest = if judge.config.standalone_enabled { 2 } else { 1 };
     let is_too_few = next.voters().count() < fewest;
-    if is_too_few || text.len() > LONGEST || Misfit::of(&next).is_some() {
+    let has_several = next.servers.values().any(|server| server.addresses.len() > 1);
+    let is_many = has_several && !judge.config.several_addresses;
+    if is_too_few || is_many || text.len() > LONGEST || Misfit::of(&next).is_some() {
         return Err(ErrorCode::BadArguments);
     }
     if !ensemble.has_quorum_of(&next) {

@@ -64,6 +64,16 @@ fn proposed(world: &mut World) -> String {
     members.to_owned()
 }
 
+/// As in Apache, several addresses of a member are a feature to be switched on.
+#[test]
+fn members_have_several_addresses_only_where_that_is_switched_on() {
+    for (several_addresses, error) in [(false, Some(BadArguments)), (true, None)] {
+        let config = PrepConfig { several_addresses, ..PrepConfig::default() };
+        let joins = Change { joining: Some("server.7=g:1:2|h:3:4;9"), ..NOTHING };
+        assert_eq!(leader(BEFORE, config).ask(&joins.request()), error);
+    }
+}
+
 #[test]
 fn who_joins_and_who_leaves_make_the_next_configuration() {
     let lines: Vec<&str> = BEFORE.lines().collect();
