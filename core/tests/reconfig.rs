@@ -144,7 +144,12 @@ impl Ensemble {
 
     /// A write through each member is seen by all.
     fn works(&self, path: &str) {
-        for &sid in self.members.keys() {
+        self.works_at(&self.members.keys().copied().collect::<Vec<_>>(), path);
+    }
+
+    /// The same for some of them.
+    fn works_at(&self, sids: &[i64], path: &str) {
+        for &sid in sids {
             let client = self.client(sid);
             let own = format!("{path}-{sid}");
             eventually("a write", || {
@@ -155,10 +160,10 @@ impl Ensemble {
                 }
             });
         }
-        for &sid in self.members.keys() {
+        for &sid in sids {
             let client = self.client(sid);
             wait(client.sync("/")).unwrap();
-            for other in self.members.keys() {
+            for other in sids {
                 let path = format!("{path}-{other}");
                 assert!(wait(client.exists(&path)).unwrap().is_some(), "{path} at {sid}");
             }
@@ -253,6 +258,83 @@ fn ports_move() {
         ensemble.serving();
     }
     ensemble.works("/in-the-end");
+}
+
+#[test]
+fn a_client_port_that_somebody_else_has_is_tried_again() {
+    let ensemble = Ensemble::start(3);
+    let leader = ensemble.leader();
+    let follower = if leader == 1 { 2 } else { 1 };
+    let moved = line("participant");
+    let place: std::net::SocketAddr = client_of(&moved).parse().unwrap();
+    let taken = TcpListener::bind(place).unwrap();
+    ensemble.change(leader, Some(&format!("server.{follower}={moved}")), None);
+    assert_ne!(ensemble.members[&follower].address(), Some(place), "somebody else has it");
+    drop(taken);
+    eventually("the new address", || {
+        (ensemble.members[&follower].address() == Some(place)).then_some(())
+    });
+    ensemble.works("/at-last");
+}
+
+/// It cannot lead, and the others do without it; nor does it end.
+#[test]
+fn a_server_whose_port_for_learners_is_taken_lets_another_one_lead() {
+    let mut ensemble = Ensemble::start(3);
+    ensemble.works("/before");
+    (1..=3).for_each(|sid| ensemble.stop(sid));
+    // The one that would lead.
+    let port: u16 = ensemble.lines[&3].split(':').nth(1).unwrap().parse().unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    (1..=3).for_each(|sid| ensemble.begin(sid));
+    ensemble.serving();
+    let leader = ensemble.leader();
+    assert_ne!(leader, 3);
+    ensemble.works("/without-its-port");
+    drop(taken);
+    ensemble.stop(leader);
+    ensemble.stop(3 - leader);
+    ensemble.begin(1);
+    ensemble.serving();
+    ensemble.works("/with-its-port");
+}
+
+/// What is proposed is on the disk before it is acknowledged; whoever cannot write it down leaves its role until it can.
+#[test]
+fn a_configuration_that_cannot_be_written_down_holds_up_nobody_else() {
+    for leads in [false, true] {
+        let mut ensemble = Ensemble::start(3);
+        let leader = ensemble.leader();
+        let hindered = if leads {
+            leader
+        } else if leader == 1 {
+            2
+        } else {
+            1
+        };
+        let others: Vec<i64> = (1..=3).filter(|&sid| sid != hindered).collect();
+        // A directory is where the new file is to be.
+        let hindrance = ensemble.home.path().join(format!("{hindered}/zoo.cfg.dynamic.next.tmp"));
+        std::fs::create_dir_all(hindrance.join("x")).unwrap();
+        let joining = ensemble.join("observer");
+        let change = format!("server.{joining}={}", ensemble.lines[&joining]);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let client = ensemble.client(others[0]);
+            let text = config(&client).unwrap_or_default();
+            if text.contains(&change) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "never: {text}");
+            let _ = wait(client.reconfigure(Some(&change), None, None, None));
+        }
+        ensemble.works_at(&others, "/without-it");
+        std::fs::remove_dir_all(&hindrance).unwrap();
+        eventually("the configuration at last", || {
+            config(&ensemble.client(hindered)).filter(|text| text.contains(&change))
+        });
+        ensemble.works("/with-it");
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Sequence
 
 import pytest
+from kazoo.client import KazooClient
 
-from interop.clients import outgrow
+from interop.clients import DEADLINE, outgrow, with_client
 from interop.ensemble import Ensemble, leads
 from interop.missing import needs
 from interop.players import until
@@ -23,6 +24,8 @@ MIXES = {
     "ours-leads-3.9": [NEW, NEW, OURS],
     "two-of-ours-and-3.9": [OURS, NEW, OURS],
 }
+# What our leader says that sends transactions from its disk.
+FROM_LOG = "is given the transactions from"
 pytestmark = needs("apache", "java", "maven")
 
 
@@ -44,6 +47,40 @@ def test_every_leader_dies_and_nothing_is_lost(
         follower = next((member for member in ours if member is not leader), None)
         if follower is not None:
             dies(ensemble, follower, written, wiped=True)
+
+
+@pytest.mark.parametrize("kind", [OURS, OLD, NEW], ids=["ours", "3.8", "3.9"])
+def test_whoever_was_away_for_long_gets_what_it_lacks_from_the_leaders_log(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our leader keeps hardly anything in memory, and any length of its log is worth it."""
+    monkeypatch.setenv("RUST_LOG", "info")
+    settings = {"quorate.learnerHistoryKb": "16", "snapshotSizeFactor": "0", "snapCount": "300"}
+    with Ensemble([kind, OURS, OURS], settings) as ensemble:
+        ensemble.start()
+        leader = ensemble.leader()
+        # Apache's have the smaller number and start more slowly.
+        assert leader.kind is OURS
+        others = (member for member in ensemble.followers() if member.kind is kind)
+        away = next(others)
+        written = Written(ensemble)
+        written.more()
+        for wiped in (False, True):
+            away.kill()
+            ensemble.wait_serving(2)
+            with_client(leader, overwrite_little)
+            written.more()
+            if wiped:
+                shutil.rmtree(away.data / "version-2")
+            before = len(away.log), len(leader.log)
+            away.launch()
+            ensemble.wait_serving(3)
+            # Whoever has nothing at all is better off with the tree.
+            assert (TREE[kind] in away.log[before[0] :]) == wiped, away.log[before[0] :]
+            assert (FROM_LOG in leader.log[before[1] :]) != wiped, leader.log[before[1] :]
+            written.more()
+            written.check()
+        assert ensemble.leader() is leader, "nobody else was disturbed"
 
 
 def dies(ensemble: Ensemble, member: Server, written: Written, wiped: bool) -> None:
@@ -96,3 +133,10 @@ def test_groups_decide_and_not_the_number_of_servers() -> None:
         ensemble.wait_serving(5)
         written.more()
         written.check()
+
+
+def overwrite_little(client: KazooClient) -> None:
+    """A thousand transactions, several snapshots long, of which a node is left."""
+    client.ensure_path("/little")
+    for answer in [client.set_async("/little", b"z" * 100) for _ in range(1_000)]:
+        answer.get(timeout=DEADLINE)

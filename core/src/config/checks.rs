@@ -127,7 +127,14 @@ impl ConfigBuilder {
         let schemes = !config.enforce_auth_schemes.is_empty() && !config.enforce_auth_enabled;
         let (limit, block) = (config.txn_log_size_limit_kb, config.pre_alloc_size_kb);
         let tight = limit > 0 && limit < block.saturating_mul(2);
+        let factor = self.draft.ensemble.snapshot_size_factor > 1.0;
         for (applies, key, kind, message) in [
+            (
+                factor,
+                "snapshotSizeFactor",
+                WarningKind::Suspicious,
+                "is above 1, which stands for 0.33 in Apache, and here",
+            ),
             (shards, "quorate.shards", WarningKind::NoEffect, "has no effect: quorate.io is fused"),
             (
                 schemes,

@@ -64,7 +64,7 @@ impl Draft {
             ensemble: ensemble.clone(),
             me: Some(ensemble.me),
             standalone_enabled: ensemble.standalone_enabled,
-            several_addresses: true,
+            several_addresses: ensemble.several_addresses,
             ..Self::default()
         };
         for line in ensemble.membership.to_string().lines() {

@@ -84,6 +84,7 @@ impl ConfigBuilder {
         let standalone_enabled = self.draft.standalone_enabled;
         let mut ensemble =
             EnsembleConfig { membership, standalone_enabled, ..self.draft.ensemble.clone() };
+        ensemble.several_addresses = self.draft.several_addresses;
         ensemble.check_members().map_err(|problem| self.wrong_place(problem, None))?;
         self.check_several_addresses(&ensemble.membership)?;
         let file = myid::path(&self.config.data_dir);

@@ -24,7 +24,7 @@ use super::quorum_tls::QuorumTls;
 /// assert_eq!(config.ensemble.unwrap().init_limit, 10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EnsembleConfig {
     /// The number of this server, `N` of its own `server.N` line (`myid`).
     pub me: i64,
@@ -39,6 +39,13 @@ pub struct EnsembleConfig {
     pub init_limit: u32,
     /// Ticks that leader and learner may hear nothing of each other (`syncLimit`).
     pub sync_limit: u32,
+    /// How much of the log on the disk a learner is given in place of a snapshot, as a share of the snapshot: 0 is without a limit, below
+    /// 0 nothing. A value above 1 stands for 0.33, as in Apache.
+    pub snapshot_size_factor: f64,
+    /// Kilobytes of transactions that are kept in memory for learners that come back.
+    pub learner_history_kb: u32,
+    /// `multiAddress.enabled`: whether a reconfiguration may give a member several addresses.
+    pub several_addresses: bool,
     /// Ticks that a learner may take to connect; `None` is `init_limit`.
     pub connect_limit: Option<u32>,
     /// Whether the ports of the quorum and of elections listen on every interface, and not only on the addresses of
@@ -81,6 +88,9 @@ impl EnsembleConfig {
             standalone_enabled: true,
             init_limit: 10,
             sync_limit: 5,
+            snapshot_size_factor: SNAPSHOT_SIZE_FACTOR,
+            learner_history_kb: 32_768,
+            several_addresses: true,
             connect_limit: None,
             listen_on_all: false,
             min_notification_interval_ms: 200,
@@ -279,3 +289,6 @@ impl EnsembleConfig {
         Ok(())
     }
 }
+
+/// `snapshotSizeFactor`, unless it says something else.
+pub(crate) const SNAPSHOT_SIZE_FACTOR: f64 = 0.33;

@@ -34,6 +34,7 @@ use std::path::Path;
 
 pub use builder::ConfigBuilder;
 pub use ensemble_config::EnsembleConfig;
+pub(crate) use ensemble_config::SNAPSHOT_SIZE_FACTOR;
 pub use ensemble_problem::EnsembleProblem;
 pub use error::{ConfigError, Origin, Warning, WarningKind};
 pub use key::{Disposition, Key, Kind, MemberKey, Section, Source};

@@ -2,6 +2,7 @@
 //! connections.
 
 pub(crate) mod archive;
+pub(crate) mod catch_up;
 pub(crate) mod election;
 pub(crate) mod peers;
 pub(crate) mod roster;

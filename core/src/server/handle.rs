@@ -42,16 +42,6 @@ pub enum ServerError {
     /// A member of an ensemble was to be [volatile](Builder::volatile).
     #[error("a member of an ensemble must keep what it has acknowledged: give it a data directory")]
     NeedsDirectory,
-    /// A member of an ensemble leads, and its learners cannot reach it.
-    #[error(
-        "cannot listen for learners on {address}: {cause}; stop what uses it, or change server.N in all members"
-    )]
-    Quorum {
-        /// Where it should have listened.
-        address: String,
-        /// What the system says.
-        cause: io::Error,
-    },
     /// A member of an ensemble cannot take part in elections.
     #[error(transparent)]
     Election(#[from] ElectionError),

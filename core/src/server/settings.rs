@@ -63,6 +63,7 @@ fn replica(config: &ServerConfig, schemes: Schemes, seed: u64) -> ReplicaConfig 
             digest: config.digest_enabled,
             close_session_txn: config.close_session_txn_enabled,
             reconfig_enabled: config.reconfig_enabled,
+            several_addresses: config.ensemble.as_ref().is_some_and(|e| e.several_addresses),
             standalone_enabled: config.ensemble.as_ref().is_none_or(|e| e.standalone_enabled),
             schemes,
             seed,

@@ -12,6 +12,7 @@ mod error;
 mod group_writer;
 mod layout;
 mod loading;
+mod log_part;
 mod log_thread;
 mod log_writer;
 mod purge;
@@ -27,6 +28,7 @@ pub use epochs::Epochs;
 pub use error::{AppendError, LogFailure, StorageError};
 pub use group_writer::{GroupWriter, LogItem};
 pub use loading::Loading;
+pub(crate) use log_part::LogPart;
 pub use log_thread::{GroupCommit, LogReport, LogThread};
 pub use log_writer::{LogConfig, LogWriter};
 pub use purge::Purged;
@@ -36,6 +38,7 @@ pub use snapshot_writer::{SnapshotJob, SnapshotReport, SnapshotWriter};
 
 use disk::{Disk, Space};
 use layout::{Layout, Locks};
+use log_part::Readers;
 use quorate_engine::tree::{FrozenHead, Tree, TreeConfig};
 use quorate_engine::zab::History;
 use quorate_wire::Zxid;
@@ -146,6 +149,7 @@ pub struct Storage {
     /// Held by whoever reads the history as a whole or removes some of it. A purge that went by a list of before a cut could remove the last
     /// snapshot that the cut has left.
     whole: Mutex<()>,
+    readers: Readers,
     _locks: Locks,
 }
 
@@ -210,7 +214,15 @@ impl Storage {
         }
         let last = AtomicI64::new(tree.last_zxid().0);
         Ok((
-            Self { layout, config, rules, last, whole: Mutex::new(()), _locks: locks },
+            Self {
+                layout,
+                config,
+                rules,
+                last,
+                whole: Mutex::new(()),
+                readers: Readers::default(),
+                _locks: locks,
+            },
             tree,
             report,
         ))
@@ -348,7 +360,7 @@ impl Storage {
     }
 
     /// Removes snapshots and logs that are not needed to keep the configured number of snapshots. Safe while the log and
-    /// a snapshot are being written; may take a while.
+    /// a snapshot are being written; may take a while. Logs that a learner is being given stay as well.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -366,7 +378,7 @@ impl Storage {
     /// When a file cannot be read or removed.
     pub fn purge(&self) -> Result<Purged, StorageError> {
         let _whole = self.whole();
-        purge::purge(&self.layout, self.config.retain)
+        purge::purge(&self.layout, self.config.retain, self.readers.oldest())
     }
 
     /// Takes back every transaction after `at`, durably: logs are cut and snapshots of anything later removed. Gives the tree as it is

@@ -32,8 +32,12 @@ pub struct Purged {
     pub files: Vec<PathBuf>,
 }
 
-/// Removes what is older than the `retain` newest snapshots (at least 3, as Apache demands).
-pub(crate) fn purge(layout: &Layout, retain: usize) -> Result<Purged, StorageError> {
+/// Removes what is older than the `retain` newest snapshots (at least 3, as Apache demands), but no log from `read` on.
+pub(crate) fn purge(
+    layout: &Layout,
+    retain: usize,
+    read: Option<Zxid>,
+) -> Result<Purged, StorageError> {
     let files = layout.list()?;
     let usable = files.snapshots.iter().filter(|file| looks_complete(layout, file));
     let Some(oldest) = usable.take(retain.max(MIN_RETAIN)).last() else {
@@ -46,7 +50,8 @@ pub(crate) fn purge(layout: &Layout, retain: usize) -> Result<Purged, StorageErr
         layout.remove(&path)?;
         purged.files.push(path);
     }
-    for log in obsolete_logs(&files, oldest.zxid) {
+    let is_read = |log: &&LogFile| read.is_some_and(|read| log.zxid >= read);
+    for log in obsolete_logs(&files, oldest.zxid).filter(|log| !is_read(log)) {
         let path = layout.log_path(log.zxid);
         // The sidecar first, lest it speak of records that are lost.
         layout.remove(&layout.sums_path(log.zxid))?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     List,
+    ReadAt,
     Create,
     Open,
     Rename,
@@ -77,6 +78,7 @@ impl Disk for HookedDisk {
         self.disk.read(path)
     }
     fn read_at(&self, path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        (self.hook)(Op::ReadAt, path)?;
         self.disk.read_at(path, offset, len)
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

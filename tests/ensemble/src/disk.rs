@@ -7,7 +7,8 @@
 
 use crate::state::{Kept, State};
 use crate::torn::{Torn, read_torn};
-use quorate_engine::zab::{Durable, Entry, Epoch, History, Mistake, Mistakes};
+use quorate_engine::zab::log_search::Step;
+use quorate_engine::zab::{Durable, Entry, Epoch, History, LogSearch, Mistake, Mistakes};
 use quorate_tests_kit::random::Random;
 use quorate_wire::Zxid;
 
@@ -240,6 +241,25 @@ impl<S: Kept> Disk<S> {
             ..Durable::default()
         };
         (state, durable)
+    }
+
+    /// From where on the log holds everything that a learner lacks whose log ends at `at`, up to `upto`.
+    #[must_use]
+    pub fn search(&self, at: Zxid, upto: Zxid) -> Option<Zxid> {
+        let snapshots = self.snapshots.iter().map(|snapshot| snapshot.zxid).collect();
+        let mut search = LogSearch::new(at, upto, None, snapshots);
+        let steps = self.log.iter().map(|entry| search.record(entry.zxid(), entry.payload().len()));
+        match steps.into_iter().find(|step| *step != Step::GoOn) {
+            Some(Step::Found(floor)) => Some(floor),
+            _ => None,
+        }
+    }
+
+    /// What the log holds after `from`, up to `upto`.
+    #[must_use]
+    pub fn between(&self, from: Zxid, upto: Zxid) -> Vec<Entry> {
+        let wanted = |entry: &&Entry| from < entry.zxid() && entry.zxid() <= upto;
+        self.log.iter().filter(wanted).cloned().collect()
     }
 
     /// On purpose: what was not synced is dropped, though the process lives on.

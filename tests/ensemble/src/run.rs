@@ -38,6 +38,8 @@ pub struct Summary {
     pub epochs: u64,
     /// How learners were brought in: by DIFF, TRUNC, SNAP.
     pub plans: [u64; 3],
+    /// How many of them began with what the leader read from its disk.
+    pub from_disk: u64,
     /// How often a log could not be cut.
     pub cannot_cut: u64,
     /// Ends of processes.

@@ -55,6 +55,13 @@ impl World {
                 self.send_down(link, Down::Message(message));
             }
             LeaderEffect::SendTree(LearnerKey(link)) => self.send_tree(sid, link),
+            LeaderEffect::SearchLog(LearnerKey(link), at, upto) => {
+                let delay = self.random.skewed(100, 50_000);
+                self.after(delay, Event::Searched(sid, turn, link, at, upto));
+            }
+            LeaderEffect::SendLog(LearnerKey(link), from, upto) => {
+                self.send_log(sid, link, from, upto)
+            }
             LeaderEffect::Close(LearnerKey(link), why) => {
                 note!(self.trace, "{sid} closes {link}: {why}");
                 blameless(sid, &why)?;
@@ -199,6 +206,38 @@ impl World {
         let half = State(state.0.iter().take(state.0.len() / 2).copied().collect());
         self.send_down(link, Down::Tree(half, 1));
         self.send_down(link, Down::Tree(state, 0));
+    }
+
+    /// A leader has looked into its log for a learner. Now and then it is of no use.
+    pub(crate) fn log_searched(
+        &mut self,
+        sid: Sid,
+        turn: u64,
+        link: u64,
+        at: Zxid,
+        upto: Zxid,
+    ) -> Checked {
+        let useless = self.random.chance(300);
+        let Some(server) = self.servers.get_mut(&sid) else { return Ok(()) };
+        let found = server.disk.search(at, upto).filter(|_| !useless);
+        let Some(process) = server.process.as_mut().filter(|process| process.turn == turn) else {
+            return Ok(());
+        };
+        if let Some(leader) = process.leader() {
+            note!(self.trace, "{sid} finds {found:x?} in its log for {link}, which is at {at}");
+            leader.log_searched(LearnerKey(link), found);
+        }
+        self.carry_out(sid)
+    }
+
+    fn send_log(&mut self, sid: Sid, link: u64, from: Zxid, upto: Zxid) {
+        let server = self.servers.get(&sid);
+        for entry in server.map(|server| server.disk.between(from, upto)).unwrap_or_default() {
+            let zxid = entry.zxid();
+            self.send_down(link, Down::Message(ToLearner::Proposal(entry)));
+            self.send_down(link, Down::Message(ToLearner::Commit(zxid)));
+        }
+        self.summary.from_disk += 1;
     }
 
     /// Records go to the log of a server.

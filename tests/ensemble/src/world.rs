@@ -12,6 +12,7 @@ use quorate_engine::zab::{Mistakes, Sid, ZabConfig};
 use quorate_tests_kit::note;
 use quorate_tests_kit::random::Random;
 use quorate_tests_kit::trace::Trace;
+use quorate_wire::Zxid;
 use quorate_wire::quorum::Membership;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -42,6 +43,9 @@ pub enum Event {
     Broken(u64, Side),
     /// A server, in this turn, tries to reach its leader.
     Connect(Sid, u64),
+    /// A leader, in this turn, has looked into its log for the learner at this connection: whose log ends there, and which is to have
+    /// everything up to there.
+    Searched(Sid, u64, u64, Zxid, Zxid),
     /// A write of a server has reached the device.
     Written(Sid, u64),
     /// A server is woken.
@@ -67,6 +71,8 @@ pub struct World {
     events: BinaryHeap<Reverse<(u64, u64, u64, Event)>>,
     pub(crate) random: Random,
     pub(crate) plan: Plan,
+    /// Whether leaders look into their logs for learners: in every second world.
+    log_sync: bool,
     pub(crate) mistakes: Mistakes,
     pub(crate) spared: Spared,
     pub(crate) quorums: Quorums,
@@ -110,6 +116,7 @@ impl World {
             trace: trace.clone(),
             random,
             plan,
+            log_sync: seed % 2 == 1,
             mistakes,
             spared,
         };
@@ -179,6 +186,9 @@ impl World {
             Event::Deliver(link, side) => return self.deliver(link, side),
             Event::Broken(link, side) => return self.broken(link, side),
             Event::Connect(sid, turn) => return self.connect(sid, turn),
+            Event::Searched(sid, turn, link, at, upto) => {
+                return self.log_searched(sid, turn, link, at, upto);
+            }
             Event::Written(sid, number) => return self.written(sid, number),
             Event::Timer(sid, turn) => return self.woken(sid, turn),
             Event::Elect => return self.elect(),
@@ -219,6 +229,7 @@ impl World {
             sync_limit: tick * 3,
             ping_interval: tick / 2,
             history_bytes: 1 << 20,
+            log_sync: self.log_sync,
             reconfig: false,
             mistakes: self.mistakes,
         }

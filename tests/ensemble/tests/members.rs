@@ -42,6 +42,7 @@ fn every_client_sees_one_history_in_every_world() {
     for plan in 0..3 {
         assert!(runs.iter().map(|run| run.plans[plan]).sum::<u64>() > 10, "{runs:?}");
     }
+    assert!(sum(|run| run.from_disk) > 5, "{runs:?}");
 }
 
 #[test]

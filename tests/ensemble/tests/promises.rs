@@ -47,6 +47,7 @@ fn config(me: Sid) -> ZabConfig {
         sync_limit,
         ping_interval: tick / 2,
         history_bytes: 1 << 20,
+        log_sync: true,
         reconfig: false,
         mistakes,
     }

@@ -38,6 +38,7 @@ fn every_property_holds_in_every_world() {
     for plan in 0..3 {
         assert!(runs.iter().map(|run| run.plans[plan]).sum::<u64>() > 100, "{runs:?}");
     }
+    assert!(sum(|run| run.from_disk) > 25, "{runs:?}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ SIMULATOR_ONLY = ("--skip", "a_seed_is_a_performance")
 SETTINGS = {
     "preAllocSize": "1024",
     "commitLogCount": "100000",
-    "snapshotSizeFactor": "1000000",
+    "snapshotSizeFactor": "0",
     "snapCount": "1000000",
 }
 

@@ -155,6 +155,7 @@ fn carry_out(leader: &mut Leader) -> bool {
             match effect {
                 LeaderEffect::WriteAccepted(epoch) => leader.accepted_written(epoch, 0),
                 LeaderEffect::WriteCurrent(epoch) => leader.current_written(epoch, 0),
+                LeaderEffect::SearchLog(key, ..) => leader.log_searched(key, None),
                 LeaderEffect::Close(key, why) => {
                     assert_eq!(key, STRANGER, "{why}");
                     stays = false;
@@ -179,6 +180,7 @@ const CONFIG: ZabConfig = ZabConfig {
     sync_limit: 10_000,
     ping_interval: 1_000,
     history_bytes: 1 << 20,
+    log_sync: true,
     reconfig: true,
     mistakes: Mistakes::NONE,
 };

@@ -156,6 +156,8 @@ impl<'a> Court<'a> {
             LeaderEffect::Send(ALLY, message) => self.tell_ally(&message),
             LeaderEffect::Send(_, message) => self.sent.push_back(Down::Message(message)),
             LeaderEffect::SendTree(_) => self.sent.push_back(Down::Tree(Vec::new())),
+            LeaderEffect::SearchLog(key, ..) => self.leader.log_searched(key, None),
+            LeaderEffect::SendLog(..) => panic!("{}: nothing was found", self.captured.name),
             LeaderEffect::Close(_, why) => panic!("{}: it closes: {why}", self.captured.name),
             LeaderEffect::Leave(why) => panic!("{}: it leaves: {why}", self.captured.name),
             LeaderEffect::WriteAccepted(epoch) => self.leader.accepted_written(epoch, self.now),

@@ -239,6 +239,7 @@ pub(crate) fn config_of(me: Sid) -> ZabConfig {
         sync_limit: 10_000_000,
         ping_interval: 1_000,
         history_bytes: 1 << 20,
+        log_sync: true,
         reconfig: false,
         mistakes: quorate_engine::zab::Mistakes::NONE,
     }

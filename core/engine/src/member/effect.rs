@@ -18,6 +18,8 @@ pub enum Effect {
     SawConfig(Option<Membership>),
     /// This configuration is the committed one from now on: write it down durably, and go by it. Addresses of this server may have changed.
     Reconfigure(Membership),
+    /// Say that the leader goes by these members, of whom none is where this server knows it to be: it may be of another ensemble.
+    Strangers(Membership),
     /// Listen for learners, until [`Rest`](Self::Rest).
     Listen,
     /// Connect to this leader, until it is given up; then call [`connected`](super::Member::connected), or
@@ -27,6 +29,11 @@ pub enum Effect {
     ToLearner(LearnerKey, ToLearner),
     /// Send a learner the tree as it is now.
     SendTree(LearnerKey),
+    /// Find out what the log on the disk holds for a learner; then call [`log_searched`](super::Member::log_searched).
+    SearchLog(LearnerKey, LogRange),
+    /// Send a learner what lies between these two transactions, without the first, from the log on the disk: to each its commit. If that
+    /// fails on the way, call [`log_failed`](super::Member::log_failed), and end the connection.
+    SendLog(LearnerKey, Zxid, Zxid),
     /// End a learner's connection; nothing more is said of it.
     CloseLearner(LearnerKey, Leaving),
     /// Send it to the leader.
@@ -56,4 +63,15 @@ pub enum Effect {
     /// The role has ended: close all connections of clients, learners and the leader; bring the log to rest, so that
     /// everything given to it is on the disk or never will be; then call [`rested`](super::Member::rested).
     Rest(Leaving),
+}
+
+/// What of the log a learner needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogRange {
+    /// Where the learner's log ends.
+    pub at: Zxid,
+    /// Up to where it is not in memory.
+    pub upto: Zxid,
+    /// How many bytes of transactions the leader's tree is worth; `None` if any number.
+    pub limit: Option<u64>,
 }

@@ -1,9 +1,11 @@
 //! A member that leads.
 
-use super::{Bench, Effect, Member, Role};
+use super::{Bench, Effect, LogRange, Member, Role};
 use crate::replica::{ApplyError, Replica};
+use crate::tree::Tree;
 use crate::zab::leader::Leader;
 use crate::zab::{LeaderEffect, LearnerKey, Leaving, ToLeader, ToLearner};
+use quorate_wire::Zxid;
 use std::collections::VecDeque;
 
 /// The leading role.
@@ -61,6 +63,29 @@ impl Member {
         }
     }
 
+    /// What the log on the disk holds for a learner; see [`LogSearch`](crate::zab::LogSearch). Nothing if it is of no use.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: the server must stop.
+    pub fn log_searched(
+        &mut self,
+        key: LearnerKey,
+        found: Option<Zxid>,
+        bench: &mut Bench<'_, '_>,
+    ) -> Result<(), ApplyError> {
+        if let Role::Leading(leading) = &mut self.role {
+            leading.leader.log_searched(key, found);
+        }
+        self.lead_on(bench)
+    }
+
+    /// A part of the log that was found could not be sent.
+    pub fn log_failed(&mut self) {
+        if let Role::Leading(leading) = &mut self.role {
+            leading.leader.log_failed();
+        }
+    }
+
     /// Proposes what was judged, asks for the syncs that were asked for, and goes on.
     pub(super) fn lead(&mut self, bench: &mut Bench<'_, '_>) -> Result<(), ApplyError> {
         loop {
@@ -109,6 +134,13 @@ impl Member {
         match (effect, &mut self.replica) {
             (LeaderEffect::Send(key, message), _) => self.tell(key, message),
             (LeaderEffect::SendTree(key), _) => self.out.push(Effect::SendTree(key)),
+            (LeaderEffect::SearchLog(key, at, upto), _) => {
+                let limit = worth(tree, self.config.log_share);
+                self.out.push(Effect::SearchLog(key, LogRange { at, upto, limit }));
+            }
+            (LeaderEffect::SendLog(key, from, upto), _) => {
+                self.out.push(Effect::SendLog(key, from, upto));
+            }
             (LeaderEffect::Close(key, why), _) => self.out.push(Effect::CloseLearner(key, why)),
             (LeaderEffect::WriteAccepted(epoch), _) => {
                 self.out.push(Effect::WriteAccepted(epoch));
@@ -124,7 +156,7 @@ impl Member {
                 self.show_config(&mut replica, tree, now.wall);
                 self.replica = Some(replica);
                 self.durable.wants_tree = None;
-                self.out.push(Effect::Serve(epoch));
+                self.serve(epoch, shards);
             }
             (LeaderEffect::Leave(why), _) => self.rest(why),
             (LeaderEffect::Committed(zxid), Some(replica)) => {
@@ -187,3 +219,18 @@ impl Member {
         }
     }
 }
+
+/// How many bytes of the log are worth as much as the tree.
+///
+/// Apache compares the lengths of files: the log's, with what they reserve ahead, and the newest snapshot's. What would be sent
+/// are the transactions alone and the tree as it is.
+fn worth(tree: &Tree, share: u32) -> Option<u64> {
+    let nodes = u64::try_from(tree.node_count()).unwrap_or(u64::MAX);
+    let size = tree.approximate_data_size().saturating_add(nodes.saturating_mul(NODE_BYTES));
+    let parts = u128::from(size) * u128::from(share) / u128::from(MILLION);
+    (share > 0).then(|| u64::try_from(parts).unwrap_or(u64::MAX))
+}
+
+/// What a node takes on the wire beside its path and its data: their lengths, its ACL's number, its times and versions.
+const NODE_BYTES: u64 = 76;
+const MILLION: u32 = 1_000_000;

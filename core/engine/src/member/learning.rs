@@ -157,7 +157,7 @@ impl Member {
                 self.show_config(&mut replica, bench.tree, bench.now.wall);
                 self.replica = Some(replica);
                 self.durable.wants_tree = None;
-                self.out.push(Effect::Serve(epoch));
+                self.serve(epoch, bench.shards);
             }
             LearnerEffect::Synced => {
                 if let Some(replica) = &mut self.replica {

@@ -15,7 +15,7 @@ mod reading;
 mod reconfig;
 mod standing;
 
-pub use effect::Effect;
+pub use effect::{Effect, LogRange};
 pub use standing::{Lead, Standing};
 
 use crate::election::History as Logged;
@@ -26,7 +26,7 @@ use crate::tree::{Tree, TreeEvent, TreeObserver};
 use crate::zab::leader::Leader;
 use crate::zab::learner::{Follower, Observer};
 use crate::zab::message::LearnerKind;
-use crate::zab::{Durable, Entry, Epoch, Leaving, Mistake, Sid, ZabConfig};
+use crate::zab::{Durable, Entry, Epoch, Leaving, Mistake, Sid, ZabConfig, start_of};
 use quorate_wire::quorum::ServerState;
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Jute, Zxid};
@@ -38,6 +38,9 @@ pub struct MemberConfig {
     pub zab: ZabConfig,
     /// Requests and sessions.
     pub replica: ReplicaConfig,
+    /// How long the part of the log that a learner is given may be, in millionths of what the tree takes on the wire; 0 if any length is right
+    /// (`snapshotSizeFactor`). Only with [`ZabConfig::log_sync`].
+    pub log_share: u32,
     /// How long a leader is looked for before clients may read without one, ms; `None` if they never may.
     pub read_only: Option<i64>,
 }
@@ -270,6 +273,11 @@ impl Member {
         self.rest(Leaving::NoRoom);
     }
 
+    /// Something else that the role needs is not to be had.
+    pub fn unable(&mut self, why: Leaving) {
+        self.rest(why);
+    }
+
     /// `acceptedEpoch` is on the disk.
     pub fn accepted_written(&mut self, epoch: Epoch, now: Now) {
         self.durable.accepted_epoch = epoch;
@@ -290,6 +298,12 @@ impl Member {
             Role::Observing(observer) => observer.current_written(epoch),
             Role::Looking | Role::Resting | Role::Connecting(_) => {}
         }
+    }
+
+    /// The epoch is established, and everything that precedes it is in the tree.
+    fn serve(&mut self, epoch: Epoch, shards: &mut [&mut Shard]) {
+        shards.iter_mut().for_each(|shard| shard.serves_since(start_of(epoch)));
+        self.out.push(Effect::Serve(epoch));
     }
 
     /// The role ends here.

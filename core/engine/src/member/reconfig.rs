@@ -11,8 +11,9 @@ use crate::tree::Tree;
 use crate::zab::message::LearnerKind;
 use crate::zab::{Leaving, Sid};
 use quorate_wire::Zxid;
-use quorate_wire::quorum::membership::{Membership, Role as Part};
+use quorate_wire::quorum::membership::{Address, Membership, Role as Part};
 use quorate_wire::quorum::{ServerState, Vote};
+use std::collections::BTreeSet;
 
 impl Member {
     /// The configurations that it goes by.
@@ -42,6 +43,9 @@ impl Member {
 
     /// The leader has seen this one last.
     pub(super) fn leader_config(&mut self, membership: Membership) {
+        if are_strangers(self.quorums.committed(), &membership) {
+            self.out.push(Effect::Strangers(membership.clone()));
+        }
         if self.is_reconfigurable() && *self.quorums.last_seen() != membership {
             self.quorums.follow(membership);
             self.remember_last_seen();
@@ -120,6 +124,28 @@ impl Member {
             replica.govern(Ensemble::new(self.config.zab.me, self.quorums.clone()));
         }
     }
+}
+
+/// Whether two configurations look like those of two ensembles: not one address of a server is the same in both, of those that can be compared.
+///
+/// On the wire an ensemble has no name, and one server may be called differently in the files of two: by a name or a number, as itself by
+/// `0.0.0.0`. So this says something to be looked at, and refuses nobody.
+fn are_strangers(ours: &Membership, theirs: &Membership) -> bool {
+    let place = |address: &Address| (address.host.clone(), address.quorum_port);
+    let anywhere = |address: &&Address| matches!(&*address.host, "0.0.0.0" | "::");
+    let mut compared = false;
+    for (sid, server) in &ours.servers {
+        let Some(other) = theirs.servers.get(sid) else { continue };
+        if server.addresses.iter().chain(&other.addresses).any(|address| anywhere(&address)) {
+            continue;
+        }
+        compared = true;
+        let others: BTreeSet<_> = other.addresses.iter().map(place).collect();
+        if server.addresses.iter().map(place).any(|address| others.contains(&address)) {
+            return false;
+        }
+    }
+    compared
 }
 
 /// The epoch of a vote that no election gave, as Apache's have it until the epoch is established.

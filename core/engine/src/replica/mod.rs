@@ -31,7 +31,7 @@ use crate::limits::{LimitFigures, Limits, Load};
 use crate::prep::{Ask, Prep, PrepConfig, Request};
 use crate::segment::Segment;
 use crate::session::{ConnRef, SessionNumber, Tracker};
-use crate::shard::{ConnKey, Shard, Submission};
+use crate::shard::{ConnKey, Submission};
 use crate::tree::Tree;
 use pending::{Inflight, Pending, Purpose};
 use place::{Asking, Locals, Place};

@@ -62,7 +62,7 @@ impl Shard {
         if self.read_only && request.read_only != Some(true) {
             return self.hang_up(key);
         }
-        if Zxid(request.last_zxid_seen) > tree.last_zxid() {
+        if Zxid(request.last_zxid_seen) > tree.last_zxid().max(self.epoch) {
             return self.hang_up(key);
         }
         let timeout = granted_timeout(&self.config, request.timeout);

@@ -164,6 +164,8 @@ pub struct Shard {
     config: ShardConfig,
     /// Only clients that make do with reading are welcome.
     read_only: bool,
+    /// Where the last epoch begins in which this server has served.
+    epoch: Zxid,
     conns: Slab<Conn>,
     generation: u32,
     watches: WatchTable,
@@ -188,6 +190,7 @@ impl Shard {
         Self {
             config,
             read_only: false,
+            epoch: Zxid::ZERO,
             conns: Slab::new(),
             generation: 0,
             watches,
@@ -204,6 +207,15 @@ impl Shard {
     /// From now on only clients are welcome that make do with reading, which are told so; or all again.
     pub const fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
+    }
+
+    /// From now on the server serves in an epoch that begins here.
+    ///
+    /// Servers of Apache's, and those that were sent a tree, show this zxid until the first transaction of the epoch. So a client may have seen
+    /// it, and be welcome here as well: it is no transaction, and a server serves in an epoch only when its tree holds
+    /// everything that precedes it. That stays true whatever becomes of the role.
+    pub fn serves_since(&mut self, epoch: Zxid) {
+        self.epoch = self.epoch.max(epoch);
     }
 
     /// Takes up a connection. `remote` is `None` for one within the process.

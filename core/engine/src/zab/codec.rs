@@ -65,6 +65,14 @@ pub enum Malformed {
     OtherTxn(Zxid),
 }
 
+/// Appends the packets of a committed transaction, as they are sent to a learner that lacks it: PROPOSAL and COMMIT.
+pub fn write_committed(zxid: Zxid, payload: &[u8], out: &mut Vec<u8>) {
+    let proposal = (PacketKind::Proposal, Some(payload));
+    for (kind, data) in [proposal, (PacketKind::Commit, None)] {
+        Packet { kind, zxid, data, authinfo: None }.write(out);
+    }
+}
+
 impl ToLearner {
     /// The message that a packet of a leader is. After SNAP, the tree follows on the connection.
     ///

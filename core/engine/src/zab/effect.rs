@@ -58,6 +58,10 @@ pub enum Leaving {
     Exhausted,
     /// The log has no room for what is proposed.
     NoRoom,
+    /// Learners cannot be let in.
+    NoPort,
+    /// A configuration that is proposed cannot be written down.
+    NoConfig,
     /// It goes by a newer configuration than its leader.
     NewerConfig {
         /// The version of its configuration.
@@ -91,6 +95,8 @@ impl fmt::Display for Leaving {
             Self::Outrun => write!(f, "a voter has promised a newer epoch"),
             Self::Exhausted => write!(f, "the epoch has no zxids left"),
             Self::NoRoom => write!(f, "there is no room for transactions on the disk"),
+            Self::NoPort => write!(f, "the port for learners cannot be opened"),
+            Self::NoConfig => write!(f, "a configuration that is proposed cannot be written down"),
             Self::NewerConfig { theirs, ours } => {
                 write!(
                     f,
@@ -109,6 +115,12 @@ pub enum LeaderEffect {
     Send(LearnerKey, ToLearner),
     /// Send the tree as it is now, behind [`ToLearner::Snap`].
     SendTree(LearnerKey),
+    /// Find out whether the log on the disk holds everything from the first of these transactions, or the last one before it, to the second,
+    /// and is shorter than the tree is worth; then call [`log_searched`](super::leader::Leader::log_searched).
+    SearchLog(LearnerKey, Zxid, Zxid),
+    /// Send what lies between these two, without the first, from the log on the disk: to each transaction its commit. If that fails on
+    /// the way, call [`log_failed`](super::leader::Leader::log_failed), and end the connection.
+    SendLog(LearnerKey, Zxid, Zxid),
     /// End the connection; nothing more is said of it.
     Close(LearnerKey, Leaving),
     /// Write `acceptedEpoch`, then call [`accepted_written`](super::leader::Leader::accepted_written).

@@ -32,6 +32,7 @@ pub mod entry;
 pub mod history;
 pub mod leader;
 pub mod learner;
+pub mod log_search;
 pub mod message;
 pub mod mistake;
 pub mod plan;
@@ -39,6 +40,7 @@ pub mod plan;
 pub use effect::{LeaderEffect, LearnerEffect, LearnerKey, Leaving};
 pub use entry::Entry;
 pub use history::History;
+pub use log_search::LogSearch;
 pub use message::{ToLeader, ToLearner};
 pub use mistake::{Mistake, Mistakes};
 
@@ -74,6 +76,8 @@ pub struct ZabConfig {
     pub ping_interval: i64,
     /// How many bytes of committed transactions are kept in memory for learners that come back.
     pub history_bytes: usize,
+    /// Whether learners are given what is not in memory from the log on the disk, where that is worth it (`snapshotSizeFactor`).
+    pub log_sync: bool,
     /// Whether reconfigurations take effect (`reconfigEnabled`).
     pub reconfig: bool,
     /// Historic mistakes put back on purpose; none outside of tests.

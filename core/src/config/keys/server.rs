@@ -82,6 +82,14 @@ pub(super) const OURS: &[Key] = &[
         Honoured(Slot::Int(|config, threads| config.shards = u16::try_from(threads).ok())),
         "I/O threads in sharded mode; by default the usable cores less one",
     ),
+    Key::new(
+        ("quorate.learnerHistoryKb", Section::Ours, Source::Ours),
+        Kind::Int { min: 0, floor: 0, max: 1_048_576, unit: "kilobytes" },
+        "32768",
+        Ensemble(Slot::U32(|ensemble| &mut ensemble.learner_history_kb)),
+        "Transactions that a member of an ensemble keeps in memory for learners that come back; what is older \
+         comes from the log on the disk, or with a snapshot",
+    ),
 ];
 
 pub(super) const ADVANCED: &[Key] = &[

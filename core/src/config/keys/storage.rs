@@ -144,8 +144,13 @@ pub(super) const STORAGE: &[Key] = &[
         property("snapshotSizeFactor", Section::Storage),
         Kind::Text("a number"),
         "0.33",
-        EnsembleOnly(HISTORY),
-        "Size of the log, as a share of the snapshot, up to which followers are synced from it",
+        Ensemble(Slot::Text(|ensemble, text| {
+            let factor = text.trim().parse().ok().filter(|factor: &f64| factor.is_finite());
+            ensemble.snapshot_size_factor = factor.ok_or("a number")?;
+            Ok(())
+        })),
+        "Size of the log, as a share of the snapshot, up to which learners are given what they lack from it; 0 is \
+         unlimited, below 0 they are not",
     ),
 ];
 

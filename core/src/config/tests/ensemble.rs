@@ -67,8 +67,12 @@ fn three_lines_and_a_number_make_a_member() {
         "server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant\n\
          server.3=c:2888:3888:participant\nversion=0"
     );
-    let expected = EnsembleConfig::new(2, members.parse().unwrap());
-    assert_eq!(*ensemble, EnsembleConfig { config_file: Some(home.file()), ..expected });
+    let expected = EnsembleConfig {
+        config_file: Some(home.file()),
+        several_addresses: false,
+        ..EnsembleConfig::new(2, members.parse().unwrap())
+    };
+    assert_eq!(*ensemble, expected);
     assert_eq!((config.client_port, config.client_port_address), (Some(2181), ListenAddress::Any));
 }
 
@@ -87,7 +91,8 @@ fn keys_of_a_member_are_followed() {
                  ssl.quorum.hostnameVerification=false\nssl.quorum.clientHostnameVerification=false\n\
                  ssl.quorum.protocol=TLSv1.2\nssl.quorum.enabledProtocols=TLSv1.3, TLSv1.1\n\
                  ssl.quorum.ciphersuites=TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384\n\
-                 ssl.quorum.clientAuth=NEED\n";
+                 ssl.quorum.clientAuth=NEED\n\
+                 multiAddress.enabled=true\nsnapshotSizeFactor=-1\nquorate.learnerHistoryKb=77\n";
     let (config, warnings) = home.load(&format!("{lines}{THREE}")).unwrap();
     assert_eq!(warnings, []);
     let found = ensemble_of(&config).clone();
@@ -98,6 +103,9 @@ fn keys_of_a_member_are_followed() {
         membership: format!("{THREE}version=1f").parse().unwrap(),
         init_limit: 20,
         sync_limit: 7,
+        snapshot_size_factor: -1.0,
+        learner_history_kb: 77,
+        several_addresses: true,
         connect_limit: Some(3),
         listen_on_all: true,
         min_notification_interval_ms: 50,

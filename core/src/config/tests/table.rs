@@ -80,6 +80,7 @@ fn other_value(key: &Key) -> String {
             "ssl.quorum.protocol" => "TLSv1.2",
             "ssl.quorum.enabledProtocols" => "TLSv1.3",
             "ssl.quorum.ciphersuites" => "TLS_AES_128_GCM_SHA256",
+            "snapshotSizeFactor" => "0.5",
             name => panic!("no sample for {name}"),
         }
         .to_owned(),

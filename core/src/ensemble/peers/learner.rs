@@ -3,6 +3,7 @@
 use super::link::Link;
 use super::output::Output;
 use super::{Limits, Loss};
+use crate::ensemble::catch_up::{LogFeed, Piece};
 use quorate_engine::tree::{FrozenHead, StreamId, Tree, WalkState};
 use quorate_engine::zab::{LearnerKey, ToLeader, ToLearner};
 use std::collections::VecDeque;
@@ -23,14 +24,20 @@ pub(super) struct Learner {
     stream: Option<Stream>,
 }
 
-/// A tree on its way.
+/// Something long on its way, which is made as it is sent.
 #[derive(Debug)]
 struct Stream {
-    id: StreamId,
-    /// Its sessions and ACLs, until they are on their way.
-    head: Vec<u8>,
+    source: Source,
     /// What is sent behind it.
     behind: Output,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// A tree, and its sessions and ACLs until they are on their way.
+    Tree(StreamId, Vec<u8>),
+    /// A part of the log.
+    Log(LogFeed),
 }
 
 /// What a learner has to say.
@@ -104,41 +111,55 @@ impl Learner {
         let (id, frozen) = tree.freeze_stream();
         let mut head = Vec::new();
         tree.walk_stream(id, 0, &mut head);
-        self.stream = Some(Stream { id, head, behind: Output::default() });
+        self.stream = Some(Stream { source: Source::Tree(id, head), behind: Output::default() });
         frozen
     }
 
-    /// Writes once, with more of a tree if one is on its way.
+    /// Puts a part of the log there.
+    pub(super) fn send_log(&mut self, feed: LogFeed) {
+        self.stream = Some(Stream { source: Source::Log(feed), behind: Output::default() });
+    }
+
+    /// Whether a part of the log is on its way; looks whether more of it is there.
+    pub(super) fn look_at_log(&mut self) -> bool {
+        let Some(Stream { source: Source::Log(feed), .. }) = &mut self.stream else { return false };
+        feed.look();
+        true
+    }
+
+    /// Writes once, with more of a tree or of the log if that is on its way.
     pub(super) fn write(&mut self, tree: &mut Tree) -> Result<(), Loss> {
-        if !self.link.blocked && self.link.output.is_all_tree() {
-            self.walk(tree);
+        if !self.link.blocked && self.link.output.is_all_made() {
+            self.make_more(tree)?;
         }
         self.link.write()
     }
 
-    /// Makes more of the tree, as much as is sent at once.
-    fn walk(&mut self, tree: &mut Tree) {
-        let Some(stream) = &mut self.stream else { return };
+    /// Makes as much more of what is on its way as is sent at once.
+    fn make_more(&mut self, tree: &mut Tree) -> Result<(), Loss> {
+        let Some(Stream { source, behind }) = &mut self.stream else { return Ok(()) };
         let output = &mut self.link.output;
-        if !stream.head.is_empty() {
-            output.extend_tree(|out| out.append(&mut stream.head));
+        let done = match source {
+            Source::Tree(id, head) => walk(tree, *id, head, output),
+            Source::Log(feed) => take(feed, output)?,
+        };
+        if done {
+            output.append(behind);
+            self.stream = None;
         }
-        while output.len() < TREE_PART {
-            let state = output.extend_tree(|out| tree.walk_stream(stream.id, NODES, out));
-            if state == WalkState::Done {
-                output.append(&mut stream.behind);
-                self.stream = None;
-                return;
-            }
-        }
+        Ok(())
     }
 
     /// Whether something can be written now.
     pub(super) fn can_write(&self) -> bool {
-        !self.link.blocked && (self.stream.is_some() || self.link.can_write())
+        let more = self.stream.as_ref().is_some_and(|stream| match &stream.source {
+            Source::Tree(..) => true,
+            Source::Log(feed) => feed.is_ready(),
+        });
+        !self.link.blocked && (more || self.link.can_write())
     }
 
-    /// Bytes that wait, without those of the tree itself.
+    /// Bytes that wait, without those of the tree or of the log itself.
     pub(super) fn queued(&self) -> usize {
         let behind = self.stream.as_ref().map_or(0, |stream| stream.behind.len());
         self.link.output.counted().saturating_add(behind)
@@ -146,13 +167,42 @@ impl Learner {
 
     /// The tree on its way.
     pub(super) fn stream(&self) -> Option<StreamId> {
-        self.stream.as_ref().map(|stream| stream.id)
+        match &self.stream.as_ref()?.source {
+            Source::Tree(id, _) => Some(*id),
+            Source::Log(_) => None,
+        }
     }
 
     /// Whether it has said who it is.
     pub(super) const fn has_spoken(&self) -> bool {
         self.has_spoken
     }
+}
+
+/// Writes more of a tree; whether that was the rest.
+fn walk(tree: &mut Tree, id: StreamId, head: &mut Vec<u8>, output: &mut Output) -> bool {
+    if !head.is_empty() {
+        output.extend_made(|out| out.append(head));
+    }
+    while output.len() < MADE_AT_ONCE {
+        if output.extend_made(|out| tree.walk_stream(id, NODES, out)) == WalkState::Done {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes more of the log, as far as it is there; whether that was the rest.
+fn take(feed: &mut LogFeed, output: &mut Output) -> Result<bool, Loss> {
+    while output.len() < MADE_AT_ONCE {
+        match feed.take() {
+            Some(Piece::Bytes(bytes)) => output.extend_made(|out| out.extend_from_slice(&bytes)),
+            Some(Piece::End) => return Ok(true),
+            Some(Piece::Failed(why)) => return Err(Loss::Log(why)),
+            None => break,
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a message makes the crowd larger. The others are what a crowd waits for: acknowledgements, and signs of life.
@@ -171,7 +221,7 @@ fn cost(message: &ToLeader) -> usize {
 
 /// The longest data of a first packet. Who has not said who it is has no claim to more.
 const FIRST_PACKET: usize = 4 << 10;
-/// So much of a tree waits to be sent, bytes, and a few nodes more.
-const TREE_PART: usize = 128 << 10;
+/// So much of a tree or of the log waits to be sent, bytes, and a few nodes or a piece more.
+const MADE_AT_ONCE: usize = 128 << 10;
 /// Nodes that are walked at once.
 const NODES: usize = 8;

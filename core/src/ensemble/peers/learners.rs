@@ -10,6 +10,7 @@ use super::learner::{Heard, Learner};
 use super::link::Link;
 use super::ports::{MOST_PORTS, Ports};
 use super::{Limits, Loss};
+use crate::ensemble::catch_up::LogFeed;
 use crate::ensemble::tls::Security;
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -52,6 +53,8 @@ pub(crate) struct LearnerLinks {
     later: Vec<LearnerKey>,
     /// To whom something can be written.
     dirty: Vec<LearnerKey>,
+    /// Who is being given a part of the log.
+    feeding: Vec<LearnerKey>,
     /// Trees whose learners are gone.
     given_up: Vec<StreamId>,
     /// For the data of packets.
@@ -64,6 +67,8 @@ pub(crate) struct LearnerLinks {
     strangers: Sparing,
     /// Why a learner was refused last, and how often that was said.
     refused: (String, Sparing),
+    /// About learners whose connections have ended.
+    learners_said: Said,
 }
 
 /// Something that is said now and then only.
@@ -82,6 +87,39 @@ impl Sparing {
             return None;
         }
         self.again_at = now.saturating_add(SAID_EVERY);
+        Some(match std::mem::take(&mut self.untold) {
+            0 => String::new(),
+            n => format!(" ({n} times more since the like of this was last said)"),
+        })
+    }
+}
+
+/// A good number of lines in a while, and how many more there would have been. Whoever can connect can have a line written, and then the next.
+#[derive(Debug)]
+struct Said {
+    most: u32,
+    left: u32,
+    /// From when on there are so many again, ms.
+    again_at: i64,
+    untold: u64,
+}
+
+impl Said {
+    const fn new(most: u32) -> Self {
+        Self { most, left: most, again_at: 0, untold: 0 }
+    }
+
+    /// Nothing if it may not be said; otherwise what is to be said of what was not.
+    fn may_say(&mut self, now: i64) -> Option<String> {
+        if now >= self.again_at {
+            self.again_at = now.saturating_add(SAID_EVERY);
+            self.left = self.most;
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.untold = self.untold.saturating_add(1);
+            return None;
+        };
+        self.left = left;
         Some(match std::mem::take(&mut self.untold) {
             0 => String::new(),
             n => format!(" ({n} times more since the like of this was last said)"),
@@ -113,12 +151,14 @@ impl LearnerLinks {
             turn: VecDeque::new(),
             later: Vec::new(),
             dirty: Vec::new(),
+            feeding: Vec::new(),
             given_up: Vec::new(),
             room: Vec::new(),
             unaccepted: false,
             now: 0,
             strangers: Sparing::default(),
             refused: Default::default(),
+            learners_said: Said::new(LEARNERS_SAID),
         })
     }
 
@@ -205,6 +245,14 @@ impl LearnerLinks {
         Some(frozen)
     }
 
+    /// Sends a part of the log; what is sent later comes behind it.
+    pub(crate) fn send_log(&mut self, key: LearnerKey, feed: LogFeed) {
+        if let Some(learner) = self.get(key) {
+            learner.send_log(feed);
+            self.feeding.push(key);
+        }
+    }
+
     /// Ends a connection, about which nothing more is reported, and says why.
     pub(crate) fn close(&mut self, key: LearnerKey, why: &Leaving) {
         if let Some(learner) = self.forget(key) {
@@ -219,6 +267,12 @@ impl LearnerLinks {
 
     /// Writes what can be written. A new round begins.
     pub(crate) fn flush(&mut self, tree: &mut Tree) {
+        for key in std::mem::take(&mut self.feeding) {
+            if self.get(key).is_some_and(Learner::look_at_log) {
+                self.feeding.push(key);
+                self.mark(key);
+            }
+        }
         for key in std::mem::take(&mut self.dirty) {
             let Some(learner) = self.get(key) else { continue };
             learner.dirty = false;
@@ -358,11 +412,14 @@ impl LearnerLinks {
         }
     }
 
-    /// Says why a connection has ended: of learners always, of strangers now and then.
+    /// Says why a connection has ended: of learners a good number of times, of strangers now and then.
     fn complain(&mut self, learner: &Learner, why: &impl Display) {
         let remote = learner.link.remote;
         if learner.has_spoken() {
-            return tracing::warn!("learner at {remote}: {why}");
+            return match self.learners_said.may_say(self.now) {
+                None => tracing::debug!("learner at {remote}: {why}"),
+                Some(more) => tracing::warn!("learner at {remote}: {why}{more}"),
+            };
         }
         match self.strangers.ask(self.now) {
             None => tracing::debug!("connection from {remote}: {why}"),
@@ -395,5 +452,25 @@ const PLACE_BITS: u32 = 12;
 const MOST_STRANGERS: usize = 64;
 /// Connections accepted in one round.
 const ACCEPTED_AT_ONCE: usize = 32;
-/// Time between two lines about them, ms.
+/// Of learners so many lines are said in a while: all that happens to the members of an ensemble, and not what happens again and again.
+const LEARNERS_SAID: u32 = 20;
+/// How long a while is, ms.
 const SAID_EVERY: i64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_again_and_again_is_said_a_few_times_and_then_counted() {
+        for most in [1, LEARNERS_SAID] {
+            let mut said = Said::new(most);
+            for _ in 0..most {
+                assert_eq!(said.may_say(5), Some(String::new()));
+            }
+            (0..3).for_each(|_| assert_eq!(said.may_say(4 + SAID_EVERY), None));
+            let more = said.may_say(5 + SAID_EVERY).unwrap();
+            assert!(more.contains("3 times more"), "{more}");
+        }
+    }
+}

@@ -53,6 +53,9 @@ pub(crate) enum Loss {
     /// It begins with SASL.
     #[error("it wants to prove who it is (quorum.auth), which is not asked for here")]
     Proof,
+    /// The log has less than what the learner was to be given of it.
+    #[error("the log on the disk cannot be sent to it: {0}")]
+    Log(String),
     /// It takes less than it is sent.
     #[error("{queued} bytes wait to be sent to it, more than {limit}")]
     Behind {

@@ -9,8 +9,8 @@ pub(super) struct Output {
     bytes: Vec<u8>,
     /// What lies before has been sent.
     start: usize,
-    /// So many at the front are a tree's: they are made when there is room for them, and so count for nothing.
-    tree: usize,
+    /// So many at the front are a tree's, or of a part of the log: they are made when there is room for them, and so count for nothing.
+    made: usize,
 }
 
 impl Output {
@@ -24,11 +24,11 @@ impl Output {
         *other = Self::default();
     }
 
-    /// Has the next part of a tree appended. Only behind nothing, or behind another part of it.
-    pub(super) fn extend_tree<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        debug_assert!(self.is_all_tree(), "a tree's bytes come first");
+    /// Has more of what is made when there is room appended. Only behind nothing, or behind the like of it.
+    pub(super) fn extend_made<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        debug_assert!(self.is_all_made(), "what is made comes first");
         let result = write(&mut self.bytes);
-        self.tree = self.len();
+        self.made = self.len();
         result
     }
 
@@ -39,7 +39,7 @@ impl Output {
     /// So many bytes have been sent.
     pub(super) fn sent(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.bytes.len());
-        self.tree = self.tree.saturating_sub(n);
+        self.made = self.made.saturating_sub(n);
         if self.is_empty() {
             self.start = 0;
             self.bytes.clear();
@@ -59,14 +59,14 @@ impl Output {
         self.start >= self.bytes.len()
     }
 
-    /// Whether nothing waits but parts of a tree.
-    pub(super) fn is_all_tree(&self) -> bool {
-        self.len() == self.tree
+    /// Whether nothing waits but what was made because there was room.
+    pub(super) fn is_all_made(&self) -> bool {
+        self.len() == self.made
     }
 
     /// Bytes that count against the limit.
     pub(super) fn counted(&self) -> usize {
-        self.len().saturating_sub(self.tree)
+        self.len().saturating_sub(self.made)
     }
 }
 

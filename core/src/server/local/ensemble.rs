@@ -3,6 +3,7 @@
 use super::plan::LocalPlan;
 use crate::config::{EnsembleConfig, ServerConfig};
 use crate::server::handle::{Server, ServerError};
+use crate::server::words::READ_ONLY;
 use quorate_wire::quorum::Membership;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -281,7 +282,7 @@ impl LocalEnsemble {
         eventually("no member leads", || self.running().find(leads))
     }
 
-    /// Waits until every member that runs serves its clients.
+    /// Waits until every member that runs serves its clients, reads and writes.
     ///
     /// ```
     /// # use quorate::server::LocalEnsemble;
@@ -294,7 +295,7 @@ impl LocalEnsemble {
     /// # Errors
     /// [`LocalError::Late`] when one does not: perhaps too few voters run.
     pub fn wait_until_all_serve(&self) -> Result<(), LocalError> {
-        let serve = || self.running().all(|sid| self.mode(sid).is_some());
+        let serve = || self.running().all(|sid| serves(self.mode(sid).as_deref()));
         eventually("not every member serves", || serve().then_some(()))
     }
 
@@ -378,6 +379,11 @@ impl LocalEnsemble {
     }
 }
 
+/// Whether a member that says this of itself serves all clients.
+fn serves(mode: Option<&str>) -> bool {
+    mode.is_some_and(|mode| mode != READ_ONLY)
+}
+
 /// Asks again and again until there is an answer.
 fn eventually<T>(what: &'static str, mut ask: impl FnMut() -> Option<T>) -> Result<T, LocalError> {
     let deadline = Instant::now() + PATIENCE;
@@ -396,3 +402,14 @@ fn eventually<T>(what: &'static str, mut ask: impl FnMut() -> Option<T>) -> Resu
 const TICK_MS: u32 = 500;
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lets_only_read_does_not_serve() {
+        let modes = [Some("leader"), Some("observer"), Some(READ_ONLY), None];
+        assert_eq!(modes.map(serves), [true, true, false, false]);
+    }
+}

@@ -9,12 +9,15 @@ use crate::storage::StorageError;
 use quorate_engine::member::{Doing, Effect};
 use quorate_engine::replica::Now;
 use quorate_engine::shard::{Conn, ConnKey, State as ConnState};
-use quorate_engine::zab::{Epoch, Leaving, Sid};
+use quorate_engine::zab::{Epoch, LearnerKey, Leaving, Sid};
 use quorate_wire::Zxid;
 use std::sync::Arc;
 
 impl State {
     pub(super) fn carry_out(&mut self, effect: Effect, now: Now) -> Result<(), ServerError> {
+        if self.unwritten.stops(&effect) {
+            return Ok(());
+        }
         match effect {
             Effect::Look(history) => {
                 self.words.set_mode(None);
@@ -32,9 +35,15 @@ impl State {
                 self.election.assume(state, vote);
                 self.member.decided(state, leader, now);
             }
-            Effect::SawConfig(pending) => self.saw_config(pending.as_ref())?,
-            Effect::Reconfigure(membership) => self.reconfigure(&membership)?,
-            Effect::Listen => self.listen()?,
+            Effect::SawConfig(pending) => self.saw_config(pending.as_ref(), now),
+            Effect::Reconfigure(membership) => self.reconfigure(&membership),
+            Effect::Strangers(theirs) => {
+                let servers = theirs.to_string().replace('\n', ", ");
+                tracing::warn!(
+                    "the leader goes by other members than this server: {servers}. If it is of another ensemble, correct the server.N lines, and see docs/ensemble.md"
+                );
+            }
+            Effect::Listen => self.listen(now),
             Effect::Connect(leader) => self.connect(leader, now)?,
             Effect::ToLearner(key, message) => {
                 if let Some(learners) = &mut self.learners {
@@ -46,7 +55,10 @@ impl State {
                     learners.send_tree(key, &mut self.tree);
                 }
             }
+            Effect::SearchLog(key, range) => self.catch_ups.search(key, range),
+            Effect::SendLog(key, from, upto) => self.send_log(key, from, upto),
             Effect::CloseLearner(key, why) => {
+                self.found.remove(&key);
                 if let Some(learners) = &mut self.learners {
                     learners.close(key, &why);
                 }
@@ -76,7 +88,17 @@ impl State {
         Ok(())
     }
 
-    fn listen(&mut self) -> Result<(), ServerError> {
+    fn send_log(&mut self, key: LearnerKey, from: Zxid, upto: Zxid) {
+        let (Some(learners), Some(part)) = (&mut self.learners, self.found.remove(&key)) else {
+            return;
+        };
+        debug_assert!(part.floor() == from, "what was found is what is sent");
+        tracing::info!("a learner is given the transactions from {from} to {upto} from the log");
+        learners.send_log(key, self.catch_ups.send(part, upto));
+    }
+
+    /// Without a port for learners this server cannot lead, and lets the others find one that can. Source: `QuorumPeer#run`.
+    fn listen(&mut self, now: Now) {
         let opened = self.settings.quorum_addresses().and_then(|addresses| {
             let security = &self.settings.election.security;
             LearnerLinks::open(&addresses, LEARNERS, self.settings.limits, security, &self.registry)
@@ -87,13 +109,17 @@ impl State {
                     tracing::debug!("waiting for learners at {address}");
                 }
                 self.learners = Some(learners);
-                return Ok(());
+                return;
             }
             Err(cause) => cause,
         };
         let own = self.settings.own.iter().map(|address| address.quorum().to_string());
-        let own: Vec<String> = own.collect();
-        Err(ServerError::Quorum { address: own.join(", "), cause })
+        let own = own.collect::<Vec<_>>().join(", ");
+        tracing::error!(
+            "cannot listen for learners at {own}: {cause}; this server cannot lead: stop what uses it, or change server.N in all members"
+        );
+        self.pause.begin(now.mono);
+        self.member.unable(Leaving::NoPort);
     }
 
     fn connect(&mut self, leader: Sid, now: Now) -> Result<(), ServerError> {
@@ -199,12 +225,12 @@ impl State {
 
     /// Closes the connections of all clients, but of those that wait to be served.
     fn hang_up_clients(&mut self) {
-        let strangers = |conn: ConnKey| self.porch.holds(conn);
+        let strangers = self.porch.holds();
         let clients: Vec<ConnKey> = self
             .shard
             .conns()
             .filter(|conn| matches!(conn.state, ConnState::Connecting | ConnState::Open))
-            .filter(|conn| !strangers(conn.key))
+            .filter(|conn| !strangers.contains(&conn.key))
             .map(|conn| conn.key)
             .collect();
         clients.into_iter().for_each(|conn| self.shard.hang_up(conn));
@@ -214,6 +240,7 @@ impl State {
     fn rest(&mut self, why: &Leaving, now: Now) -> Result<(), ServerError> {
         let said = self.pause.is_in_vain();
         self.pause.left(now.mono);
+        self.unwritten.role_ended();
         if said {
             tracing::debug!("the role has ended: {why}");
         } else {
@@ -231,6 +258,8 @@ impl State {
         if let Some(learners) = self.learners.take() {
             learners.shutdown(&mut self.tree);
         }
+        self.found.clear();
+        self.catch_ups.end();
         self.leader = None;
         self.incoming = None;
         let durable = match self.archive.drain() {

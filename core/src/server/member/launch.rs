@@ -1,7 +1,7 @@
 //! From the configuration of a member to its running threads.
 
 use super::reconfig::Door;
-use super::settings::{HISTORY_BYTES, MemberSettings};
+use super::settings::{MemberSettings, history_bytes};
 use super::thread::{MemberThread, Parts};
 use crate::config::{EnsembleConfig, ServerConfig};
 use crate::ensemble::archive::Archive;
@@ -47,10 +47,11 @@ pub(in crate::server) fn launch(
     let renewal =
         Renewal::begin(&security).map_err(|cause| ServerError::System { what: "thread", cause })?;
     let wake = Arc::clone(&waker);
-    let (mut archive, tree, durable) = Archive::open(storage, HISTORY_BYTES, move || {
-        // A waker that cannot be written to has a wake-up pending.
-        let _ = wake.wake();
-    })?;
+    let (mut archive, tree, durable) =
+        Archive::open(storage, history_bytes(ensemble), move || {
+            // A waker that cannot be written to has a wake-up pending.
+            let _ = wake.wake();
+        })?;
     archive
         .start_purging(&config.auto_purge)
         .map_err(|cause| ServerError::System { what: "thread", cause })?;
@@ -67,7 +68,7 @@ pub(in crate::server) fn launch(
         clock,
         control: Arc::clone(&control),
         calls,
-        door: Door { listener, config, control: Arc::clone(&control) },
+        door: Door { listener, config, control: Arc::clone(&control), wanted: None },
         archive,
         tree,
         tree_config: settings.tree,

@@ -2,8 +2,9 @@
 
 use super::thread::State;
 use crate::ensemble::election::ElectionReport;
-use crate::ensemble::peers::{LeaderLink, LeaderReport, LearnerReport};
+use crate::ensemble::peers::{LeaderLink, LeaderReport, LearnerReport, Loss};
 use crate::server::ServerError;
+use crate::storage::LogPart;
 use quorate_engine::member::Bench;
 use quorate_engine::replica::Now;
 
@@ -45,9 +46,30 @@ impl State {
                 }
                 LearnerReport::Gone(key, loss) => {
                     tracing::debug!("a learner is gone: {loss}");
+                    self.found.remove(&key);
+                    if matches!(loss, Loss::Log(_)) {
+                        self.member.log_failed();
+                    }
                     self.member.learner_gone(key);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// What was found in the log for learners.
+    pub(super) fn take_searches(&mut self, now: Now) -> Result<(), ServerError> {
+        for (key, part) in self.catch_ups.searched() {
+            let floor = part.as_ref().map(LogPart::floor);
+            if let Some(part) = part {
+                self.found.insert(key, part);
+            }
+            let shards = &mut [&mut self.shard];
+            let mut bench = Bench { tree: &mut self.tree, shards, now };
+            self.member.log_searched(key, floor, &mut bench)?;
+            // What was found may be sent, or be of no use all the same.
+            self.settle(now)?;
+            self.found.remove(&key);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use quorate_engine::replica::Word;
 use quorate_engine::session::ConnRef;
 use quorate_engine::shard::{ConnKey, Letter, Submission};
+use std::collections::HashSet;
 
 /// Who waits to be served.
 #[derive(Debug, Default)]
@@ -45,9 +46,9 @@ impl Porch {
         late.map(|(conn, ..)| conn).collect()
     }
 
-    /// Whether this connection waits.
-    pub(super) fn holds(&self, conn: ConnKey) -> bool {
-        self.waiting.iter().any(|&(waiting, ..)| waiting == conn)
+    /// The connections that wait.
+    pub(super) fn holds(&self) -> HashSet<ConnKey> {
+        self.waiting.iter().map(|&(conn, ..)| conn).collect()
     }
 
     /// When somebody will have waited for too long, ms.

@@ -1,6 +1,6 @@
 //! From the configuration of a member to the rules of the engines and drivers.
 
-use crate::config::{EnsembleConfig, ServerConfig};
+use crate::config::{EnsembleConfig, SNAPSHOT_SIZE_FACTOR, ServerConfig};
 use crate::ensemble::election::ElectionConfig;
 use crate::ensemble::peers::Limits;
 use crate::ensemble::tls::Security;
@@ -46,10 +46,17 @@ impl MemberSettings {
             init_limit: ms(ensemble.init_ms(config.tick_time_ms)),
             sync_limit: ms(ensemble.sync_ms(config.tick_time_ms)),
             ping_interval: (tick / 2).max(1),
-            history_bytes: HISTORY_BYTES,
+            history_bytes: history_bytes(ensemble),
+            log_sync: ensemble.snapshot_size_factor >= 0.0,
             reconfig: config.reconfig_enabled,
             mistakes: Mistakes::NONE,
         };
+        let mut replica = replica;
+        let weights = &config.connection_throttle;
+        if ensemble.local_sessions && weights.weight_enabled {
+            // A session begins as this server's own, and costs what such a one does.
+            replica.limits.sessions.new_session = weights.local_session_weight;
+        }
         // The first byte of its sessions' ids tells them from those of others.
         let server = u8::try_from(me & 0xFF).unwrap_or_default();
         let longest = config.jute_max_buffer.saturating_add(config.jute_extra_bytes());
@@ -64,6 +71,7 @@ impl MemberSettings {
                     local_sessions: local_sessions(ensemble),
                     ..replica
                 },
+                log_share: log_share(ensemble.snapshot_size_factor),
                 read_only: config.read_only_mode.then_some(tick.max(READ_ONLY_DELAY)),
             },
             election: ElectionConfig {
@@ -148,7 +156,23 @@ const fn local_sessions(ensemble: &EnsembleConfig) -> LocalSessions {
 }
 
 /// What is kept of the history for learners that come back, bytes.
-pub(super) const HISTORY_BYTES: usize = 32 << 20;
+pub(super) fn history_bytes(ensemble: &EnsembleConfig) -> usize {
+    usize::try_from(u64::from(ensemble.learner_history_kb) << 10).unwrap_or(usize::MAX)
+}
+
+/// `snapshotSizeFactor` in millionths. As in Apache, 0 sets no limit, and what is above 1 stands for the default.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::as_conversions,
+    reason = "between 0 and a million"
+)]
+fn log_share(factor: f64) -> u32 {
+    let factor = if factor > 1.0 { SNAPSHOT_SIZE_FACTOR } else { factor.max(0.0) };
+    let millionths = (factor * 1e6).round() as u32;
+    if factor > 0.0 { millionths.max(1) } else { 0 }
+}
+
 /// What may wait for one learner, bytes: more than the history that it may be sent at once.
 const QUEUE_BYTES: usize = 128 << 20;
 /// Requests of one learner that may be put aside, bytes.
@@ -158,3 +182,53 @@ const STRANGERS: usize = 64;
 /// How long a leader is looked for at least before clients may read without one, ms.
 const READ_ONLY_DELAY: i64 = 2_000;
 const EVERYWHERE: &str = "::";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::settings::Settings;
+    use quorate_wire::quorum::Membership;
+
+    fn settings(change: impl Fn(&mut ServerConfig, &mut EnsembleConfig)) -> MemberSettings {
+        let membership = "server.1=a:1:2\nserver.2=b:1:2".parse::<Membership>().unwrap();
+        let mut ensemble = EnsembleConfig::new(1, membership);
+        let mut config = ServerConfig::default();
+        change(&mut config, &mut ensemble);
+        let config = ServerConfig { ensemble: Some(ensemble.clone()), ..config };
+        let replica = Settings::new(&config, 1).replica;
+        MemberSettings::new(&config, &ensemble, replica, Security::none())
+    }
+
+    #[test]
+    fn new_sessions_cost_what_local_ones_do_where_they_are_local() {
+        for (local, weights, costs) in
+            [(false, true, 7), (true, true, 2), (true, false, 1), (false, false, 1)]
+        {
+            let settings = settings(|config, ensemble| {
+                ensemble.local_sessions = local;
+                config.connection_throttle.tokens = 10;
+                config.connection_throttle.weight_enabled = weights;
+                config.connection_throttle.global_session_weight = 7;
+                config.connection_throttle.local_session_weight = 2;
+            });
+            let sessions = settings.engine.replica.limits.sessions;
+            assert_eq!(sessions.new_session, costs, "local: {local}, weights: {weights}");
+            assert_eq!(sessions.tokens, if weights { 70 } else { 10 });
+        }
+    }
+
+    #[test]
+    fn the_share_of_the_log_is_that_of_apache() {
+        for (factor, on, share) in [
+            (0.33, true, 330_000),
+            (1.0, true, 1_000_000),
+            (0.0, true, 0),
+            (1e-9, true, 1),
+            (1.1, true, 330_000),
+            (-1.0, false, 0),
+        ] {
+            let settings = settings(|_, ensemble| ensemble.snapshot_size_factor = factor);
+            assert_eq!((settings.engine.zab.log_sync, settings.engine.log_share), (on, share));
+        }
+    }
+}

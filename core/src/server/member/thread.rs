@@ -10,18 +10,22 @@ use super::super::pipe::Calls;
 use super::super::words::Words;
 use super::pause::Pause;
 use super::porch::Porch;
-use super::reconfig::Door;
+use super::reconfig::{Door, Unwritten};
 use super::settings::MemberSettings;
 use crate::ensemble::archive::Archive;
+use crate::ensemble::catch_up::CatchUps;
 use crate::ensemble::election::{ElectionReport, ElectionThread};
 use crate::ensemble::peers::{LeaderLink, LearnerLinks};
 use crate::ensemble::roster::Roster;
 use crate::ensemble::tls::Renewal;
+use crate::storage::LogPart;
 use mio::{Events, Poll, Registry, Waker};
 use quorate_engine::member::{Bench, Effect, Member};
 use quorate_engine::replica::{Now, Replica};
 use quorate_engine::shard::{ConnKey, EVENT_SLICE, Shard, Submission, Submit, WATCH_SLICE};
 use quorate_engine::tree::{Tree, TreeConfig, TreeReceiver};
+use quorate_engine::zab::LearnerKey;
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -71,9 +75,13 @@ pub(super) struct State {
     pub(super) pause: Pause,
     pub(super) settings: MemberSettings,
     pub(super) roster: Roster,
+    pub(super) unwritten: Unwritten,
     pub(super) election: ElectionThread,
     pub(super) votes: Arc<Votes>,
     pub(super) learners: Option<LearnerLinks>,
+    /// What is read from the log for them, and what was found for them and is not being sent yet.
+    pub(super) catch_ups: CatchUps,
+    pub(super) found: HashMap<LearnerKey, LogPart>,
     pub(super) leader: Option<LeaderLink>,
     /// Bytes that the leader was last seen to have sent.
     pub(super) received: u64,
@@ -137,6 +145,11 @@ impl MemberThread {
             // A waker that cannot be written to has a wake-up pending.
             let _ = wake.wake();
         })?;
+        let wake = Arc::clone(&waker);
+        let wake = Arc::new(move || {
+            let _ = wake.wake();
+        });
+        let catch_ups = CatchUps::new(Arc::clone(parts.archive.storage()), wake);
         election.see(parts.member.quorums().last_seen().clone());
         let state = State {
             registry,
@@ -157,9 +170,12 @@ impl MemberThread {
             pause: Pause::default(),
             settings,
             roster: parts.roster,
+            unwritten: Unwritten::default(),
             election,
             votes,
             learners: None,
+            catch_ups,
+            found: HashMap::new(),
             leader: None,
             received: 0,
             incoming: None,
@@ -172,7 +188,10 @@ impl MemberThread {
     pub(in crate::server) fn run(mut self) -> Result<(), ServerError> {
         let _end = EndGuard(Arc::clone(&self.state.control));
         let result = self.serve();
-        let State { links, mut shard, archive, .. } = self.state;
+        let State { links, mut shard, archive, learners, found, mut catch_ups, .. } = self.state;
+        // What reads the log holds the directory.
+        drop((learners, found));
+        catch_ups.end();
         let mut links = links;
         links.close_all(&mut shard);
         result.and(archive.close().map_err(ServerError::from))
@@ -195,6 +214,7 @@ impl MemberThread {
             state.read(now);
             state.take_votes(now)?;
             state.hear_learners(now)?;
+            state.take_searches(now)?;
             state.hear_leader(now)?;
             state.take_reports(now)?;
             state.settle(now)?;
@@ -301,6 +321,7 @@ impl State {
     }
 
     fn tick(&mut self, now: Now) -> Result<i64, ServerError> {
+        self.door.tick(&self.registry);
         self.accept(now);
         if let Some(learners) = &mut self.learners {
             learners.tick(now.mono);
@@ -308,8 +329,15 @@ impl State {
         for conn in self.porch.late(now.mono) {
             self.shard.hang_up(conn);
         }
+        let is_written = self.write_configs();
         if let Some(history) = self.pause.end(now.mono) {
-            self.election.look(history);
+            if is_written {
+                self.election.look(history);
+            } else {
+                // What a quorum must know would be forgotten with this process.
+                self.pause.begin(now.mono);
+                self.pause.look(history, now.mono);
+            }
         }
         self.notice_leader(now);
         let strangers = self.shard.tick(now.mono);

@@ -145,6 +145,36 @@ pub enum Fault {
     Missing(i64),
 }
 
+/// What a piece of a log file, behind the header, begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// This payload of an intact record.
+    Record(&'a [u8]),
+    /// A record that the piece does not hold as a whole: so many bytes would.
+    Needs(usize),
+    /// No intact record: padding, or damage.
+    None,
+}
+
+/// Looks at the beginning of a piece, for those who read a file in pieces and want its intact records only. A record longer than
+/// `max_payload` bytes is taken for damage.
+#[must_use]
+pub fn next_record(piece: &[u8], max_payload: usize) -> Next<'_> {
+    let mut r = Reader::new(piece);
+    let (Ok(stored), Ok(length)) = (r.get::<i64>(), r.get::<i32>()) else {
+        return Next::Needs(RECORD_OVERHEAD);
+    };
+    let len = match usize::try_from(length) {
+        Ok(len) if (1..=max_payload).contains(&len) => len,
+        _ => return Next::None,
+    };
+    let (Ok(payload), Ok(mark)) = (r.take(len), r.get::<u8>()) else {
+        return Next::Needs(len + RECORD_OVERHEAD);
+    };
+    let intact = mark == RECORD_END && stored == adler32(payload);
+    if intact { Next::Record(payload) } else { Next::None }
+}
+
 /// Iterates over the intact records of one file; [`finish`](Self::finish) tells how it ends.
 ///
 /// The classification errs on the side of refusal: a bad record counts as torn only if it is followed by

@@ -8,7 +8,7 @@ use crate::disk::{Snapshot, Write};
 use crate::shrink::Kind;
 use crate::work::is_at_rest;
 use quorate_engine::election::History as Logged;
-use quorate_engine::member::{Doing, Effect};
+use quorate_engine::member::{Doing, Effect, LogRange};
 use quorate_engine::shard::Flush;
 use quorate_engine::zab::{Entry, LearnerKey, Leaving, Mistake, Sid, ToLearner};
 use quorate_tests_kit::note;
@@ -74,7 +74,10 @@ impl World {
                 }
             }
             // Nobody reconfigures this ensemble.
-            Effect::Assume(..) | Effect::SawConfig(_) | Effect::Reconfigure(_) => {}
+            Effect::Assume(..)
+            | Effect::SawConfig(_)
+            | Effect::Reconfigure(_)
+            | Effect::Strangers(_) => {}
             Effect::Listen => {}
             Effect::Connect(leader) => {
                 let delay = self.random.skewed(100, 30_000);
@@ -93,6 +96,14 @@ impl World {
                 self.send_down(link, Down::Message(message));
             }
             Effect::SendTree(LearnerKey(link)) => self.send_tree(sid, link),
+            Effect::SearchLog(LearnerKey(link), range) => {
+                let delay = self.random.skewed(100, 50_000);
+                let Some(turn) = self.process(sid).map(|process| process.turn) else {
+                    return Ok(());
+                };
+                self.after(delay, Event::Searched(sid, turn, link, range));
+            }
+            Effect::SendLog(LearnerKey(link), from, upto) => self.send_log(sid, link, from, upto),
             Effect::CloseLearner(LearnerKey(link), why) => {
                 note!(self.trace, "{sid} closes {link}: {why}");
                 blameless(sid, &why)?;
@@ -130,6 +141,49 @@ impl World {
             Effect::Rest(why) => self.rest(sid, &why)?,
         }
         Ok(())
+    }
+
+    /// A leader has looked into its log for a learner. Now and then it is of no use.
+    pub(super) fn log_searched(
+        &mut self,
+        sid: Sid,
+        turn: u64,
+        link: u64,
+        range: LogRange,
+    ) -> Checked {
+        let (useless, clock) = (self.random.chance(300), self.clock(sid));
+        let Some(server) = self.servers.get_mut(&sid) else { return Ok(()) };
+        let found = server.disk.search(range.at, range.upto).filter(|_| !useless);
+        let Some(process) = server.process.as_mut().filter(|process| process.turn == turn) else {
+            return Ok(());
+        };
+        note!(self.trace, "{sid} finds {found:x?} in its log for {link}, which is at {}", range.at);
+        let key = LearnerKey(link);
+        let done = process.work(clock, |member, bench| member.log_searched(key, found, bench));
+        ensure!(done.is_ok(), "server {sid}: {done:?}");
+        self.go_on(sid)
+    }
+
+    /// A leader sends a part of its log. Now and then it cannot be read to its end.
+    fn send_log(&mut self, sid: Sid, link: u64, from: Zxid, upto: Zxid) {
+        let server = self.servers.get(&sid);
+        let mut entries = server.map(|server| server.disk.between(from, upto)).unwrap_or_default();
+        let fails = !self.calm && self.random.chance(30);
+        if fails {
+            entries.truncate(self.random.index(entries.len() + 1));
+        }
+        self.summary.from_disk += 1;
+        for entry in entries {
+            let zxid = entry.zxid();
+            self.send_down(link, Down::Message(ToLearner::Proposal(entry)));
+            self.send_down(link, Down::Message(ToLearner::Commit(zxid)));
+        }
+        if fails {
+            if let Some(process) = self.process(sid) {
+                process.member.log_failed();
+            }
+            self.break_both(link);
+        }
     }
 
     fn serves(&mut self, sid: Sid, epoch: i64) -> Checked {

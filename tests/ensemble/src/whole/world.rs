@@ -12,7 +12,7 @@ use crate::run::{Run, Summary};
 use crate::shrink::Spared;
 use quorate_engine::election::{Election, Options};
 use quorate_engine::limits::Limits;
-use quorate_engine::member::{Member, MemberConfig};
+use quorate_engine::member::{LogRange, Member, MemberConfig};
 use quorate_engine::prep::PrepConfig;
 use quorate_engine::quorum::Quorums;
 use quorate_engine::replica::{LocalSessions, Now, ReaperConfig, ReplicaConfig, SnapshotConfig};
@@ -41,6 +41,8 @@ pub enum Event {
     Broken(u64, bool),
     /// More of a tree is sent on a connection.
     Walk(u64),
+    /// A leader, in this turn, has looked into its log for the learner at this connection.
+    Searched(Sid, u64, u64, LogRange),
     /// A write of a server has reached the device.
     Written(Sid, u64),
     /// A server, in this run, is woken.
@@ -71,6 +73,8 @@ pub struct World {
     events: BinaryHeap<Reverse<(u64, u64, u64, Event)>>,
     pub(super) random: Random,
     pub(super) plan: Plan,
+    /// Whether leaders look into their logs for learners: in every second world.
+    log_sync: bool,
     pub(super) mistakes: Mistakes,
     pub(super) spared: Spared,
     pub(super) quorums: Quorums,
@@ -116,6 +120,7 @@ impl World {
             trace: trace.clone(),
             random,
             plan,
+            log_sync: seed % 2 == 1,
             mistakes,
             spared,
         };
@@ -256,6 +261,7 @@ impl World {
                 Ok(())
             }
             Event::Connect(sid, turn) => self.connect(sid, turn),
+            Event::Searched(sid, turn, link, range) => self.log_searched(sid, turn, link, range),
             Event::Written(sid, number) => self.written(sid, number),
             Event::Timer(sid, turn) => self.woken(sid, turn),
             Event::Client(n) => self.client(n),
@@ -369,6 +375,7 @@ impl World {
             sync_limit: tick * 3,
             ping_interval: tick / 2,
             history_bytes: 1 << 16,
+            log_sync: self.log_sync,
             reconfig: false,
             mistakes: self.mistakes,
         };
@@ -382,7 +389,7 @@ impl World {
             outstanding_limit: 1000,
             limits: Limits::default(),
         };
-        MemberConfig { zab, replica, read_only: None }
+        MemberConfig { zab, replica, log_share: 0, read_only: None }
     }
 
     fn woken(&mut self, sid: Sid, turn: u64) -> Checked {

@@ -1,8 +1,10 @@
 //! A disk that answers at once: two numbers, a tree and a log behind it.
 
+use crate::member::LogRange;
 use crate::session::SessionNumber;
 use crate::tree::{Tree, TreeConfig, TreeEvent, TreeObserver, TreeReceiver, WalkState};
-use crate::zab::{Durable, Entry, Epoch, History};
+use crate::zab::log_search::Step;
+use crate::zab::{Durable, Entry, Epoch, History, LogSearch};
 use quorate_wire::quorum::Membership;
 use quorate_wire::txn::TxnRecord;
 use quorate_wire::{Jute, Zxid};
@@ -57,6 +59,15 @@ impl Disk {
             tree.apply(&TxnRecord::from_bytes(entry.payload()).unwrap(), &mut Nobody);
         }
         tree
+    }
+
+    pub(super) fn search(&self, range: LogRange) -> Option<Zxid> {
+        let mut search = LogSearch::new(range.at, range.upto, range.limit, Vec::new());
+        let steps = self.log.iter().map(|entry| search.record(entry.zxid(), entry.payload().len()));
+        match steps.into_iter().find(|step| *step != Step::GoOn) {
+            Some(Step::Found(floor)) => Some(floor),
+            _ => None,
+        }
     }
 
     pub(super) fn cut(&mut self, after: Zxid) {

@@ -69,7 +69,7 @@ fn a_request_that_was_under_way_when_the_leader_went_is_done_once_or_never() {
 #[test]
 fn a_learner_is_sent_the_tree_while_it_goes_on() {
     for away in [1, 2, 4] {
-        let mut world = World::led_by(3);
+        let mut world = World::with(|config| config.zab.log_sync = false).with_leader(3);
         let mut client = Client::new(&mut world, 3);
         let mut moving = Client::new(&mut world, 3);
         stops(&mut world, away);
@@ -102,6 +102,45 @@ fn a_learner_is_sent_the_tree_while_it_goes_on() {
         assert_eq!(there.get(&mut world, "/n0"), Some(b"later".into()));
         assert!(there.get(&mut world, "/last").is_some());
         world.assert_one();
+    }
+}
+
+/// What is not in the leader's memory comes from its disk, without a tree, as long as the disk has all of it and it is not too much.
+#[test]
+fn a_learner_that_was_away_for_long_gets_what_it_lacks_from_the_disk() {
+    let whole: fn(&mut World) = |_| {};
+    let damaged: fn(&mut World) = |world| drop(world.server(3).disk.log.remove(20));
+    for (share, is_whole, plan) in
+        [(0, true, "disk"), (9_000_000, true, "disk"), (1, true, "SNAP"), (0, false, "SNAP")]
+    {
+        let damage = if is_whole { whole } else { damaged };
+        for away in [1, 2, 4] {
+            let mut world = World::with(|config| config.log_share = share).with_leader(3);
+            let mut client = Client::new(&mut world, 3);
+            stops(&mut world, away);
+            for n in 0..50 {
+                client.create(&mut world, &format!("/n{n}"), Persistent);
+            }
+            world.server(3).memory = 3;
+            let others: Vec<i64> = [1, 2].into_iter().filter(|&sid| sid != away).collect();
+            others.iter().for_each(|&sid| world.part(sid));
+            world.pass(TICK);
+            world.elect(3);
+            let mut client = client.goes_to(&mut world, 3).unwrap();
+            client.create(&mut world, "/in-memory", Ephemeral);
+            damage(&mut world);
+            world.server(away).stopped = false;
+            world.elect(3);
+            assert_eq!(world.plans.last(), Some(&plan), "{share}, {away}");
+            client.create(&mut world, "/last", Ephemeral);
+            assert!(world.server(away).serving);
+            let mut there = client.goes_to(&mut world, away).unwrap();
+            assert!(there.get(&mut world, "/n49").is_some());
+            assert!(there.get(&mut world, "/last").is_some());
+            if is_whole {
+                world.assert_one();
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::client::{Client, get, set};
 use super::world::{TICK, World};
-use crate::member::Doing;
+use crate::member::{Doing, Effect};
 use crate::zab::{Leaving, Sid};
 use quorate_wire::op::create::CreateMode::Persistent;
 use quorate_wire::op::get_data::GetDataResponse;
@@ -47,6 +47,28 @@ fn writes(world: &mut World, server: Sid, path: &str) {
     let mut client = Client::new(world, server);
     assert_eq!(client.create(world, path, Persistent).err, 0);
     world.assert_one();
+}
+
+#[test]
+fn a_leader_of_other_servers_is_noticed() {
+    let ours = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2:observer";
+    let other = ours.replace(":1:2", ":5:6");
+    for (theirs, strange) in [
+        (ours.to_owned(), false),
+        (other.clone(), true),
+        (ours.replace("=a:", "=elsewhere:"), false),
+        (other.replace("server.3=c:5", "server.3=c:1"), false),
+        (other.replace("=a:", "=0.0.0.0:"), true),
+        (ours.replace("server.", "server.9"), false),
+    ] {
+        for enabled in [false, true] {
+            let mut world = World::with(|config| config.zab.reconfig = enabled);
+            let member = &mut world.server(1).member;
+            member.leader_config(Membership::parse(&theirs).unwrap());
+            let noticed = member.effects().any(|effect| matches!(effect, Effect::Strangers(_)));
+            assert_eq!(noticed, strange, "{theirs}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What clients see who speak to one server or another.
 
 use super::client::{Client, TIMEOUT, create, creates, data_of, get, set, sync};
-use super::world::World;
+use super::world::{TICK, World};
+use crate::zab::start_of;
 use quorate_wire::op::create::CreateMode::{Ephemeral, Persistent};
 use quorate_wire::op::multi_result::{MultiResponse, MultiResult};
 use quorate_wire::{ErrorCode, Jute, OpCode};
@@ -20,6 +21,28 @@ fn a_session_at_any_server_creates_reads_and_syncs() {
         let mut other = Client::new(&mut world, server % 4 + 1);
         assert_eq!(other.get(&mut world, "/a"), Some(b"new".to_vec()));
         world.assert_one();
+    }
+}
+
+/// Servers of Apache's show where an epoch begins before anything is written in it.
+#[test]
+fn a_client_that_has_seen_an_epoch_begin_is_welcome_at_every_server_of_it() {
+    let mut world = World::led_by(3);
+    let mut client = Client::new(&mut world, 3);
+    client.create(&mut world, "/a", Persistent);
+    [1, 2, 4].into_iter().for_each(|sid| world.part(sid));
+    world.pass(TICK);
+    world.elect(3);
+    let epoch = world.server(3).member.epoch();
+    let start = start_of(epoch).0;
+    let ends = world.server(1).tree.last_zxid();
+    assert!(ends.0 < start, "nothing has been written in epoch {epoch}");
+    for server in 1..=4 {
+        for (seen, welcome) in [(ends.0, true), (start, true), (start + 1, false)] {
+            let mut guest = Client::open(&mut world, server, client.session, seen);
+            world.run();
+            assert_eq!(guest.greeted(&mut world), welcome, "{seen:x} at {server}");
+        }
     }
 }
 

@@ -89,6 +89,7 @@ fn config(me: Sid) -> MemberConfig {
         sync_limit: 5 * TICK,
         ping_interval: TICK / 2,
         history_bytes: 1 << 20,
+        log_sync: true,
         reconfig: true,
         mistakes: Mistakes::NONE,
     };
@@ -102,7 +103,7 @@ fn config(me: Sid) -> MemberConfig {
         outstanding_limit: 1000,
         limits: Limits::default(),
     };
-    MemberConfig { zab, replica, read_only: None }
+    MemberConfig { zab, replica, log_share: 0, read_only: None }
 }
 
 impl World {
@@ -272,6 +273,7 @@ impl World {
         let server = self.servers.get_mut(&sid).unwrap();
         match effect {
             Effect::Look(_) | Effect::Listen => {}
+            Effect::Strangers(_) => self.plans.push("strangers"),
             Effect::Assume(state, vote) => server.member.decided(state, vote.leader, now),
             Effect::SawConfig(pending) => server.disk.pending = pending,
             Effect::Reconfigure(membership) => server.disk.commit(membership),
@@ -288,6 +290,19 @@ impl World {
             Effect::SendTree(key) => {
                 let (stream, _) = server.tree.freeze_stream();
                 self.links.get_mut(&key).unwrap().down.push_back(Down::Tree(stream));
+            }
+            Effect::SearchLog(key, range) => {
+                let found = server.disk.search(range);
+                server.work(now, |member, bench| member.log_searched(key, found, bench));
+            }
+            Effect::SendLog(key, from, upto) => {
+                let entries =
+                    server.disk.log.iter().filter(|e| from < e.zxid() && e.zxid() <= upto);
+                let messages = entries.flat_map(|entry| {
+                    [ToLearner::Proposal(entry.clone()), ToLearner::Commit(entry.zxid())]
+                });
+                self.links.get_mut(&key).unwrap().down.extend(messages.map(Down::Message));
+                self.plans.push("disk");
             }
             Effect::CloseLearner(key, _) => {
                 if let Some(link) = self.links.remove(&key) {

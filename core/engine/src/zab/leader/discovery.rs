@@ -22,6 +22,12 @@ impl Leader {
         if !(0..=LAST_EPOCH).contains(&accepted) {
             return self.close(key, Leaving::Protocol("no epoch is that large"));
         }
+        if accepted > self.lowest.saturating_add(FARTHEST) && self.quorums.is_member(sid) {
+            return self.close(
+                key,
+                Leaving::Protocol("it claims an epoch that no election can have led to"),
+            );
+        }
         if sid == self.config.me {
             return self.close(key, Leaving::Protocol("it has the id of its leader"));
         }
@@ -119,3 +125,10 @@ impl Leader {
         }
     }
 }
+
+/// So many epochs a member may be ahead.
+///
+/// Whoever can reach the quorum port can say that it is a voter that is not here, and that it has promised any epoch. A leader has to believe it: an honest
+/// voter that is ahead could not join otherwise. Apache's believes everything, and so its epochs, of which there are 2^31, can be
+/// used up in one go, for good. Each step takes an election, though, and no ensemble holds a million while one of its voters is away.
+const FARTHEST: Epoch = 1 << 20;

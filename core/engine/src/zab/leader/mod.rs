@@ -58,6 +58,8 @@ pub struct Leader {
     phase_ends: i64,
     /// The epoch, or the lowest that it can be while it is being discovered.
     epoch: Epoch,
+    /// The lowest that it could be when the role began.
+    lowest: Epoch,
     /// `currentEpoch` and the end of the log when it was elected.
     elected_with: (Epoch, Zxid),
     history: History,
@@ -83,6 +85,7 @@ impl Leader {
             phase: Phase::Discovery,
             phase_ends: now.saturating_add(config.init_limit),
             epoch: accepted_epoch + 1,
+            lowest: accepted_epoch + 1,
             elected_with: (current_epoch, last),
             history,
             logged: last,

@@ -1,6 +1,7 @@
 //! What a leader knows of one learner's connection.
 
 use crate::zab::message::{Features, LearnerKind};
+use crate::zab::plan::OnDisk;
 use crate::zab::{Epoch, Sid};
 use quorate_wire::Zxid;
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ pub(super) struct Peer {
     pub(super) accepted: Epoch,
     /// `currentEpoch`, unless it had promised this epoch before; and the end of its log.
     pub(super) holds: (Option<Epoch>, Zxid),
+    /// What the log on the disk holds of what it lacks, as far as that is known.
+    pub(super) on_disk: OnDisk,
     /// Up to where it has acknowledged proposals on this connection.
     pub(super) acked: Zxid,
     /// When it was last heard, ms.
@@ -58,6 +61,7 @@ impl Peer {
             features: Features::NONE,
             accepted: 0,
             holds: (None, Zxid::ZERO),
+            on_disk: OnDisk::Unknown,
             acked: Zxid::ZERO,
             heard: now,
             owes_since: None,

@@ -7,7 +7,7 @@
 use super::peer::Stage;
 use super::{Leader, Phase};
 use crate::zab::message::ToLearner;
-use crate::zab::plan::{Plan, Positions};
+use crate::zab::plan::{OnDisk, Plan, Positions};
 use crate::zab::{LeaderEffect, LearnerKey, Mistake, start_of};
 use quorate_wire::Zxid;
 
@@ -30,11 +30,17 @@ impl Leader {
         let positions = Positions {
             peer: peer.holds.1,
             history: &self.history,
+            on_disk: if self.config.log_sync { peer.on_disk } else { OnDisk::Useless },
             // Whoever is where this epoch begins has what is committed before it.
             committed: self.committed.max(start_of(self.epoch)),
+            epoch: self.epoch,
             truncates,
         };
         let plan = Plan::of(&positions);
+        if plan == Plan::Search {
+            let search = LeaderEffect::SearchLog(key, peer.holds.1, self.history.base());
+            return self.out.push(search);
+        }
         peer.stage = Stage::Syncing;
         peer.acked = Zxid::ZERO;
         let new_leader = ToLearner::NewLeader(self.epoch, Some(self.config_to_adopt()));
@@ -48,6 +54,7 @@ impl Leader {
                 self.send(key, ToLearner::Snap(self.tree_zxid(truncates)));
                 self.out.push(LeaderEffect::SendTree(key));
             }
+            Plan::Search => {}
         }
         self.send_since(key, plan.from(self.committed), follows);
         if !self.config.mistakes.make(Mistake::NewLeaderFirst) {
@@ -63,7 +70,28 @@ impl Leader {
         if truncates { self.committed } else { self.committed.max(self.start()) }
     }
 
+    /// What the log on the disk holds for this learner: the last transaction at or before the end of its own, if everything from there on is in
+    /// the log, and not too much.
+    pub fn log_searched(&mut self, key: LearnerKey, found: Option<Zxid>) {
+        let given = matches!(self.phase, Phase::Synchronisation | Phase::Broadcast);
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if given && peer.stage == Stage::Promised {
+            peer.on_disk = found.map_or(OnDisk::Useless, OnDisk::From);
+            self.give_history(key);
+        }
+    }
+
+    /// The log on the disk could not be sent though it had been found whole: from now on who lacks more than what is in memory gets the tree.
+    pub const fn log_failed(&mut self) {
+        self.config.log_sync = false;
+    }
+
     fn send_since(&mut self, key: LearnerKey, from: Zxid, follows: bool) {
+        // All of it is committed. What was in memory when the log was searched need not be there any more, so it goes by what is now.
+        let base = self.history.base();
+        if from < base {
+            self.out.push(LeaderEffect::SendLog(key, from, base));
+        }
         for entry in self.history.since(from) {
             let committed = entry.zxid() <= self.committed;
             if committed || follows {

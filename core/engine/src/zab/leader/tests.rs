@@ -53,6 +53,7 @@ fn elected_in(servers: &str, reconfig: bool) -> Leader {
         sync_limit: 10_000,
         ping_interval: 1_000,
         history_bytes: 1 << 20,
+        log_sync: true,
         reconfig,
         mistakes: Mistakes::NONE,
     };
@@ -84,7 +85,71 @@ fn told(last: Zxid, features: Features) -> ToLearner {
     settle(&mut leader);
     assert!(leader.is_established());
     leader.received(LATE, ToLeader::AckEpoch { current: None, last }, 0);
+    leader.log_searched(LATE, None);
     settle(&mut leader).swap_remove(0)
+}
+
+/// An established leader that has this of epoch 4 in memory, and a learner of the id 3 that ends here.
+fn asked(memory: std::ops::RangeInclusive<i64>, last: Zxid) -> Leader {
+    let mut leader = established();
+    let start = start_of(EPOCH - 1).0;
+    leader.history = History::after(Zxid(start + memory.start() - 1));
+    for n in memory {
+        leader.history.push(Entry::from_payload(Zxid(start + n), b"x"));
+    }
+    leader.committed = leader.history.last();
+    leader.logged = leader.committed;
+    leader.connected(LATE, 0);
+    leader.received(LATE, info(3, Features { truncates: true }), 0);
+    settle(&mut leader);
+    leader.received(LATE, ToLeader::AckEpoch { current: None, last }, 0);
+    leader
+}
+
+/// The memory goes on while the disk is searched: what was in it then, and is not any more, comes from the disk as well. Nothing is missed, and
+/// nothing is sent twice.
+#[test]
+fn what_leaves_the_memory_during_a_search_comes_from_the_disk() {
+    let start = start_of(EPOCH - 1).0;
+    let z = |n: i64| Zxid(start + n);
+    for (found, first) in [(z(2), ToLearner::Diff(z(9))), (z(1), ToLearner::Trunc(z(1)))] {
+        let mut leader = asked(5..=9, z(2));
+        let searches: Vec<_> = leader.effects().collect();
+        assert_eq!(searches, [LeaderEffect::SearchLog(LATE, z(2), z(4))]);
+        leader.history.shrink(2, leader.committed);
+        leader.log_searched(LATE, Some(found));
+        let effects: Vec<_> = leader.effects().collect();
+        assert_eq!(
+            effects[..2],
+            [LeaderEffect::Send(LATE, first), LeaderEffect::SendLog(LATE, found, z(7)),]
+        );
+        let (eight, nine) = (&effects[2], &effects[4]);
+        for (n, effect) in [(8, eight), (9, nine)] {
+            let entry = Entry::from_payload(z(n), b"x");
+            assert_eq!(*effect, LeaderEffect::Send(LATE, ToLearner::Proposal(entry)));
+        }
+        assert_eq!(effects[5], LeaderEffect::Send(LATE, ToLearner::Commit(z(9))));
+        assert!(matches!(effects[6], LeaderEffect::Send(LATE, ToLearner::NewLeader(..))));
+        leader.log_searched(LATE, Some(found));
+        assert_eq!(leader.effects().count(), 0, "it is given the history once");
+    }
+}
+
+/// Where the log could not be read on the way, the next one gets the tree, and so does the learner if it comes again.
+#[test]
+fn a_log_that_failed_is_not_asked_again() {
+    let before = Zxid(start_of(EPOCH - 1).0 + 2);
+    let mut leader = asked(5..=9, before);
+    leader.log_searched(LATE, Some(before));
+    leader.log_failed();
+    leader.disconnected(LATE);
+    leader.effects().for_each(drop);
+    let again = LearnerKey(9);
+    leader.connected(again, 0);
+    leader.received(again, info(3, Features { truncates: true }), 0);
+    settle(&mut leader);
+    leader.received(again, ToLeader::AckEpoch { current: None, last: before }, 0);
+    assert!(leader.effects().any(|effect| effect == LeaderEffect::SendTree(again)));
 }
 
 #[test]
@@ -160,6 +225,35 @@ fn a_stranger_that_boasts_changes_nothing() {
     leader.connected(LATE, 0);
     leader.received(LATE, boast(9), 0);
     assert!(leader.is_established());
+}
+
+/// Nor can who says that it is a voter which is not here, though a leader gives way to one that may have promised a newer epoch.
+#[test]
+fn who_claims_an_epoch_that_cannot_be_uses_none_up() {
+    let claim = |accepted| {
+        let (sid, kind, features) = (3, LearnerKind::Follower, Features::NONE);
+        ToLeader::Info { sid, kind, accepted, config: 0, features }
+    };
+    let far = EPOCH + (1 << 20);
+    for (accepted, believed) in [(far + 1, false), (crate::zab::LAST_EPOCH, false), (far, true)] {
+        let mut leader = established();
+        leader.connected(LATE, 0);
+        leader.received(LATE, claim(accepted), 0);
+        assert_eq!(leader.is_established(), !believed, "{accepted:x}");
+        // Before there is an epoch, several claims do not add up.
+        let mut leader = elected();
+        for n in 3..6 {
+            leader.connected(LearnerKey(n), 0);
+            leader.received(LearnerKey(n), claim(accepted + 1 - i64::from(believed)), 0);
+        }
+        leader.connected(FIRST, 0);
+        leader.received(FIRST, info(2, Features::NONE), 0);
+        let promised = leader.effects().find_map(|effect| match effect {
+            LeaderEffect::WriteAccepted(epoch) => Some(epoch),
+            _ => None,
+        });
+        assert_eq!(promised, Some(if believed { far + 1 } else { EPOCH }), "{accepted:x}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ const CONFIG: ZabConfig = ZabConfig {
     sync_limit: 10_000,
     ping_interval: 1_000,
     history_bytes: 1 << 20,
+    log_sync: true,
     reconfig: false,
     mistakes: Mistakes::NONE,
 };

@@ -243,6 +243,8 @@ impl Chief {
                 match fact {
                     LeaderEffect::WriteAccepted(epoch) => self.engine.accepted_written(epoch, now),
                     LeaderEffect::WriteCurrent(epoch) => self.engine.current_written(epoch, now),
+                    // All of its history is in memory or in the tree.
+                    LeaderEffect::SearchLog(key, ..) => self.engine.log_searched(key, None),
                     _ => {}
                 }
             }
@@ -390,6 +392,7 @@ fn config(me: i64) -> ZabConfig {
         sync_limit: 100_000,
         ping_interval: 100,
         history_bytes: 16 << 20,
+        log_sync: true,
         reconfig: false,
         mistakes: Mistakes::NONE,
     }

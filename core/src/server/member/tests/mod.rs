@@ -1,5 +1,6 @@
 //! Members in one process, on loopback ports and on disks that do what a test says.
 
+mod catch_up;
 mod local;
 mod reading;
 mod room;
