@@ -167,6 +167,12 @@ impl World {
             let tick = u64::try_from(self.plan.tick).unwrap_or(0) * 1_000;
             us = self.random.between(3 * tick, 7 * tick);
             sid = self.who_leads().unwrap_or(sid);
+            // Its clients want nothing that would have to be answered before what they ask in the end.
+            let (pipes, until) = (&self.pipes, self.now + us);
+            let is_there = |pipe: u64| pipes.get(&pipe).is_some_and(|pipe| pipe.server == sid);
+            for owner in self.owners.iter_mut().filter(|owner| owner.pipe().is_some_and(is_there)) {
+                owner.idea_at = owner.idea_at.max(until);
+            }
         }
         let until = self.now + us;
         if self.random.chance(300) {

@@ -116,6 +116,15 @@ impl History {
         zxid <= self.last() || begins
     }
 
+    /// The last transaction of a state: the beginning of an epoch is the state before it.
+    #[must_use]
+    pub fn transaction_at(&self, zxid: Zxid) -> Zxid {
+        if zxid.counter() != 0 {
+            return zxid;
+        }
+        self.done.range(..zxid).next_back().map_or(Zxid::ZERO, |(zxid, _)| *zxid)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {

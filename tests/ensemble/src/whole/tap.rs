@@ -141,7 +141,11 @@ impl Tap {
         let what = format!("session {session:x}, request {xid} ({op:?})");
         ensure!(header.xid == xid, "{what} is answered as {}", header.xid);
         let zxid = Zxid(header.zxid);
-        ensure!(zxid >= self.seen, "{what}: time goes back from {} to {zxid}", self.seen);
+        ensure!(
+            zxid >= history.transaction_at(self.seen),
+            "{what}: time goes back from {} to {zxid}",
+            self.seen
+        );
         ensure!(history.may_show(zxid), "{what} shows {zxid}, which is not committed");
         let fresh = !is_write(op) && op != Some(OpCode::Sync) || zxid >= sent.acknowledged;
         ensure!(fresh, "{what} is answered at {zxid}, after {}", sent.acknowledged);

@@ -8,13 +8,15 @@ use quorate_tests_kit::note;
 use quorate_wire::quorum::{Notification, ServerState};
 
 impl World {
-    /// Does what a server's election wants done.
-    pub(super) fn vote(&mut self, sid: Sid) -> Checked {
+    /// Does what a server's election wants done. Returns whether the member was told something.
+    pub(super) fn vote(&mut self, sid: Sid) -> bool {
+        let mut told = false;
         let clock = self.clock(sid);
         loop {
             let votes = self.servers.get(&sid).is_some_and(|server| server.votes);
-            let Some(process) = self.process(sid) else { return Ok(()) };
-            let Some(effect) = process.election.next_effect() else { return Ok(()) };
+            let Some(process) = self.process(sid) else { return told };
+            let Some(effect) = process.election.next_effect() else { return told };
+            told |= !matches!(effect, Effect::Send { .. });
             match effect {
                 Effect::Send { to, ballot } => {
                     let mut frame = Vec::new();

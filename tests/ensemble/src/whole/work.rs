@@ -40,10 +40,11 @@ impl World {
                 }
                 self.carry_out(sid, effect)?;
             }
-            self.vote(sid)?;
+            // What was elected has effects, and nothing else might wake this server.
+            let elected = self.vote(sid);
             self.flush(sid);
             let resumes = self.process(sid).is_some_and(|process| process.shard.has_resumable());
-            if idle && !resumes {
+            if idle && !elected && !resumes {
                 break;
             }
         }
