@@ -69,7 +69,7 @@ impl State {
                 }
             }
             Effect::Append(segment) => self.archive.append(segment),
-            Effect::AppendEntries(entries) => self.archive.append_entries(&entries),
+            Effect::AppendEntries(entries) => self.archive.append_entries(entries),
             Effect::WriteAccepted(epoch) => match self.archive.write_accepted(epoch) {
                 Ok(()) => self.member.accepted_written(epoch, now),
                 Err(error) => self.unwritten(error, now)?,
