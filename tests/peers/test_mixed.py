@@ -1,6 +1,7 @@
 """Ensembles of Apache's servers and ours, and of ours alone: one history, whoever leads."""
 
 import shutil
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -81,6 +82,33 @@ def test_whoever_was_away_for_long_gets_what_it_lacks_from_the_leaders_log(
             written.more()
             written.check()
         assert ensemble.leader() is leader, "nobody else was disturbed"
+
+
+@pytest.mark.parametrize("apache", [OLD, NEW], ids=["3.8", "3.9"])
+def test_a_leader_of_apaches_may_stand_still_for_a_while(apache: Kind) -> None:
+    """It promises no beats, so its followers of ours bear its silence as Apache's do."""
+    with Ensemble([OURS, OURS, apache]) as ensemble:
+        # Of the first two the one with the larger id leads.
+        first, second, theirs = ensemble.members
+        first.launch()
+        theirs.launch()
+        ensemble.wait_serving(2)
+        second.launch()
+        ensemble.wait_serving(3)
+        leader, epoch = ensemble.leader(), ensemble.epoch()
+        assert leader.kind is apache
+        written = Written(ensemble)
+        written.more()
+        before = {follower: len(follower.log) for follower in ensemble.followers()}
+        leader.pause()
+        # Several times as long as one of ours would be given.
+        time.sleep(2.5)
+        leader.resume()
+        written.more()
+        written.check()
+        assert (ensemble.leader(), ensemble.epoch()) == (leader, epoch)
+        for follower, seen in before.items():
+            assert "the role has ended" not in follower.log[seen:]
 
 
 def dies(ensemble: Ensemble, member: Server, written: Written, wiped: bool) -> None:

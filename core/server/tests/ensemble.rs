@@ -103,6 +103,53 @@ fn members_are_killed_paused_and_started_again_and_a_client_writes_on() {
     assert!(!ensemble.home.exists(), "its directory stays");
 }
 
+/// `syncLimit` is two days here, so nothing but the absence of its beats can tell.
+#[test]
+fn a_leader_that_stands_still_is_replaced_and_follows_when_it_goes_on() {
+    let mut ensemble = Ensemble::start(&["--set", "syncLimit=100000"]);
+    let leader = ensemble.leader();
+    let client = ensemble.client();
+    client.create("/n", b"0", CreateMode::Persistent).unwrap();
+    ensemble.type_line(&format!("pause {leader}"), &format!("{leader}: paused\n"));
+    let second = ensemble.leader();
+    assert_ne!(leader, second);
+    write(&client, "1");
+    ensemble.type_line(&format!("resume {leader}"), &format!("{leader}: follower, epoch "));
+    assert_eq!(client.get("/n").unwrap().0, b"1");
+}
+
+/// What the leader has said meanwhile lies in the socket of the follower when that wakes up.
+#[test]
+fn a_follower_that_stood_still_does_not_leave_its_leader() {
+    let mut ensemble = Ensemble::start(&["--set", "syncLimit=100000"]);
+    let leader = ensemble.leader();
+    let follower = if leader == "1" { 2 } else { 1 };
+    let client = ensemble.client();
+    client.create("/n", b"0", CreateMode::Persistent).unwrap();
+    let address = ensemble.servers.split(',').nth(follower - 1).unwrap().to_owned();
+    let timeout = Duration::from_secs(60);
+    let builder = client::Client::builder().servers(&address).session_timeout(timeout);
+    let witness = Client::connect_with(builder).unwrap();
+    for round in 0..3 {
+        ensemble.type_line(&format!("pause {follower}"), &format!("{follower}: paused\n"));
+        // As long as it would bear the silence of its leader several times over.
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until {
+            write(&client, &format!("{round}"));
+        }
+        ensemble.type_line(&format!("resume {follower}"), &format!("{follower}: goes on\n"));
+        let value = format!("{round}").into_bytes();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while witness.get("/n").is_ok_and(|(data, _)| data != value) {
+            assert!(Instant::now() < deadline, "it does not come round");
+        }
+    }
+    // Its clients' connections, and so this session's, would have ended with its role.
+    assert_eq!(witness.get("/n").unwrap().0, b"2");
+    let log = fs::read_to_string(ensemble.home.join(format!("{follower}/log"))).unwrap();
+    assert!(!log.contains("the role has ended"), "{log}");
+}
+
 #[test]
 fn what_makes_no_sense_is_said_and_ends_nothing() {
     let mut ensemble = Ensemble::start(&["-n", "1", "--observers", "1"]);

@@ -46,6 +46,9 @@ pub struct EnsembleConfig {
     pub learner_history_kb: u32,
     /// `multiAddress.enabled`: whether a reconfiguration may give a member several addresses.
     pub several_addresses: bool,
+    /// Milliseconds between two signs of life of a leader, for learners that are quorate's: they notice by their absence that it is frozen, long
+    /// before `sync_limit`. 0 gives none (`quorate.beat`).
+    pub beat_ms: u32,
     /// Ticks that a learner may take to connect; `None` is `init_limit`.
     pub connect_limit: Option<u32>,
     /// Whether the ports of the quorum and of elections listen on every interface, and not only on the addresses of
@@ -91,6 +94,7 @@ impl EnsembleConfig {
             snapshot_size_factor: SNAPSHOT_SIZE_FACTOR,
             learner_history_kb: 32_768,
             several_addresses: true,
+            beat_ms: 50,
             connect_limit: None,
             listen_on_all: false,
             min_notification_interval_ms: 200,

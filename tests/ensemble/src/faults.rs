@@ -23,6 +23,8 @@ pub struct Plan {
     pub observers: Sid,
     /// `tickTime`, ms.
     pub tick: i64,
+    /// Between two beats of a leader, ms; nothing in half of the worlds, as if it were Apache's.
+    pub beat: Option<i32>,
     /// Longest time between two faults, us.
     every: u64,
     /// Longest time that a message takes, us.
@@ -58,10 +60,11 @@ impl DiskPlan {
 impl Plan {
     /// The plan of a seed.
     pub fn new(random: &mut Random) -> Self {
-        Self {
+        let plan = Self {
             voters: random.of(3, &[3, 3, 5, 5, 7, 1, 2, 4]),
             observers: random.of(0, &[0, 1, 2]),
             tick: random.of(200, &[100, 500, 2000]),
+            beat: None,
             every: random.skewed(200_000, 20_000_000),
             delay: random.skewed(200, 40_000),
             load: random.skewed(20_000, 1_000_000),
@@ -70,9 +73,18 @@ impl Plan {
             told: random.chance(500),
             fair: random.of(850, &[1000, 500]),
             disks: DiskPlan::new(random),
-        }
+        };
+        Self { beat: beat(plan.delay), ..plan }
     }
 }
+
+/// In half of the worlds, told by something that has been drawn: so the others are what they were without beats.
+pub(crate) fn beat(drawn: u64) -> Option<i32> {
+    drawn.is_multiple_of(2).then_some(BEAT)
+}
+
+/// That of the product, ms.
+const BEAT: i32 = 50;
 
 impl World {
     /// Something goes wrong, and something else will soon.

@@ -21,4 +21,4 @@ mod work;
 pub mod world;
 
 pub use run::{Failure, Run, Summary, run};
-pub use shrink::{Spared, shrink};
+pub use shrink::{Kind, Spared, shrink};

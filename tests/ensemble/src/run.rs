@@ -44,6 +44,8 @@ pub struct Summary {
     pub cannot_cut: u64,
     /// Ends of processes.
     pub crashes: u64,
+    /// Leaders that learners which served have given up because they were silent.
+    pub silent: u64,
     /// Syncs that were answered.
     pub syncs: u64,
     /// Of clients: answers that were compared with the history.

@@ -139,6 +139,9 @@ impl World {
                 note!(self.trace, "{sid} leaves its leader: {why}");
                 blameless(sid, &why)?;
                 if self.is_turn(sid, turn) {
+                    if why == Leaving::Silent {
+                        self.silent(sid);
+                    }
                     let epoch = self.servers.get(&sid).and_then(|s| s.process.as_ref()?.epoch());
                     self.leave_role(sid);
                     if let Some(process) =
@@ -152,6 +155,18 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The leader of this server is silent, and its vote not to be waited for.
+    fn silent(&mut self, sid: Sid) {
+        let clock = self.clock(sid);
+        let process = self.servers.get_mut(&sid).and_then(|server| server.process.as_mut());
+        let Some(process) = process else { return };
+        self.summary.silent += u64::from(process.serving);
+        let link = process.link().and_then(|link| self.links.get(&link));
+        if let (Some(link), Some(election)) = (link, &mut process.election) {
+            election.unreachable(clock, link.leader);
+        }
     }
 
     /// Now and then a machine fails at the worst moment, and others soon after.

@@ -228,6 +228,7 @@ impl World {
             init_limit: tick * 5,
             sync_limit: tick * 3,
             ping_interval: tick / 2,
+            beat: self.plan.beat,
             history_bytes: 1 << 20,
             log_sync: self.log_sync,
             reconfig: false,

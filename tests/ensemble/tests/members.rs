@@ -5,7 +5,7 @@
 #![expect(clippy::panic, reason = "a property that does not hold fails the test")]
 
 use quorate_engine::zab::Mistakes;
-use quorate_tests_ensemble::{Run, Spared, Summary, run};
+use quorate_tests_ensemble::{Kind, Run, Spared, Summary, run};
 use std::thread;
 
 /// Seeds in a test run.
@@ -33,6 +33,7 @@ fn every_client_sees_one_history_in_every_world() {
     assert!(sum(|run| run.unknown) > 500, "{runs:?}");
     assert!(sum(|run| run.moves) > 1_000, "{runs:?}");
     assert!(sum(|run| run.expired) > 200, "{runs:?}");
+    assert!(sum(|run| run.silent) > 100, "{runs:?}");
     assert!(sum(|run| run.epochs) > 500, "{runs:?}");
     assert!(sum(|run| run.crashes) > 1_000, "{runs:?}");
     assert!(sum(|run| run.torn) > 50, "{runs:?}");
@@ -49,5 +50,16 @@ fn every_client_sees_one_history_in_every_world() {
 fn a_seed_is_a_run() {
     for seed in [3, 7, 34] {
         assert_eq!(summary(seed), summary(seed), "seed {seed}");
+    }
+}
+
+/// Half of these worlds have beats, all have clocks that run fast or slow, and messages that take their time.
+#[test]
+fn nobody_gives_up_a_leader_that_lives() {
+    let spared = Kind::ALL.into_iter().fold(Spared::NONE, Spared::and);
+    for seed in 1..=SEEDS / 15 {
+        let world = Run { seed, seconds: 30, mistakes: Mistakes::NONE, spared, whole: true };
+        let seen = run(world, false).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!((seen.epochs, seen.silent), (1, 0), "seed {seed}");
     }
 }

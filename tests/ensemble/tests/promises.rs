@@ -46,6 +46,7 @@ fn config(me: Sid) -> ZabConfig {
         init_limit,
         sync_limit,
         ping_interval: tick / 2,
+        beat: None,
         history_bytes: 1 << 20,
         log_sync: true,
         reconfig: false,

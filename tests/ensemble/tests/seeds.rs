@@ -5,7 +5,7 @@
 #![expect(clippy::panic, reason = "a property that does not hold fails the test")]
 
 use quorate_engine::zab::Mistakes;
-use quorate_tests_ensemble::{Run, Spared, Summary, run};
+use quorate_tests_ensemble::{Kind, Run, Spared, Summary, run};
 use std::thread;
 
 /// Seeds in a test run.
@@ -35,6 +35,7 @@ fn every_property_holds_in_every_world() {
     assert!(sum(|run| run.unfinished) > 20, "{runs:?}");
     assert!(sum(|run| run.failed) > 20, "{runs:?}");
     assert!(sum(|run| run.replaced[0].min(run.replaced[1])) > 50, "{runs:?}");
+    assert!(sum(|run| run.silent) > 100, "{runs:?}");
     for plan in 0..3 {
         assert!(runs.iter().map(|run| run.plans[plan]).sum::<u64>() > 100, "{runs:?}");
     }
@@ -45,5 +46,16 @@ fn every_property_holds_in_every_world() {
 fn a_seed_is_a_run() {
     for seed in [3, 5, 18] {
         assert_eq!(summary(seed), summary(seed), "seed {seed}");
+    }
+}
+
+/// Half of these worlds have beats, all have clocks that run fast or slow, and messages that take their time.
+#[test]
+fn nobody_gives_up_a_leader_that_lives() {
+    let spared = Kind::ALL.into_iter().fold(Spared::NONE, Spared::and);
+    for seed in 1..=SEEDS / 6 {
+        let world = Run { seed, seconds: 30, mistakes: Mistakes::NONE, spared, whole: false };
+        let seen = run(world, false).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!((seen.epochs, seen.silent), (1, 0), "seed {seed}");
     }
 }

@@ -179,6 +179,7 @@ const CONFIG: ZabConfig = ZabConfig {
     init_limit: 20_000,
     sync_limit: 10_000,
     ping_interval: 1_000,
+    beat: Some(50),
     history_bytes: 1 << 20,
     log_sync: true,
     reconfig: true,

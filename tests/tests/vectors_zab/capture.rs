@@ -60,7 +60,7 @@ impl Captured {
     /// The epoch of the leader.
     pub(crate) fn epoch(&self) -> Epoch {
         match self.messages().next() {
-            Some(ToLearner::LeaderInfo(epoch)) => *epoch,
+            Some(ToLearner::LeaderInfo(epoch, _)) => *epoch,
             other => panic!("{}: {other:?} came first", self.name),
         }
     }

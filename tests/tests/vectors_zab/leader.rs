@@ -176,7 +176,7 @@ impl<'a> Court<'a> {
 
     fn tell_ally(&mut self, message: &ToLearner) {
         match message {
-            ToLearner::LeaderInfo(epoch) => {
+            ToLearner::LeaderInfo(epoch, _) => {
                 let (current, last) = (Some(epoch - 1), self.leader.history().last());
                 self.ally(ToLeader::AckEpoch { current, last });
             }
@@ -198,7 +198,7 @@ impl<'a> Court<'a> {
     fn bring_about(&mut self, down: &Down, features: Features) {
         let Down::Message(message) = down else { return };
         match message {
-            ToLearner::LeaderInfo(_) => {
+            ToLearner::LeaderInfo(..) => {
                 self.leader.connected(LEARNER, self.now);
                 let mut info = self.captured.up[0].clone();
                 if let ToLeader::Info { features: its, .. } = &mut info {

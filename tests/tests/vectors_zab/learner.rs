@@ -238,6 +238,7 @@ pub(crate) fn config_of(me: Sid) -> ZabConfig {
         init_limit: 20_000,
         sync_limit: 10_000_000,
         ping_interval: 1_000,
+        beat: None,
         history_bytes: 1 << 20,
         log_sync: true,
         reconfig: false,

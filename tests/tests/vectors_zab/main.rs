@@ -66,7 +66,7 @@ fn assert_same_words(captured: &Captured, ours: &[ToLeader], said: &mut Said) {
     let mut info = captured.up[0].clone();
     if let ToLeader::Info { features, .. } = &mut info {
         // What Apache's learners cannot say.
-        *features = Features { truncates: true };
+        *features = Features::OURS;
     }
     let beginning = [info, captured.up[1].clone(), ToLeader::Ack(start)];
     assert_eq!(ours[..3], beginning, "{name}");
@@ -145,7 +145,7 @@ fn a_learner_that_drops_snapshots_is_told_to_cut_as_apaches_was() {
     let mut all = connections().into_iter();
     let cut = |captured: &Captured| captured.messages().any(|m| matches!(m, ToLearner::Trunc(_)));
     let captured = all.find(cut).expect("a TRUNC");
-    let court = leader::play(&captured, Features { truncates: true });
+    let court = leader::play(&captured, Features::OURS);
     assert_eq!(court.differences, Differences::new());
 }
 

@@ -19,15 +19,16 @@
 //!
 //! * *The proposed leader* ends at once when nobody is left who could beat it: every voter that may lead has been heard in this
 //!   round, in which its vote is at least its own history, or is known to be out of reach ([`Election::unreachable`]: the connection was refused, as it is when a
-//!   process has died). What is heard is no better than the proposal, which is the best of all; so the others will come to it,
-//!   if they have not yet. Servers of weight 0 need not be waited for.
+//!   process has died; or it was this server's leader, and was given up because it was silent). What is heard is no better than the proposal, which is the best of
+//!   all; so the others will come to it, if they have not yet. Servers of weight 0 need not be waited for.
 //! * *The others* end at once when the proposed leader says that it leads. It does so unasked as soon as it knows, to all voters; an Apache
 //!   server understands this too, while it collects votes. Without that word, as from Apache's, they
 //!   wait a little longer than the leader itself: earlier they would only find a closed port.
 //! * Somebody may be out of reach for the leader and not for its voters. If one of them then votes for a better one in the same round or in
 //!   a later one, so that the rest is no quorum, the leader is told ([`Effect::Withdrawn`]) and need not wait in vain for its followers.
 //!
-//! So a leader that dies is followed by the next one after two messages each way, and one that falls silent after the wait.
+//! So a leader that dies or falls silent is followed by the next one after two messages each way, and one that is cut off from some of its voters after
+//! the wait.
 //!
 //! # Where it differs from Apache
 //!
@@ -201,8 +202,8 @@ impl Election {
         self.effects.pop_front()
     }
 
-    /// Tells that a server could not be reached: its host refused the connection, or there is no way to it. An
-    /// election may then end without it. The loss of a connection is not enough. Holds until the server is heard or reached.
+    /// Tells that a server could not be reached: its host refused the connection, or there is no way to it, or nothing was heard of it though
+    /// it should have been. An election may then end without it. The loss of a connection is not enough. Holds until the server is heard or reached.
     pub fn unreachable(&mut self, now: i64, sid: i64) {
         if sid != self.me && self.quorums.is_voter(sid) && self.unreachable.insert(sid) {
             self.weigh(now);

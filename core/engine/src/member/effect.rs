@@ -12,6 +12,9 @@ use std::sync::Arc;
 pub enum Effect {
     /// Find out who leads, with what is on the disk; then call [`decided`](super::Member::decided).
     Look(History),
+    /// The leader is given up because it is silent, though the connection to it may stand: elections need not wait for its vote until it is heard
+    /// ([`Election::unreachable`](crate::election::Election::unreachable)).
+    Silent(Sid),
     /// Take this role without an election: tell others so if they ask, and call [`decided`](super::Member::decided).
     Assume(ServerState, Vote),
     /// Write down durably that this configuration is proposed, or that none is any more; then go by it beside the committed one.

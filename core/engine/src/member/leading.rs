@@ -1,7 +1,7 @@
 //! A member that leads.
 
 use super::{Bench, Effect, LogRange, Member, Role};
-use crate::replica::{ApplyError, Replica};
+use crate::replica::{ApplyError, Now, Replica};
 use crate::tree::Tree;
 use crate::zab::leader::Leader;
 use crate::zab::{LeaderEffect, LearnerKey, Leaving, ToLeader, ToLearner};
@@ -54,6 +54,20 @@ impl Member {
             leading.leader.received(key, message, bench.now.mono);
         }
         self.lead_on(bench)
+    }
+
+    /// Lets learners know that their leader is there, when it is time. [`tick`](Self::tick) does so too; an owner that puts that off is not to put
+    /// this off.
+    pub fn beat(&mut self, now: Now) {
+        if let Role::Leading(leading) = &mut self.role {
+            leading.leader.beat(now.mono);
+        }
+    }
+
+    /// When [`beat`](Self::beat) has something to do, ms.
+    #[must_use]
+    pub fn beat_deadline(&self) -> Option<i64> {
+        if let Role::Leading(leading) = &self.role { leading.leader.beat_deadline() } else { None }
     }
 
     /// A learner's connection has ended.

@@ -62,6 +62,15 @@ impl Member {
         }
     }
 
+    /// Nothing is taken from the leader now: whether it is silent cannot be known.
+    pub fn deaf(&mut self, now: Now) {
+        match &mut self.role {
+            Role::Following(follower) => follower.deaf(now.mono),
+            Role::Observing(observer) => observer.deaf(now.mono),
+            _ => {}
+        }
+    }
+
     /// The log is cut, and this is what it holds; `None` if it could not be.
     pub fn truncated(&mut self, history: Option<History>) {
         match &mut self.role {
@@ -207,6 +216,9 @@ impl Member {
                 Role::Observing(observer) => Some(observer.epoch()),
                 _ => None,
             };
+        }
+        if let (Leaving::Silent, Some(leader)) = (&why, self.leader) {
+            self.out.push(Effect::Silent(leader));
         }
         self.rest(why);
     }

@@ -17,8 +17,8 @@ use quorate_wire::Zxid;
 use quorate_wire::acl::Id;
 use quorate_wire::jute::{self, DecodeError, Jute};
 use quorate_wire::quorum::learner::{
-    self, AckEpoch, InformAndActivate, LeaderInfo, LearnerInfo, PROTOCOL_VERSION, RevalidateReply,
-    RevalidateRequest, SuggestedLeader, Touch, touches,
+    self, AckEpoch, BEAT, InformAndActivate, LeaderInfo, LearnerInfo, PROTOCOL_VERSION,
+    RevalidateReply, RevalidateRequest, SuggestedLeader, Touch, touches,
 };
 use quorate_wire::quorum::packet::{NO_ZXID, Packet, PacketKind};
 use quorate_wire::txn::TxnRecord;
@@ -86,8 +86,9 @@ impl ToLearner {
         let zxid = packet.zxid;
         Ok(match packet.kind {
             PacketKind::LeaderInfo => {
-                spoken(data::<LeaderInfo>(packet)?.protocol_version)?;
-                Self::LeaderInfo(epoch(zxid)?)
+                let LeaderInfo { protocol_version, beat } = data(packet)?;
+                spoken(protocol_version)?;
+                Self::LeaderInfo(epoch(zxid)?, beat)
             }
             PacketKind::Diff => Self::Diff(zxid),
             PacketKind::Trunc => Self::Trunc(zxid),
@@ -107,6 +108,7 @@ impl ToLearner {
                 Self::NewLeader(epoch(zxid)?, config)
             }
             PacketKind::UpToDate => Self::UpToDate,
+            PacketKind::Ping if packet.data == Some(BEAT) => Self::Beat,
             PacketKind::Ping => Self::Ping(zxid),
             PacketKind::Sync => Self::Sync,
             PacketKind::Revalidate => {
@@ -126,8 +128,8 @@ impl ToLearner {
     pub fn packet<'a>(&'a self, room: &'a mut Vec<u8>) -> Packet<'a> {
         room.clear();
         let (kind, zxid, data) = match self {
-            Self::LeaderInfo(epoch) => {
-                let info = LeaderInfo { protocol_version: PROTOCOL_VERSION };
+            Self::LeaderInfo(epoch, beat) => {
+                let info = LeaderInfo { protocol_version: PROTOCOL_VERSION, beat: *beat };
                 (PacketKind::LeaderInfo, start_of(*epoch), Some(encoded(&info, room)))
             }
             Self::Diff(zxid) => (PacketKind::Diff, *zxid, None),
@@ -149,6 +151,7 @@ impl ToLearner {
             }
             Self::UpToDate => (PacketKind::UpToDate, NO_ZXID, None),
             Self::Ping(zxid) => (PacketKind::Ping, *zxid, None),
+            Self::Beat => (PacketKind::Ping, NO_ZXID, Some(BEAT)),
             Self::Sync => (PacketKind::Sync, Zxid::ZERO, None),
             Self::Revalidate { session, valid } => {
                 let reply = RevalidateReply { session: *session, valid: *valid };

@@ -22,8 +22,9 @@ pub enum LearnerKind {
 /// From a leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToLearner {
-    /// The epoch that a quorum has not yet promised to anybody else.
-    LeaderInfo(Epoch),
+    /// The epoch that a quorum has not yet promised to anybody else; and how often a [`Beat`](Self::Beat) is promised once this learner is
+    /// up to date, ms.
+    LeaderInfo(Epoch, Option<i32>),
     /// Your history is the beginning of mine; the rest follows.
     Diff(Zxid),
     /// Cut your history after this transaction; the rest of mine follows.
@@ -46,6 +47,8 @@ pub enum ToLearner {
     UpToDate,
     /// Are you there?
     Ping(Zxid),
+    /// I am there. Not answered.
+    Beat,
     /// The next sync that you asked for is done: you have been sent everything that came before it.
     Sync,
     /// Whether a session that you asked about lives.

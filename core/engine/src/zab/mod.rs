@@ -74,6 +74,8 @@ pub struct ZabConfig {
     pub sync_limit: i64,
     /// Between two pings of a leader; Apache's is half a tick.
     pub ping_interval: i64,
+    /// Between two beats of a leader, for learners that [take them](message::Features::beats); nobody gets any if there is no such time.
+    pub beat: Option<i32>,
     /// How many bytes of committed transactions are kept in memory for learners that come back.
     pub history_bytes: usize,
     /// Whether learners are given what is not in memory from the log on the disk, where that is worth it (`snapshotSizeFactor`).

@@ -90,6 +90,14 @@ pub(super) const OURS: &[Key] = &[
         "Transactions that a member of an ensemble keeps in memory for learners that come back; what is older \
          comes from the log on the disk, or with a snapshot",
     ),
+    Key::new(
+        ("quorate.beat", Section::Ours, Source::Ours),
+        Kind::int(0, "milliseconds"),
+        "50",
+        Ensemble(Slot::U32(|ensemble| &mut ensemble.beat_ms)),
+        "Time between two signs of life of a leader, to members that are quorate's: a leader that gives none for eight times \
+         as long as it ever did lately is given up before syncLimit. 0 is never",
+    ),
 ];
 
 pub(super) const ADVANCED: &[Key] = &[

@@ -79,7 +79,7 @@ fn three_lines_and_a_number_make_a_member() {
 #[test]
 fn keys_of_a_member_are_followed() {
     let home = Home::new();
-    let lines = "clientPort=2181\ninitLimit=20\nsyncLimit=7\nconnectToLearnerMasterLimit=3\n\
+    let lines = "clientPort=2181\ninitLimit=20\nsyncLimit=7\nconnectToLearnerMasterLimit=3\nquorate.beat=70\n\
                  quorumListenOnAllIPs=true\nzookeeper.fastleader.minNotificationInterval=50\n\
                  fastleader.maxNotificationInterval=60000\ncnxTimeout=700\nquorumCnxnTimeoutMs=900\n\
                  electionPortBindRetry=0\ntcpKeepAlive=true\nobserver.reconnectDelayMs=4\n\
@@ -106,6 +106,7 @@ fn keys_of_a_member_are_followed() {
         snapshot_size_factor: -1.0,
         learner_history_kb: 77,
         several_addresses: true,
+        beat_ms: 70,
         connect_limit: Some(3),
         listen_on_all: true,
         min_notification_interval_ms: 50,

@@ -69,22 +69,6 @@ impl Member {
         self.hear(|news| matches!(news, News::Synced(zxid) if *zxid == upto))
     }
 
-    /// Ends a role. What is remembered of the history must be what the disk has of it.
-    fn drained(&mut self) -> Durable {
-        let durable = self.archive.drain().unwrap();
-        let all = |history: &History| history.since(history.base()).cloned().collect::<Vec<_>>();
-        let on_disk = self.archive.storage().recent(MEMORY).unwrap();
-        let (found, read) = (all(&durable.history), all(&on_disk));
-        let common = found.len().min(read.len());
-        assert!(
-            found.ends_with(&read[read.len() - common..])
-                && read.ends_with(&found[found.len() - common..])
-        );
-        assert_eq!(durable.history.last(), on_disk.last());
-        assert!(found.len() >= read.len(), "it goes as far back");
-        durable
-    }
-
     /// Lets a snapshot come to its end.
     fn finish_snapshot(&mut self) {
         while self.archive.is_snapshotting() {
@@ -99,6 +83,17 @@ impl Member {
         (self.tree, self.durable) = self.archive.reload()?;
         Ok(self.state())
     }
+}
+
+/// Ends a role. What is remembered of the history must be what the disk has of it.
+fn drained(archive: &mut Archive) -> Durable {
+    let durable = archive.drain().unwrap();
+    let all = |history: &History| history.since(history.base()).cloned().collect::<Vec<_>>();
+    let on_disk = archive.storage().recent(MEMORY).unwrap();
+    assert_eq!(durable.history.last(), on_disk.last());
+    let (remembered, read) = (all(&durable.history), all(&on_disk));
+    assert!(remembered.ends_with(&read), "{remembered:?} is not {read:?}");
+    durable
 }
 
 fn last(writing: &Writing) -> (Zxid, u64) {
@@ -135,7 +130,7 @@ fn lived() -> (MemoryDisk, Writing) {
             member.archive.storage().write_snapshot(&mut tree).unwrap();
         }
         member.archive.append(writing.records(4));
-        assert_eq!(member.drained().last_zxid(), last(&writing).0);
+        assert_eq!(drained(&mut member.archive).last_zxid(), last(&writing).0);
     }
     member.archive.close().unwrap();
     (disk, writing)
@@ -167,7 +162,7 @@ fn what_was_appended_is_told_and_is_there_when_the_role_has_ended() {
         .collect();
     member.archive.append_entries(entries[..4].to_vec());
     member.archive.append_entries(entries[4..].to_vec());
-    let durable = member.drained();
+    let durable = drained(&mut member.archive);
     let found: Vec<Entry> = durable.history.since(upto).cloned().collect();
     assert_eq!((durable.last_zxid(), found), (last(&writing).0, entries));
     assert!(member.archive.news().is_empty(), "the role is over");
@@ -228,11 +223,11 @@ fn a_tree_that_is_installed_is_the_whole_history() {
     member.archive.write_accepted(2).unwrap();
     member.archive.install(&mut tree, &member.tree, zxid).unwrap();
     assert_eq!(tree.last_zxid(), zxid);
-    assert_eq!(member.drained().history.base(), zxid);
+    assert_eq!(drained(&mut member.archive).history.base(), zxid);
     let mut after = Writing::new();
     after.take_back(Zxid(zxid.0 + 1), tree);
     member.archive.append(after.records(3));
-    assert_eq!(member.drained().last_zxid(), last(&after).0);
+    assert_eq!(drained(&mut member.archive).last_zxid(), last(&after).0);
     assert_eq!(member.reload().unwrap(), last(&after));
     // One that is called by an earlier zxid than its own cannot be right, and changes nothing.
     assert!(member.archive.install(&mut elsewhere(Zxid(3 << 32)), &member.tree, Zxid(3)).is_err());
@@ -274,12 +269,12 @@ fn what_is_refused_is_not_in_the_history_and_nothing_follows_it() {
     member.archive.append(writing.records(1));
     member.archive.write_accepted(3).unwrap();
     member.archive.append(writing.records(1));
-    assert_eq!(member.drained().last_zxid(), kept.0);
+    assert_eq!(drained(&mut member.archive).last_zxid(), kept.0);
     assert_eq!(member.reload().unwrap(), kept);
     // Now it goes on, behind what is there.
     writing.take_back(kept.0.next(), member.tree);
     member.archive.append(writing.records(2));
-    assert_eq!(member.drained().last_zxid(), last(&writing).0);
+    assert_eq!(drained(&mut member.archive).last_zxid(), last(&writing).0);
     member.archive.close().unwrap();
     assert_eq!(Member::open(disk, dir.path()).unwrap().state(), last(&writing));
 }
@@ -300,7 +295,7 @@ fn a_refusal_that_nobody_has_heard_of_yet_outlives_what_ends_the_log() {
     member.archive.append(writing.records(1));
     let heard = member.archive.news();
     assert!(heard.iter().any(|news| matches!(news, News::Refused(_))), "{heard:?}");
-    assert_eq!(member.drained().last_zxid(), Zxid::ZERO);
+    assert_eq!(drained(&mut member.archive).last_zxid(), Zxid::ZERO);
     assert_eq!(member.reload().unwrap().0, Zxid::ZERO, "a gap");
 }
 
@@ -396,7 +391,7 @@ fn snapshotting(disk: impl Disk + 'static) -> (Member, Writing) {
     let mut member = Member::open(disk, DIR).unwrap();
     let mut writing = Writing::new();
     member.archive.append(writing.records(400));
-    member.drained();
+    drained(&mut member.archive);
     member.reload().unwrap();
     member.archive.begin_snapshot(&mut member.tree);
     member.archive.step_snapshot(&mut member.tree);
@@ -410,7 +405,7 @@ fn a_snapshot_is_written_while_a_role_ends() {
     let (mut member, mut writing) = snapshotting(disk.clone());
     let frozen = last(&writing).0;
     member.archive.append(writing.records(3));
-    member.drained();
+    drained(&mut member.archive);
     member.finish_snapshot();
     assert!(file_names(&disk).contains(&format!("snapshot.{:x}", frozen.0)));
     assert_eq!(member.reload().unwrap(), last(&writing));
@@ -525,7 +520,7 @@ fn fails_and_loads_again(refused: Op, act: impl Fn(&mut Member) -> Option<Storag
     assert_eq!(found, old, "{refused:?}");
     writing.take_back(Zxid(old.0.0 + 1), member.tree);
     member.archive.append(writing.records(2));
-    assert_eq!(member.drained().last_zxid(), last(&writing).0);
+    assert_eq!(drained(&mut member.archive).last_zxid(), last(&writing).0);
     member.archive.close().unwrap();
     assert_eq!(Member::in_memory(&memory).state(), last(&writing));
 }

@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) enum Order {
     Look(History),
     Rest,
+    Silent(i64),
     Established(i64),
     Assume(ServerState, Vote),
     See(Membership),

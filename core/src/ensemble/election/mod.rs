@@ -180,6 +180,11 @@ impl ElectionThread {
         self.order(Order::Rest);
     }
 
+    /// Tells that this server's leader was silent for too long: its vote is not to be waited for until it is heard.
+    pub(crate) fn silent(&self, sid: i64) {
+        self.order(Order::Silent(sid));
+    }
+
     /// Tells that the role has begun in this epoch: servers that look for a leader are told of it.
     pub(crate) fn established(&self, epoch: i64) {
         self.order(Order::Established(epoch));

@@ -122,6 +122,7 @@ impl Driver {
                 self.election.rest();
                 self.links.forget();
             }
+            Order::Silent(sid) => self.election.unreachable(now, sid),
             Order::Established(epoch) => self.election.established(epoch),
             Order::Assume(state, vote) => self.election.assume(state, vote),
             Order::See(membership) => {

@@ -26,6 +26,7 @@ impl State {
                     None => self.election.rest(),
                 }
             }
+            Effect::Silent(leader) => self.election.silent(leader),
             Effect::Assume(state, vote) => {
                 let leader = vote.leader;
                 tracing::info!(

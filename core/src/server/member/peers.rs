@@ -116,7 +116,8 @@ impl State {
         }
     }
 
-    /// A tree takes its time: as long as it is coming, the leader lives.
+    /// A tree takes its time: as long as it is coming, the leader lives. To be asked when something may have come, and not when it is time to look: by
+    /// then it is of the past.
     pub(super) fn notice_leader(&mut self, now: Now) {
         let received = self.leader.as_ref().map_or(0, LeaderLink::received);
         if received > self.received {

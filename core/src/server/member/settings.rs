@@ -46,6 +46,7 @@ impl MemberSettings {
             init_limit: ms(ensemble.init_ms(config.tick_time_ms)),
             sync_limit: ms(ensemble.sync_ms(config.tick_time_ms)),
             ping_interval: (tick / 2).max(1),
+            beat: beat(ensemble.beat_ms, tick),
             history_bytes: history_bytes(ensemble),
             log_sync: ensemble.snapshot_size_factor >= 0.0,
             reconfig: config.reconfig_enabled,
@@ -145,6 +146,12 @@ pub(super) fn addresses_of(quorums: &Quorums, sid: Sid) -> Vec<HostPort> {
     let addresses = servers.flat_map(|server| &server.addresses).map(Address::quorum);
     let unique: BTreeSet<HostPort> = addresses.collect();
     unique.into_iter().collect()
+}
+
+/// More often than pings, or as often.
+fn beat(ms: u32, tick: i64) -> Option<i32> {
+    let ms = i64::from(ms).min((tick / 2).max(1));
+    i32::try_from(ms).ok().filter(|&ms| ms > 0)
 }
 
 const fn local_sessions(ensemble: &EnsembleConfig) -> LocalSessions {

@@ -216,7 +216,9 @@ impl MemberThread {
             state.hear_learners(now)?;
             state.take_searches(now)?;
             state.hear_leader(now)?;
+            state.notice_leader(now);
             state.take_reports(now)?;
+            state.member.beat(now);
             state.settle(now)?;
             if alarm.rings(now.mono) {
                 alarm.set(state.tick(now)?);
@@ -339,7 +341,9 @@ impl State {
                 self.pause.look(history, now.mono);
             }
         }
-        self.notice_leader(now);
+        if self.takes_nothing() {
+            self.member.deaf(now);
+        }
         let strangers = self.shard.tick(now.mono);
         let shards = &mut [&mut self.shard];
         let mut bench = Bench { tree: &mut self.tree, shards, now };
@@ -394,7 +398,9 @@ impl State {
         if self.is_busy() || !self.archive.may_sleep() {
             return Some(Duration::ZERO);
         }
-        let wait = alarm.at().saturating_sub(self.clock.now().mono).max(0);
+        // An alarm that is put off, because this thread was away, is no reason to let learners think that it still is.
+        let at = self.member.beat_deadline().into_iter().fold(alarm.at(), i64::min);
+        let wait = at.saturating_sub(self.clock.now().mono).max(0);
         Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
     }
 }

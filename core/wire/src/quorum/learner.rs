@@ -29,28 +29,48 @@ pub struct LearnerInfo {
 pub struct Features {
     /// After TRUNC it holds nothing that was cut: it drops the snapshots that do, or says that it cannot cut.
     pub truncates: bool,
+    /// It takes [beats](BEAT), and a leader that has promised them and gives none for frozen.
+    pub beats: bool,
 }
 
 impl Features {
     /// Nothing: an Apache server.
-    pub const NONE: Self = Self { truncates: false };
-    /// What precedes the bits, so that a field that Apache may add one day is not taken for them.
-    const MARK: i32 = i32::from_be_bytes(*b"quor");
+    pub const NONE: Self = Self { truncates: false, beats: false };
+    /// All: a server of this version.
+    pub const OURS: Self = Self { truncates: true, beats: true };
     const TRUNCATES: i32 = 1;
-    /// Bytes of the mark and the bits.
-    const LEN: usize = 8;
+    const BEATS: i32 = 2;
 
     const fn bits(self) -> i32 {
-        if self.truncates { Self::TRUNCATES } else { 0 }
+        let truncates = if self.truncates { Self::TRUNCATES } else { 0 };
+        truncates | if self.beats { Self::BEATS } else { 0 }
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if r.rest().len() < Self::LEN || r.get::<i32>()? != Self::MARK {
-            return Ok(Self::NONE);
-        }
-        let bits: i32 = r.get()?;
-        Ok(Self { truncates: bits & Self::TRUNCATES != 0 })
+    fn of(bits: i32) -> Self {
+        Self { truncates: bits & Self::TRUNCATES != 0, beats: bits & Self::BEATS != 0 }
     }
+}
+
+/// The data of a PING that is a beat: a sign of life between two pings, which nobody answers. Only learners that say that they
+/// [take them](Features::beats) are sent any; the data of Apache's pings is null.
+pub const BEAT: &[u8] = &MARK.to_be_bytes();
+
+/// What precedes what Apache does not know, so that a field that it may add one day is not taken for that.
+const MARK: i32 = i32::from_be_bytes(*b"quor");
+/// Bytes of the mark and the number behind it.
+const MARKED_LEN: usize = 8;
+
+/// The number behind the mark, if that is what follows.
+fn marked(r: &mut Reader<'_>) -> Result<Option<i32>, DecodeError> {
+    if r.rest().len() < MARKED_LEN || r.get::<i32>()? != MARK {
+        return Ok(None);
+    }
+    r.get().map(Some)
+}
+
+fn write_marked(number: i32, out: &mut Vec<u8>) {
+    MARK.write(out);
+    number.write(out);
 }
 
 impl LearnerInfo {
@@ -77,7 +97,7 @@ impl<'a> Jute<'a> for LearnerInfo {
         let server_id = r.get()?;
         let protocol_version = if r.rest().len() < 4 { OLDEST_PROTOCOL } else { r.get()? };
         let config_version = if r.rest().len() < 8 { 0 } else { r.get()? };
-        let features = Features::read(r)?;
+        let features = marked(r)?.map_or(Features::NONE, Features::of);
         Ok(Self { server_id, protocol_version, config_version, features })
     }
 
@@ -86,18 +106,31 @@ impl<'a> Jute<'a> for LearnerInfo {
         self.protocol_version.write(out);
         self.config_version.write(out);
         if self.features != Features::NONE {
-            Features::MARK.write(out);
-            self.features.bits().write(out);
+            write_marked(self.features.bits(), out);
         }
     }
 }
 
-record! {
-    /// Data of LEADERINFO.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct LeaderInfo {
-        /// [`PROTOCOL_VERSION`].
-        pub protocol_version: i32,
+/// Data of LEADERINFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaderInfo {
+    /// [`PROTOCOL_VERSION`].
+    pub protocol_version: i32,
+    /// The leader promises a [beat](BEAT) so often, ms. Told to those alone that [take them](Features::beats).
+    pub beat: Option<i32>,
+}
+
+/// Writes 4 bytes, and 8 more for a beat.
+impl<'a> Jute<'a> for LeaderInfo {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(Self { protocol_version: r.get()?, beat: marked(r)?.filter(|&beat| beat > 0) })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.protocol_version.write(out);
+        if let Some(beat) = self.beat {
+            write_marked(beat, out);
+        }
     }
 }
 
@@ -253,7 +286,7 @@ mod tests {
 
     #[test]
     fn features_are_those_behind_the_mark() {
-        let able = LearnerInfo { features: Features { truncates: true }, ..LearnerInfo::new(3, 5) };
+        let able = LearnerInfo { features: Features::OURS, ..LearnerInfo::new(3, 5) };
         let bytes = able.to_bytes();
         assert_eq!((bytes.len(), LearnerInfo::from_bytes(&bytes)), (28, Ok(able)));
         assert_eq!(bytes[..20], LearnerInfo::new(3, 5).to_bytes());
@@ -264,8 +297,35 @@ mod tests {
         other[20] ^= 1;
         assert_eq!(LearnerInfo::from_bytes(&other), Ok(LearnerInfo::new(3, 5)), "another mark");
         let mut later = bytes;
-        later[27] = 0xFE;
+        later[27] = 0xFC;
         assert_eq!(LearnerInfo::from_bytes(&later), Ok(LearnerInfo::new(3, 5)), "unknown bits");
+    }
+
+    #[test]
+    fn each_feature_is_a_bit_of_its_own() {
+        for (bits, truncates, beats) in
+            [(1, true, false), (2, false, true), (3, true, true), (-1, true, true)]
+        {
+            let features = Features { truncates, beats };
+            assert_eq!(Features::of(bits), features);
+            assert_eq!(features.bits(), bits & 3);
+        }
+    }
+
+    #[test]
+    fn a_beat_is_promised_behind_the_mark() {
+        let plain = LeaderInfo { protocol_version: PROTOCOL_VERSION, beat: None };
+        assert_eq!(plain.to_bytes(), PROTOCOL_VERSION.to_be_bytes());
+        let beating = LeaderInfo { beat: Some(50), ..plain };
+        let bytes = beating.to_bytes();
+        assert_eq!((bytes.len(), LeaderInfo::from_bytes(&bytes)), (12, Ok(beating)));
+        for cut in 4..12 {
+            assert_eq!(LeaderInfo::from_bytes(&bytes[..cut]), Ok(plain), "{cut} bytes");
+        }
+        for nonsense in [0, -1] {
+            let told = LeaderInfo { beat: Some(nonsense), ..plain };
+            assert_eq!(LeaderInfo::from_bytes(&told.to_bytes()), Ok(plain), "every {nonsense} ms");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::world::{Event, World};
 use crate::disk::{Snapshot, Write};
-use crate::faults::DiskPlan;
+use crate::faults::{DiskPlan, beat};
 use crate::operator::{Counts, may_forget, replace};
 use crate::shrink::Kind;
 use quorate_engine::member::Doing;
@@ -23,6 +23,8 @@ pub struct Plan {
     pub timeout: i32,
     /// `tickTime`, ms.
     pub tick: i64,
+    /// Between two beats of a leader, ms; nothing in half of the worlds, as if it were Apache's.
+    pub beat: Option<i32>,
     /// Longest time between two faults, us.
     every: u64,
     /// Longest time that a message takes, us.
@@ -40,19 +42,21 @@ impl Plan {
     pub fn new(random: &mut Random) -> Self {
         let tick = random.of(200, &[100, 500, 2000]);
         let ticks = random.of(4, &[6, 10]);
-        Self {
+        let plan = Self {
             voters: random.of(3, &[3, 3, 3, 5, 7, 1, 2]),
             observers: random.of(0, &[0, 1, 2]),
             clients: usize::try_from(random.between(1, 6)).unwrap_or(1),
             timeout: i32::try_from(tick * ticks).unwrap_or(i32::MAX),
             tick,
+            beat: None,
             every: random.skewed(200_000, 20_000_000),
             delay: random.skewed(200, 20_000),
             idea: random.skewed(100_000, 2_000_000),
             weights: std::array::from_fn(|_| random.of(0, &[1, 2, 5])),
             aim: random.of(0, &[10, 50, 200]),
             disks: DiskPlan::new(random),
-        }
+        };
+        Self { beat: beat(plan.delay), ..plan }
     }
 }
 

@@ -74,6 +74,13 @@ impl World {
                     process.election.start(clock.mono, Logged { zxid, epoch });
                 }
             }
+            Effect::Silent(leader) => {
+                let served = self.process(sid).is_some_and(|process| process.serving);
+                self.summary.silent += u64::from(served);
+                if let Some(process) = self.process(sid) {
+                    process.election.unreachable(clock.mono, leader);
+                }
+            }
             // Nobody reconfigures this ensemble.
             Effect::Assume(..)
             | Effect::SawConfig(_)

@@ -256,3 +256,15 @@ fn an_id_is_given_out_once_by_a_server_that_was_sent_a_tree() {
     let second = Client::new(&mut world, 1);
     assert_ne!(first.session, second.session);
 }
+
+/// Whose connection has ended may have died, which another attempt shows; whose has not is still there, and has nothing to say.
+#[test]
+fn who_gives_up_a_silent_leader_says_which() {
+    let mut world = World::led_by(3);
+    world.blocked.extend([1, 4].into_iter().flat_map(|sid| [(sid, 3), (3, sid)]));
+    world.pass(6 * TICK);
+    assert_eq!(world.silent, [(1, 3), (4, 3)].into());
+    stops(&mut world, 3);
+    world.run();
+    assert_eq!(world.silent, [(1, 3), (4, 3)].into(), "2 has lost its connection");
+}

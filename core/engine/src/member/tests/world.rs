@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) slow_trees: bool,
     /// By how much the wall clock of server 1 lags, ms.
     pub(super) lag: i64,
+    /// Who has given up a silent leader, and which.
+    pub(super) silent: BTreeSet<(Sid, Sid)>,
     /// How learners were brought in.
     pub(super) plans: Vec<&'static str>,
 }
@@ -88,6 +90,7 @@ fn config(me: Sid) -> MemberConfig {
         init_limit: 10 * TICK,
         sync_limit: 5 * TICK,
         ping_interval: TICK / 2,
+        beat: None,
         history_bytes: 1 << 20,
         log_sync: true,
         reconfig: true,
@@ -146,6 +149,7 @@ impl World {
             blocked: BTreeSet::new(),
             slow_trees: false,
             lag: 0,
+            silent: BTreeSet::new(),
             plans: Vec::new(),
         }
     }
@@ -274,6 +278,9 @@ impl World {
         match effect {
             Effect::Look(_) | Effect::Listen => {}
             Effect::Strangers(_) => self.plans.push("strangers"),
+            Effect::Silent(leader) => {
+                self.silent.insert((sid, leader));
+            }
             Effect::Assume(state, vote) => server.member.decided(state, vote.leader, now),
             Effect::SawConfig(pending) => server.disk.pending = pending,
             Effect::Reconfigure(membership) => server.disk.commit(membership),

@@ -66,8 +66,11 @@ impl Random {
     }
 
     fn said_down(&mut self) -> ToLearner {
-        match self.below(14) {
-            0 => ToLearner::LeaderInfo(self.epoch()),
+        match self.below(15) {
+            0 => {
+                let beat = self.chance().then(|| self.int() & 0xFFFF | 1);
+                ToLearner::LeaderInfo(self.epoch(), beat)
+            }
             1 => ToLearner::Diff(self.zxid()),
             2 => ToLearner::Trunc(self.zxid()),
             3 => ToLearner::Snap(self.zxid()),
@@ -83,6 +86,7 @@ impl Random {
             10 => ToLearner::UpToDate,
             11 => ToLearner::Ping(self.zxid()),
             12 => ToLearner::Sync,
+            13 => ToLearner::Beat,
             _ => ToLearner::Revalidate { session: self.long(), valid: self.chance() },
         }
     }
@@ -94,7 +98,7 @@ impl Random {
                 kind: if kind == 0 { LearnerKind::Follower } else { LearnerKind::Observer },
                 accepted: self.epoch(),
                 config: self.long(),
-                features: Features { truncates: self.chance() },
+                features: Features { truncates: self.chance(), beats: self.chance() },
             },
             2 => {
                 let current = self.chance().then(|| self.epoch());

@@ -90,7 +90,8 @@ impl Leader {
     fn ask(&mut self, key: LearnerKey) {
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.stage = Stage::Asked;
-            self.send(key, ToLearner::LeaderInfo(self.epoch));
+            let beat = self.config.beat.filter(|_| peer.features.beats);
+            self.send(key, ToLearner::LeaderInfo(self.epoch, beat));
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Every ping belongs to a round, and a learner answers its pings in order. A sync waits for a round that began after it was asked
 //! for, so that the quorum has confirmed this leader since: one that was paused, and has a successor, cannot answer (ZOOKEEPER-1675).
+//!
+//! Beats are only signs of life, for learners that give a leader up sooner than after `syncLimit` ticks. They belong to no round and nobody answers them, so
+//! that many of them cost little. An Apache learner gets none.
 
 use super::peer::{Peer, Stage};
 use super::{Leader, Phase};
@@ -144,6 +147,7 @@ impl Leader {
             _ if now >= self.phase_ends => return self.leave(Leaving::NoQuorum),
             _ => {}
         }
+        self.beat(now);
         let late =
             |(&key, peer): (&LearnerKey, &Peer)| self.too_late(peer, now).map(|why| (key, why));
         for (key, why) in self.peers.iter().filter_map(late).collect::<Vec<_>>() {
@@ -159,6 +163,21 @@ impl Leader {
                 self.ping(now);
             }
         }
+    }
+
+    /// Lets learners know that it is there, when it is time. [`tick`](Self::tick) does so too; who puts that off is not to put this off.
+    pub fn beat(&mut self, now: i64) {
+        let Some(beat) = self.config.beat.filter(|_| now >= self.next_beat) else { return };
+        self.next_beat = now.saturating_add(i64::from(beat));
+        let takers = self.peers.iter().filter(|(_, peer)| peer.takes_beats());
+        self.out.extend(takers.map(|(&key, _)| LeaderEffect::Send(key, ToLearner::Beat)));
+    }
+
+    /// When [`beat`](Self::beat) has something to do, ms.
+    #[must_use]
+    pub fn beat_deadline(&self) -> Option<i64> {
+        let beats = self.config.beat.is_some() && self.peers.values().any(Peer::takes_beats);
+        beats.then_some(self.next_beat)
     }
 
     /// Whether a learner answered a moment ago. One that has come again while its last connection seems to be well does not.
@@ -185,10 +204,7 @@ impl Leader {
     /// When [`tick`](Self::tick) has something to do, ms.
     #[must_use]
     pub fn deadline(&self) -> i64 {
-        if self.phase == Phase::Broadcast {
-            self.next_ping
-        } else {
-            self.next_ping.min(self.phase_ends)
-        }
+        let ends = if self.phase == Phase::Broadcast { i64::MAX } else { self.phase_ends };
+        self.beat_deadline().unwrap_or(i64::MAX).min(self.next_ping).min(ends)
     }
 }

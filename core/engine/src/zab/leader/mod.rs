@@ -68,6 +68,7 @@ pub struct Leader {
     peers: BTreeMap<LearnerKey, Peer>,
     rounds: Rounds,
     next_ping: i64,
+    next_beat: i64,
     proposals: Proposals,
     /// On purpose only: who has gone, and what it had acknowledged.
     gone: Vec<(Sid, Zxid)>,
@@ -93,6 +94,7 @@ impl Leader {
             peers: BTreeMap::new(),
             rounds: Rounds::default(),
             next_ping: now.saturating_add(config.ping_interval),
+            next_beat: now,
             proposals: Proposals::default(),
             gone: Vec::new(),
             out: Vec::new(),

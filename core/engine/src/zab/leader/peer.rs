@@ -73,4 +73,8 @@ impl Peer {
     pub(super) fn follows(&self) -> bool {
         self.kind == LearnerKind::Follower
     }
+
+    pub(super) fn takes_beats(&self) -> bool {
+        self.stage == Stage::Active && self.features.beats
+    }
 }

@@ -52,6 +52,7 @@ fn elected_in(servers: &str, reconfig: bool) -> Leader {
         init_limit: 20_000,
         sync_limit: 10_000,
         ping_interval: 1_000,
+        beat: None,
         history_bytes: 1 << 20,
         log_sync: true,
         reconfig,
@@ -100,7 +101,7 @@ fn asked(memory: std::ops::RangeInclusive<i64>, last: Zxid) -> Leader {
     leader.committed = leader.history.last();
     leader.logged = leader.committed;
     leader.connected(LATE, 0);
-    leader.received(LATE, info(3, Features { truncates: true }), 0);
+    leader.received(LATE, info(3, Features::OURS), 0);
     settle(&mut leader);
     leader.received(LATE, ToLeader::AckEpoch { current: None, last }, 0);
     leader
@@ -146,7 +147,7 @@ fn a_log_that_failed_is_not_asked_again() {
     leader.effects().for_each(drop);
     let again = LearnerKey(9);
     leader.connected(again, 0);
-    leader.received(again, info(3, Features { truncates: true }), 0);
+    leader.received(again, info(3, Features::OURS), 0);
     settle(&mut leader);
     leader.received(again, ToLeader::AckEpoch { current: None, last: before }, 0);
     assert!(leader.effects().any(|effect| effect == LeaderEffect::SendTree(again)));
@@ -155,14 +156,14 @@ fn a_log_that_failed_is_not_asked_again() {
 #[test]
 fn only_who_drops_snapshots_is_told_to_cut() {
     let ahead = LAST.next();
-    assert_eq!(told(ahead, Features { truncates: true }), ToLearner::Trunc(LAST));
+    assert_eq!(told(ahead, Features::OURS), ToLearner::Trunc(LAST));
     assert_eq!(told(ahead, Features::NONE), ToLearner::Snap(start_of(EPOCH)));
 }
 
 #[test]
 fn a_tree_comes_under_a_zxid_above_all_that_the_learner_keeps() {
     let before = Zxid(1);
-    assert_eq!(told(before, Features { truncates: true }), ToLearner::Snap(LAST));
+    assert_eq!(told(before, Features::OURS), ToLearner::Snap(LAST));
     assert_eq!(told(before, Features::NONE), ToLearner::Snap(start_of(EPOCH)));
 }
 
@@ -391,4 +392,65 @@ fn who_hands_over_answers_no_sync() {
         sent.extend(settle(&mut leader));
         assert_eq!(sent.contains(&ToLearner::Sync), asked_before, "{sent:?}");
     }
+}
+
+/// Only those get beats that have said that they take them, from the time on at which they are up to date, and nobody answers.
+#[test]
+fn beats_go_to_those_that_take_them_and_pings_to_all() {
+    let mut config = elected().config;
+    config.beat = Some(50);
+    let quorums = Quorums::new(Membership::parse(SERVERS).unwrap());
+    let mut leader = Leader::new(config, quorums, Durable::default(), 0);
+    leader.connected(FIRST, 0);
+    leader.received(FIRST, info(2, Features::OURS), 0);
+    leader.connected(LATE, 0);
+    leader.received(LATE, info(3, Features::NONE), 0);
+    let mut told = Vec::new();
+    let mut settle = |leader: &mut Leader| loop {
+        let effects: Vec<_> = leader.effects().collect();
+        if effects.is_empty() {
+            return;
+        }
+        for effect in effects {
+            match effect {
+                LeaderEffect::WriteAccepted(epoch) => leader.accepted_written(epoch, 0),
+                LeaderEffect::WriteCurrent(epoch) => leader.current_written(epoch, 0),
+                LeaderEffect::Send(key, message) => told.push((key, message)),
+                _ => {}
+            }
+        }
+    };
+    settle(&mut leader);
+    let epoch = leader.epoch().unwrap();
+    for key in [FIRST, LATE] {
+        leader.received(key, ToLeader::AckEpoch { current: Some(0), last: Zxid::ZERO }, 0);
+        settle(&mut leader);
+    }
+    leader.tick(10);
+    assert_eq!(leader.beat_deadline(), None, "nobody is up to date");
+    for key in [FIRST, LATE] {
+        leader.received(key, ToLeader::Ack(start_of(epoch)), 20);
+        settle(&mut leader);
+    }
+    assert_eq!(leader.beat_deadline(), Some(60));
+    for now in (60..=1_000).step_by(10) {
+        assert!(leader.deadline() <= leader.beat_deadline().unwrap());
+        leader.tick(now);
+        leader.beat(now);
+    }
+    settle(&mut leader);
+    let count = |key, of: fn(&ToLearner) -> bool| {
+        told.iter().filter(|(to, message)| *to == key && of(message)).count()
+    };
+    let beat = |message: &ToLearner| *message == ToLearner::Beat;
+    let ping = |message: &ToLearner| matches!(message, ToLearner::Ping(_));
+    assert_eq!((count(FIRST, beat), count(FIRST, ping)), (19, 1));
+    assert_eq!((count(LATE, beat), count(LATE, ping)), (0, 1));
+    let promise = |key| {
+        told.iter().find_map(|(to, message)| match message {
+            ToLearner::LeaderInfo(_, beat) if *to == key => Some(*beat),
+            _ => None,
+        })
+    };
+    assert_eq!((promise(FIRST), promise(LATE)), (Some(Some(50)), Some(None)));
 }

@@ -64,7 +64,10 @@ impl Joining {
     /// The leader says something. Returns whether it was UPTODATE, with which joining is over.
     pub(super) fn received(&mut self, message: ToLearner, local: &mut Local) -> bool {
         match (self.stage, message) {
-            (Stage::Introduced, ToLearner::LeaderInfo(epoch)) => self.promise(epoch, local),
+            (Stage::Introduced, ToLearner::LeaderInfo(epoch, beat)) => {
+                local.patience.promised(beat);
+                self.promise(epoch, local);
+            }
             (Stage::Promised, ToLearner::Diff(_)) => self.fill(local),
             (Stage::Promised, ToLearner::Trunc(zxid)) if zxid <= local.history.last() => {
                 self.stage = Stage::Cutting(zxid);
@@ -285,8 +288,8 @@ impl Stage {
     }
 }
 
-/// After a cut nothing of it is left: [`LearnerEffect::Truncate`] and [`Leaving::CannotCut`] see to it.
-const FEATURES: Features = Features { truncates: true };
+/// After a cut nothing of it is left: [`LearnerEffect::Truncate`] and [`Leaving::CannotCut`] see to it. Beats are for its patience.
+const FEATURES: Features = Features::OURS;
 
 /// Whoever says that it has less than nothing is sent a tree, by Apache's leaders too.
 const NOTHING: Zxid = Zxid(-1);

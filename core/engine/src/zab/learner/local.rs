@@ -1,5 +1,6 @@
 //! A learner's own history: what it has been sent, what is on its disk, what is committed.
 
+use super::patience::Patience;
 use crate::zab::{
     Durable, Entry, Epoch, History, LearnerEffect, Leaving, Mistake, Sid, ToLeader, ZabConfig,
 };
@@ -33,6 +34,7 @@ pub(super) struct Local {
     /// Whether what is received waits for the log (only on purpose, see [`Mistake`]).
     holding: bool,
     pub(super) heard: i64,
+    pub(super) patience: Patience,
     pub(super) left: bool,
     pub(super) out: Vec<LearnerEffect>,
 }
@@ -58,6 +60,7 @@ impl Local {
             unlogged: Vec::new(),
             holding: false,
             heard: now,
+            patience: Patience::default(),
             left: false,
             out: Vec::new(),
         }

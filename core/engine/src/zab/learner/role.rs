@@ -62,9 +62,14 @@ impl<R: Steady> Learner<R> {
             return;
         }
         self.local.heard = now;
+        match message {
+            ToLearner::Beat | ToLearner::Ping(_) => self.local.patience.beaten(now),
+            _ => self.local.patience.heard(now),
+        }
         if let Some(joining) = &mut self.joining {
             if joining.received(message, &mut self.local) {
                 self.joining = None;
+                self.local.patience.begin(now);
                 self.serve();
             }
             return;
@@ -78,6 +83,7 @@ impl<R: Steady> Learner<R> {
                 let touched = std::mem::take(&mut self.touched).into_iter().collect();
                 self.local.send(ToLeader::Ping(last, touched));
             }
+            ToLearner::Beat => {}
             ToLearner::Sync => self.local.synced(),
             ToLearner::Revalidate { session, valid } => {
                 self.local.out.push(LearnerEffect::Revalidated(session, valid));
@@ -156,20 +162,37 @@ impl<R: Steady> Learner<R> {
     }
 
     /// Something of a message that takes long has come: the leader lives.
-    pub const fn leader_lives(&mut self, now: i64) {
+    pub fn leader_lives(&mut self, now: i64) {
         self.local.heard = now;
+        self.local.patience.heard(now);
     }
 
-    /// Gives up a leader that is silent. To be called at [`deadline`](Self::deadline).
+    /// This server takes nothing from its leader for now, so that it cannot know whether that is silent. It is given up all the same when
+    /// the limits of [`ZabConfig`] are over.
+    pub fn deaf(&mut self, now: i64) {
+        self.local.patience.deaf(now);
+    }
+
+    /// Gives up a leader that is silent. To be called at [`deadline`](Self::deadline), when everything that had come has been
+    /// [received](Self::received).
     pub fn tick(&mut self, now: i64) {
-        if now >= self.deadline() {
+        let silent = self.joining.is_none() && self.local.patience.is_over(now);
+        if silent || now >= self.limit() {
             self.local.leave(Leaving::Silent);
         }
     }
 
-    /// When the leader will have been silent for too long, ms.
+    /// When [`tick`](Self::tick) has something to do, ms.
     #[must_use]
     pub fn deadline(&self) -> i64 {
+        match &self.joining {
+            Some(_) => self.limit(),
+            None => self.limit().min(self.local.patience.deadline()),
+        }
+    }
+
+    /// When any leader will have been silent for too long, ms.
+    fn limit(&self) -> i64 {
         let patience = match &self.joining {
             Some(joining) => joining.patience(&self.local),
             None => self.local.config.sync_limit,

@@ -14,6 +14,7 @@ const CONFIG: ZabConfig = ZabConfig {
     init_limit: 20_000,
     sync_limit: 10_000,
     ping_interval: 1_000,
+    beat: None,
     history_bytes: 1 << 20,
     log_sync: true,
     reconfig: false,
@@ -23,7 +24,7 @@ const CONFIG: ZabConfig = ZabConfig {
 /// A follower that has been told where its history goes on, and has not written anything since.
 fn filling() -> Follower {
     let mut follower = Follower::new(CONFIG, Durable::default(), 0);
-    follower.received(ToLearner::LeaderInfo(EPOCH), 0);
+    follower.received(ToLearner::LeaderInfo(EPOCH, None), 0);
     follower.accepted_written(EPOCH);
     follower.received(ToLearner::Diff(Zxid::ZERO), 0);
     follower.effects();
@@ -157,7 +158,7 @@ fn what_cannot_be_ends_the_connection_and_nothing_of_it_is_logged() {
         (vec![proposal(first)], proposal(first), gap(first, first)),
         (vec![proposal(first)], proposal(first.next().next()), gap(first.next().next(), first)),
         (vec![], proposal(start_of(EPOCH)), gap(start_of(EPOCH), Zxid::ZERO)),
-        (vec![], ToLearner::LeaderInfo(EPOCH), now()),
+        (vec![], ToLearner::LeaderInfo(EPOCH, None), now()),
         (vec![], ToLearner::Diff(Zxid::ZERO), now()),
         (vec![], ToLearner::UpToDate, now()),
         (
@@ -196,7 +197,7 @@ fn a_leader_of_an_older_epoch_is_not_followed() {
     let promised = Durable { accepted_epoch: EPOCH, ..Durable::default() };
     let mut follower = Follower::new(CONFIG, promised, 0);
     follower.effects();
-    follower.received(ToLearner::LeaderInfo(EPOCH - 1), 0);
+    follower.received(ToLearner::LeaderInfo(EPOCH - 1, None), 0);
     let why = Leaving::OtherEpoch { theirs: EPOCH - 1, ours: EPOCH };
     assert_eq!(follower.effects().collect::<Vec<_>>(), [LearnerEffect::Leave(why)]);
 }
@@ -207,7 +208,7 @@ fn a_log_that_cannot_be_cut_is_replaced_by_a_tree() {
     let last = Zxid(3 << 32 | 7);
     let held = Durable { history: History::after(last), ..Durable::default() };
     let mut follower = Follower::new(CONFIG, held.clone(), 0);
-    follower.received(ToLearner::LeaderInfo(EPOCH), 0);
+    follower.received(ToLearner::LeaderInfo(EPOCH, None), 0);
     follower.accepted_written(EPOCH);
     let cut = Zxid(3 << 32 | 4);
     follower.received(ToLearner::Trunc(cut), 0);
@@ -220,12 +221,78 @@ fn a_log_that_cannot_be_cut_is_replaced_by_a_tree() {
     let held = Durable { accepted_epoch: EPOCH, wants_tree: Some(EPOCH), ..held };
     let nothing = ToLeader::AckEpoch { current: None, last: Zxid(-1) };
     let mut again = Follower::new(CONFIG, held.clone(), 0);
-    again.received(ToLearner::LeaderInfo(EPOCH), 0);
+    again.received(ToLearner::LeaderInfo(EPOCH, None), 0);
     assert_eq!(said(&mut again).pop(), Some(nothing));
 
     let mut later = Follower::new(CONFIG, held, 0);
-    later.received(ToLearner::LeaderInfo(EPOCH + 1), 0);
+    later.received(ToLearner::LeaderInfo(EPOCH + 1, None), 0);
     later.accepted_written(EPOCH + 1);
     let all = ToLeader::AckEpoch { current: Some(3), last };
     assert_eq!(said(&mut later).pop(), Some(all));
+}
+
+/// A follower of a leader that has promised beats, or not, up to date at 10 and used to beats by 5,000.
+fn used_to_beats(config: ZabConfig, beat: Option<i32>) -> Follower {
+    let mut follower = Follower::new(config, Durable::default(), 0);
+    follower.received(ToLearner::LeaderInfo(EPOCH, beat), 0);
+    follower.accepted_written(EPOCH);
+    follower.received(ToLearner::Diff(Zxid::ZERO), 0);
+    follower.received(ToLearner::NewLeader(EPOCH, None), 0);
+    follower.current_written(EPOCH);
+    follower.received(ToLearner::UpToDate, 10);
+    assert!(follower.is_serving());
+    follower.effects();
+    for now in (50..=5_000).step_by(50) {
+        follower.tick(now);
+        follower.received(ToLearner::Beat, now);
+    }
+    assert_eq!(follower.effects().count(), 0, "beats are not answered");
+    follower
+}
+
+/// When it leaves its silent leader, if it is called when it wants to be.
+fn leaves(follower: &mut Follower) -> i64 {
+    loop {
+        let now = follower.deadline();
+        follower.tick(now);
+        match follower.effects().next() {
+            Some(LearnerEffect::Leave(Leaving::Silent)) => return now,
+            None => {}
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_silent_leader_is_given_up_soon_if_it_has_promised_beats_and_never_after_sync_limit() {
+    let short = ZabConfig { sync_limit: 300, ..CONFIG };
+    for (config, beat, when) in
+        [(CONFIG, Some(50), 5_500), (CONFIG, None, 15_000), (short, Some(50), 5_300)]
+    {
+        assert_eq!(leaves(&mut used_to_beats(config, beat)), when, "{beat:?}");
+    }
+}
+
+#[test]
+fn a_learner_that_was_stopped_hears_what_has_come_before_it_blames_its_leader() {
+    let mut follower = used_to_beats(CONFIG, Some(50));
+    for away in [600, 3_000, 9_000] {
+        // It wakes up and looks at the clock before it looks at its sockets.
+        let now = 5_000 + away;
+        follower.tick(now);
+        assert_eq!(follower.effects().count(), 0, "after {away} ms");
+    }
+    follower.received(ToLearner::Beat, 14_010);
+    assert_eq!(leaves(&mut follower), 14_010 + 2 * 400 + 100);
+}
+
+#[test]
+fn a_learner_that_takes_nothing_is_patient_up_to_sync_limit() {
+    let mut follower = used_to_beats(CONFIG, Some(50));
+    for now in (5_050..15_000).step_by(50) {
+        follower.deaf(now);
+        follower.tick(now);
+        assert_eq!(follower.effects().count(), 0, "at {now}");
+    }
+    assert_eq!(leaves(&mut follower), 15_000);
 }

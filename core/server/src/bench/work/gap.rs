@@ -25,6 +25,9 @@ pub(crate) struct Gap {
     /// How long a writer waits for an answer before it goes to another server.
     #[arg(long, default_value = "0.25", value_name = "SECONDS", value_parser = duration)]
     patience: Duration,
+    /// How long a writer pauses after each write.
+    #[arg(long, default_value = "0", value_name = "SECONDS", value_parser = duration)]
+    pause: Duration,
 }
 
 /// What all writers together have seen.
@@ -49,8 +52,9 @@ impl Gap {
             let (clock, seen) = (Clock::start(), Mutex::new(Seen::default()));
             std::thread::scope(|scope| {
                 for number in 0..clients {
-                    let writer = Writer { context, write: &write, seen: &seen, clock, until };
-                    scope.spawn(move || writer.run(number, self.patience));
+                    let writer =
+                        Writer { gap: self, context, write: &write, seen: &seen, clock, until };
+                    scope.spawn(move || writer.run(number));
                 }
             });
             let mut seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -68,6 +72,7 @@ impl Gap {
 }
 
 struct Writer<'a> {
+    gap: &'a Gap,
     context: &'a Context,
     write: &'a Template,
     seen: &'a Mutex<Seen>,
@@ -76,14 +81,15 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn run(&self, number: usize, patience: Duration) {
+    fn run(&self, number: usize) {
         let mut turn = number;
         while !self.is_over() {
             let server = self.context.servers.of(turn);
             turn = turn.wrapping_add(1);
-            if let Ok(mut client) = Client::connect_within(server, patience) {
+            if let Ok(mut client) = Client::connect_within(server, self.gap.patience) {
                 while !self.is_over() && client.call(self.write).is_ok_and(|(err, _)| err == 0) {
                     self.note(|seen, now| seen.acknowledged(now));
+                    std::thread::sleep(self.gap.pause);
                 }
             }
             self.note(|seen, _| seen.moves = seen.moves.saturating_add(1));

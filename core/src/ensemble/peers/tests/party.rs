@@ -391,6 +391,7 @@ fn config(me: i64) -> ZabConfig {
         init_limit: 200_000,
         sync_limit: 100_000,
         ping_interval: 100,
+        beat: None,
         history_bytes: 16 << 20,
         log_sync: true,
         reconfig: false,
@@ -399,7 +400,7 @@ fn config(me: i64) -> ZabConfig {
 }
 
 pub(super) fn info(sid: i64) -> ToLeader {
-    let features = quorate_engine::zab::message::Features { truncates: true };
+    let features = quorate_engine::zab::message::Features::OURS;
     let kind = quorate_engine::zab::message::LearnerKind::Follower;
     ToLeader::Info { sid, kind, accepted: 0, config: 0, features }
 }
