@@ -59,6 +59,9 @@ impl Election {
             // Whatever leader it had, it has none now.
             looking.elsewhere.remove(&from);
         }
+        if ballot.vote == NO_VOTE && ballot.state == ServerState::Looking {
+            return self.catch_up(now, ballot.round);
+        }
         if !self.quorums.is_voter(ballot.vote.leader) {
             return;
         }
@@ -67,6 +70,21 @@ impl Election {
             ServerState::Following | ServerState::Leading => self.count_result(now, from, ballot),
             ServerState::Observing => {}
         }
+    }
+
+    /// A voter does not know that it has a vote, and so cannot say whom it backs. But if it is in a later round, it does not listen to votes of this one.
+    fn catch_up(&mut self, now: i64, round: i64) {
+        let Phase::Looking(looking) = &mut self.phase else { return };
+        if round <= self.round || round > LAST_ROUND {
+            return;
+        }
+        self.round = round;
+        looking.received.clear();
+        looking.proposal = looking.own;
+        looking.ripe_at = None;
+        looking.interval = self.options.min_interval;
+        self.repeat(now);
+        self.weigh(now);
     }
 
     /// Takes a vote of a server that looks for a leader too.
@@ -79,15 +97,14 @@ impl Election {
         let new_round = ballot.round > self.round;
         let best = if new_round { looking.own } else { looking.proposal };
         let better = self.is_better(&ballot.vote, &best);
-        let votes = self.votes();
         let Phase::Looking(looking) = &mut self.phase else { return };
         if new_round {
             self.round = ballot.round;
             looking.received.clear();
         }
         looking.received.insert(from, ballot);
-        // A server without a vote has nothing to tell.
-        if votes && (new_round || better) {
+        // Also without a vote: a reconfiguration may have given it one, of which it has not heard.
+        if new_round || better {
             looking.proposal = if better { ballot.vote } else { best };
             looking.ripe_at = None;
             looking.interval = self.options.min_interval;

@@ -36,7 +36,8 @@
 //! * A server that looks for a leader answers the first vote that it hears of another one in a round, unless that is better. Otherwise a server
 //!   that loses its leader a moment after the others would learn their votes only when these are repeated, 200 ms later.
 //! * The pause between repetitions ends at one second, not at 60, unless the options say so. It is not prolonged by what comes in.
-//! * A server without a vote does not repeat the votes of others; it waits until a quorum has a leader, and the leader says so.
+//! * A server without a vote backs the best vote that it hears, as Apache's do: some voter may have logged a configuration in which it has one, and
+//!   lead only with it. It counts no votes itself, but waits until a quorum has a leader, and the leader says so.
 //! * Servers without a vote are answered while they look for a leader; other messages of theirs call for none. A server that looks for a leader itself
 //!   has no answer for strangers, and one for observers each time it repeats its vote. (An Apache observer and a voter of an earlier round answer each
 //!   other without end.)

@@ -115,6 +115,7 @@ impl Member {
             looking_since: None,
             out: Vec::new(),
         };
+        member.forget_unlogged_config();
         member.look();
         member
     }
@@ -177,6 +178,7 @@ impl Member {
         }
         self.durable = Durable { wants_tree, ..durable.settled() };
         apply_all(self.durable.history.since(tree.last_zxid()), tree)?;
+        self.forget_unlogged_config();
         match self.next_leader.take() {
             Some((leader, zxid)) => self.assume(leader, zxid),
             None => self.look(),

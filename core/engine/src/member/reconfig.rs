@@ -52,6 +52,17 @@ impl Member {
         }
     }
 
+    /// A proposed configuration is written down before it is logged, so it may be all that is left of a proposal. This server has not
+    /// acknowledged that: if others made it the committed one, a quorum of the members before has it, without which nobody leads. It need
+    /// not be kept, and must not: its new members may never have heard of it. Apache's servers keep it.
+    pub(super) fn forget_unlogged_config(&mut self) {
+        let last = self.durable.last_zxid();
+        if self.quorums.pending().is_some_and(|pending| pending.version > last.0) {
+            self.quorums.follow(self.quorums.committed().clone());
+            self.remember_last_seen();
+        }
+    }
+
     fn remember_last_seen(&mut self) {
         self.out.push(Effect::SawConfig(self.quorums.pending().cloned()));
     }

@@ -114,3 +114,30 @@ fn a_voter_that_is_removed_is_forgotten() {
     election.tick(10_000);
     assert_eq!(election.state(), Following);
 }
+
+/// Server 1 alone has logged a configuration that gives server 2 a vote, and cannot lead without it. Server 2 has never heard of that, and is in a
+/// later round.
+#[test]
+fn who_does_not_know_of_its_vote_gives_it_all_the_same() {
+    let mut first = server(1, 1, "");
+    first.see(0, membership(2, "version=2"));
+    first.start(0, history(5, 1));
+    effects(&mut first);
+    let mut second = server(2, 1, "");
+    for _ in 1..3 {
+        second.start(0, history(0, 0));
+    }
+    effects(&mut second);
+    let ask = second.ballot();
+    assert_eq!((ask.vote, ask.round, first.round()), (NO_VOTE, 3, 2));
+    hear(&mut first, 0, 2, ask);
+    let vote_of_first = looking(vote(1, 5, 1), 3);
+    assert_eq!(sent(&mut first).first(), Some(&(2, vote_of_first)));
+    hear(&mut second, 0, 1, vote_of_first);
+    assert_eq!(sent(&mut second), [(1, vote_of_first)]);
+    hear(&mut first, 0, 2, vote_of_first);
+    let said = effects(&mut first);
+    assert!(said.contains(&Effect::Decided { state: Leading, leader: 1 }), "{said:?}");
+    hear(&mut second, 0, 1, first.ballot());
+    assert_eq!(decided(&mut second), Some((Following, 1)));
+}

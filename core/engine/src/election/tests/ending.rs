@@ -299,14 +299,17 @@ fn the_round_never_goes_back() {
 }
 
 #[test]
-fn an_observer_waits_for_a_result_and_spreads_nothing() {
+fn an_observer_backs_the_best_vote_once_and_waits_for_a_result() {
     let mut election = server(4, 3, "server.4=h4:1:2:observer");
-    for from in [1, 2, 3] {
+    let backing = [1, 2, 3].map(|to| (to, looking(OURS, 5)));
+    for (from, told) in [(1, backing.as_slice()), (2, &[]), (3, &[])] {
         hear(&mut election, 0, from, looking(OURS, 5));
+        assert_eq!((sent(&mut election).as_slice(), election.ballot()), (told, looking(OURS, 5)));
     }
-    assert_eq!((effects(&mut election), election.ballot()), (vec![], looking(NO_VOTE, 5)));
+    hear(&mut election, 0, 1, looking(vote(1, 4, 1), 5));
+    assert_eq!((effects(&mut election), election.next_deadline()), (vec![], Some(200)));
     election.tick(200);
-    assert_eq!(sent(&mut election).len(), 3, "it asks again");
+    assert_eq!(sent(&mut election), backing, "it asks again");
     hear(&mut election, 0, 3, leading(OURS, 5));
     hear(&mut election, 0, 1, following(OURS, 5));
     assert_eq!(decided(&mut election), Some((Observing, 3)));

@@ -92,7 +92,10 @@ fn votes_of_other_rounds_and_other_worth() {
         (looking(better, 5), 5, better, vec![looking(better, 5)]),
         // Nobody votes for a server that has no vote, and no vote counts for a stranger.
         (looking(vote(9, 9, 9), 5), 4, own, vec![]),
-        (looking(NO_VOTE, 5), 4, own, vec![]),
+        // Nor does a voter vote that knows of no vote of its own; but it hears this one only in its round.
+        (looking(NO_VOTE, 4), 4, own, vec![]),
+        (looking(NO_VOTE, 5), 5, own, vec![looking(own, 5)]),
+        (following(NO_VOTE, 5), 4, own, vec![]),
         (ballot(Observing, better, 4), 4, own, vec![]),
         // A leader alone is no result.
         (leading(better, 4), 4, own, vec![]),

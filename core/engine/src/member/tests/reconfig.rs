@@ -1,8 +1,8 @@
 //! Ensembles whose members change.
 
 use super::client::{Client, get, set};
-use super::world::{TICK, World};
-use crate::member::{Doing, Effect};
+use super::world::{TICK, World, config};
+use crate::member::{Doing, Effect, Member};
 use crate::zab::{Leaving, Sid};
 use quorate_wire::op::create::CreateMode::Persistent;
 use quorate_wire::op::get_data::GetDataResponse;
@@ -267,6 +267,35 @@ fn a_change_that_only_a_dead_leader_has_is_gone_when_it_comes_back() {
     comes_back(&mut world);
     assert_config(&world, &text);
     writes(&mut world, 3, "/a");
+}
+
+#[test]
+fn a_change_that_is_written_down_and_not_logged_is_forgotten() {
+    let mut world = dies_amid_a_change(&[1, 2]);
+    let committed = world.server(1).member.quorums().clone();
+    let disk = &world.server(3).disk;
+    let pending = disk.pending.clone().unwrap();
+    let begins_with = |version: i64| {
+        let mut quorums = committed.clone();
+        quorums.see(Membership { version, ..pending.clone() });
+        let mut member = Member::new(config(3), quorums, disk.durable(usize::MAX));
+        let forgets = member.effects().any(|effect| matches!(effect, Effect::SawConfig(None)));
+        (member.quorums().pending().map(|pending| pending.version), forgets)
+    };
+    let logged = pending.version;
+    assert_eq!(begins_with(logged), (Some(logged), false));
+    assert_eq!(begins_with(logged + 1), (None, true));
+
+    // The role ends before it was logged.
+    let unlogged = Membership { version: 9 << 32, ..pending };
+    world.server(1).member.saw_config(unlogged.clone());
+    world.run();
+    assert_eq!(world.server(1).disk.pending, Some(unlogged));
+    world.part(1);
+    world.run();
+    assert_eq!(world.server(1).disk.pending, None);
+    world.elect(2);
+    assert!(world.server(1).serving);
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Submit for Desk<'_> {
     }
 }
 
-fn config(me: Sid) -> MemberConfig {
+pub(super) fn config(me: Sid) -> MemberConfig {
     let zab = ZabConfig {
         me,
         tick: TICK,
