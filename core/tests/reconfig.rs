@@ -13,8 +13,10 @@ use quorate::config::{EnsembleConfig, FourLetterWords, ServerConfig};
 use quorate::server::Server;
 use quorate_wire::quorum::Membership;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Members on loopback, by their ids.
@@ -24,11 +26,27 @@ struct Ensemble {
     members: BTreeMap<i64, Server>,
 }
 
-/// The line of a server at ports that were free just now.
+/// The line of a server at ports of its own.
 fn line(role: &str) -> String {
-    let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [quorum, election, client] = free.map(|socket| socket.local_addr().unwrap().port());
+    let [quorum, election, client] = [(); 3].map(|()| port());
     format!("127.0.0.1:{quorum}:{election}:{role};127.0.0.1:{client}")
+}
+
+/// A port that is nobody else's until this process ends. As those of `LocalEnsemble` it is below those that the kernel gives to outgoing connections, and
+/// held by a UDP socket of the same number.
+fn port() -> u16 {
+    static HELD: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+    let (first, end) = (12_000, 20_000);
+    let chance = RandomState::new().build_hasher().finish() % u64::from(end - first);
+    let begin = first + u16::try_from(chance).unwrap();
+    let free = (begin..end).chain(first..begin).find_map(|number| {
+        let held = UdpSocket::bind(("127.0.0.1", number)).ok()?;
+        TcpListener::bind(("127.0.0.1", number)).ok()?;
+        Some((number, held))
+    });
+    let (number, held) = free.unwrap();
+    HELD.lock().unwrap().push(held);
+    number
 }
 
 fn client_of(line: &str) -> &str {
